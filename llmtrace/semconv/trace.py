@@ -1,0 +1,102 @@
+"""The span attribute keys and kinds that llmtrace emits, each spelt once.
+
+The OpenInference ones come from ``openinference-semantic-conventions``, which is their source; the names under
+``llmtrace.`` are ours and stand in ``docs/reference/attributes.md``.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from openinference.semconv.resource import ResourceAttributes
+from openinference.semconv.trace import (
+    DocumentAttributes,
+    MessageAttributes,
+    MessageContentAttributes,
+    OpenInferenceMimeTypeValues,
+    OpenInferenceSpanKindValues,
+    SpanAttributes,
+    ToolAttributes,
+    ToolCallAttributes,
+)
+
+# What a span is.
+SPAN_KIND: Final = SpanAttributes.OPENINFERENCE_SPAN_KIND
+KIND_AGENT: Final = OpenInferenceSpanKindValues.AGENT.value
+KIND_CHAIN: Final = OpenInferenceSpanKindValues.CHAIN.value
+KIND_LLM: Final = OpenInferenceSpanKindValues.LLM.value
+KIND_TOOL: Final = OpenInferenceSpanKindValues.TOOL.value
+KIND_RETRIEVER: Final = OpenInferenceSpanKindValues.RETRIEVER.value
+
+# What went in and came out, as text.
+INPUT_VALUE: Final = SpanAttributes.INPUT_VALUE
+INPUT_MIME_TYPE: Final = SpanAttributes.INPUT_MIME_TYPE
+OUTPUT_VALUE: Final = SpanAttributes.OUTPUT_VALUE
+OUTPUT_MIME_TYPE: Final = SpanAttributes.OUTPUT_MIME_TYPE
+MIME_TEXT: Final = OpenInferenceMimeTypeValues.TEXT.value
+MIME_JSON: Final = OpenInferenceMimeTypeValues.JSON.value
+
+# A model call.
+LLM_INPUT_MESSAGES: Final = SpanAttributes.LLM_INPUT_MESSAGES
+LLM_OUTPUT_MESSAGES: Final = SpanAttributes.LLM_OUTPUT_MESSAGES
+LLM_MODEL_NAME: Final = SpanAttributes.LLM_MODEL_NAME
+LLM_PROVIDER: Final = SpanAttributes.LLM_PROVIDER
+LLM_SYSTEM: Final = SpanAttributes.LLM_SYSTEM
+LLM_INVOCATION_PARAMETERS: Final = SpanAttributes.LLM_INVOCATION_PARAMETERS
+LLM_TOOLS: Final = SpanAttributes.LLM_TOOLS
+LLM_FINISH_REASON: Final = SpanAttributes.LLM_FINISH_REASON
+LLM_TOKEN_COUNT_PROMPT: Final = SpanAttributes.LLM_TOKEN_COUNT_PROMPT
+LLM_TOKEN_COUNT_COMPLETION: Final = SpanAttributes.LLM_TOKEN_COUNT_COMPLETION
+LLM_TOKEN_COUNT_TOTAL: Final = SpanAttributes.LLM_TOKEN_COUNT_TOTAL
+LLM_TOKEN_COUNT_CACHE_READ: Final = SpanAttributes.LLM_TOKEN_COUNT_PROMPT_DETAILS_CACHE_READ
+LLM_TOKEN_COUNT_PROMPT_AUDIO: Final = SpanAttributes.LLM_TOKEN_COUNT_PROMPT_DETAILS_AUDIO
+LLM_TOKEN_COUNT_REASONING: Final = SpanAttributes.LLM_TOKEN_COUNT_COMPLETION_DETAILS_REASONING
+LLM_TOKEN_COUNT_COMPLETION_AUDIO: Final = SpanAttributes.LLM_TOKEN_COUNT_COMPLETION_DETAILS_AUDIO
+
+# Inside a message: ``llm.input_messages.<i>.message.role`` and its siblings.
+MESSAGE_ROLE: Final = MessageAttributes.MESSAGE_ROLE
+MESSAGE_CONTENT: Final = MessageAttributes.MESSAGE_CONTENT
+MESSAGE_CONTENTS: Final = MessageAttributes.MESSAGE_CONTENTS
+MESSAGE_NAME: Final = MessageAttributes.MESSAGE_NAME
+MESSAGE_TOOL_CALLS: Final = MessageAttributes.MESSAGE_TOOL_CALLS
+MESSAGE_TOOL_CALL_ID: Final = MessageAttributes.MESSAGE_TOOL_CALL_ID
+MESSAGE_FUNCTION_CALL_NAME: Final = MessageAttributes.MESSAGE_FUNCTION_CALL_NAME
+MESSAGE_FUNCTION_CALL_ARGUMENTS: Final = MessageAttributes.MESSAGE_FUNCTION_CALL_ARGUMENTS_JSON
+CONTENT_TYPE: Final = MessageContentAttributes.MESSAGE_CONTENT_TYPE
+CONTENT_TEXT: Final = MessageContentAttributes.MESSAGE_CONTENT_TEXT
+CONTENT_IMAGE: Final = MessageContentAttributes.MESSAGE_CONTENT_IMAGE
+TOOL_CALL_ID: Final = ToolCallAttributes.TOOL_CALL_ID
+TOOL_CALL_FUNCTION_NAME: Final = ToolCallAttributes.TOOL_CALL_FUNCTION_NAME
+TOOL_CALL_FUNCTION_ARGUMENTS: Final = ToolCallAttributes.TOOL_CALL_FUNCTION_ARGUMENTS_JSON
+
+# A tool, offered to a model or called.
+TOOL_NAME: Final = SpanAttributes.TOOL_NAME
+TOOL_DESCRIPTION: Final = SpanAttributes.TOOL_DESCRIPTION
+TOOL_PARAMETERS: Final = SpanAttributes.TOOL_PARAMETERS
+TOOL_JSON_SCHEMA: Final = ToolAttributes.TOOL_JSON_SCHEMA
+
+# A retrieval: ``retrieval.documents.<i>.document.content`` and its siblings.
+RETRIEVAL_DOCUMENTS: Final = SpanAttributes.RETRIEVAL_DOCUMENTS
+DOCUMENT_ID: Final = DocumentAttributes.DOCUMENT_ID
+DOCUMENT_SCORE: Final = DocumentAttributes.DOCUMENT_SCORE
+DOCUMENT_CONTENT: Final = DocumentAttributes.DOCUMENT_CONTENT
+DOCUMENT_METADATA: Final = DocumentAttributes.DOCUMENT_METADATA
+RETRIEVAL_TOP_K: Final = "llmtrace.retrieval.top_k"
+RETRIEVAL_COUNT: Final = "llmtrace.retrieval.documents"
+
+# Who and what: carried to every span below.
+AGENT_NAME: Final = SpanAttributes.AGENT_NAME
+SESSION_ID: Final = SpanAttributes.SESSION_ID
+USER_ID: Final = SpanAttributes.USER_ID
+METADATA: Final = SpanAttributes.METADATA
+TAGS: Final = SpanAttributes.TAG_TAGS
+PROMPT_TEMPLATE: Final = SpanAttributes.LLM_PROMPT_TEMPLATE
+PROMPT_VERSION: Final = SpanAttributes.LLM_PROMPT_TEMPLATE_VERSION
+PROMPT_VARIABLES: Final = SpanAttributes.LLM_PROMPT_TEMPLATE_VARIABLES
+
+# The resource.
+PROJECT_NAME: Final = ResourceAttributes.PROJECT_NAME
+SERVICE_NAME: Final = "service.name"
+SERVICE_VERSION: Final = "service.version"
+ENVIRONMENT: Final = "deployment.environment.name"
+ENVIRONMENT_LEGACY: Final = "deployment.environment"
