@@ -68,17 +68,21 @@ class AlertTag:
 
     def to_attributes(self) -> dict[str, AttributeValue]:
         """The tag as flat attributes, for the event and (the most severe one) for the span."""
-        attributes: dict[str, AttributeValue] = {SEVERITY: self.severity.value, SOURCE: self.source}
-        for key, text in zip(_TEXT_KEYS, self._texts(), strict=True):
-            if text is not None:
-                attributes[key] = text
-        if self.regulated:
-            attributes[REGULATED] = True
-        if self.count != 1:
-            attributes[COUNT] = self.count
-        for name, value in self.segment.items():
-            attributes[SEGMENT_PREFIX + name] = value
-        return attributes
+        optional: dict[str, AttributeValue | None] = {
+            REASON: self.reason,
+            KEY: self.key,
+            TEAM: self.team,
+            PRIORITY: self.priority,
+            RUNBOOK_URL: self.runbook_url,
+            REGULATED: self.regulated or None,
+            COUNT: self.count if self.count != 1 else None,
+        }
+        return {
+            SEVERITY: self.severity.value,
+            SOURCE: self.source,
+            **{key: value for key, value in optional.items() if value is not None},
+            **{SEGMENT_PREFIX + name: value for name, value in self.segment.items()},
+        }
 
     @classmethod
     def from_attributes(cls, attributes: Mapping[str, object]) -> AlertTag:
@@ -87,11 +91,14 @@ class AlertTag:
         Raises:
             ValueError: where there is no severity, or one that is none of the four.
         """
-        texts = [_text(attributes.get(key)) for key in _TEXT_KEYS]
         count = attributes.get(COUNT)
         return cls(
             Severity(str(attributes.get(SEVERITY)).lower()),
-            *texts,
+            reason=_text(attributes.get(REASON)),
+            key=_text(attributes.get(KEY)),
+            team=_text(attributes.get(TEAM)),
+            priority=_text(attributes.get(PRIORITY)),
+            runbook_url=_text(attributes.get(RUNBOOK_URL)),
             regulated=_truth(attributes.get(REGULATED)),
             source=_text(attributes.get(SOURCE)) or SOURCE_TAG,
             count=count if isinstance(count, int) and count > 0 else 1,
@@ -103,12 +110,6 @@ class AlertTag:
                 }
             ),
         )
-
-    def _texts(self) -> tuple[str | None, ...]:
-        return (self.reason, self.key, self.team, self.priority, self.runbook_url)
-
-
-_TEXT_KEYS: Final = (REASON, KEY, TEAM, PRIORITY, RUNBOOK_URL)
 
 
 def _text(value: object) -> str | None:

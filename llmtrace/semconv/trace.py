@@ -15,6 +15,7 @@ from openinference.semconv.trace import (
     MessageContentAttributes,
     OpenInferenceMimeTypeValues,
     OpenInferenceSpanKindValues,
+    RerankerAttributes,
     SpanAttributes,
     ToolAttributes,
     ToolCallAttributes,
@@ -77,6 +78,8 @@ TOOL_JSON_SCHEMA: Final = ToolAttributes.TOOL_JSON_SCHEMA
 
 # A retrieval: ``retrieval.documents.<i>.document.content`` and its siblings.
 RETRIEVAL_DOCUMENTS: Final = SpanAttributes.RETRIEVAL_DOCUMENTS
+RERANKER_INPUT_DOCUMENTS: Final = RerankerAttributes.RERANKER_INPUT_DOCUMENTS
+RERANKER_OUTPUT_DOCUMENTS: Final = RerankerAttributes.RERANKER_OUTPUT_DOCUMENTS
 DOCUMENT_ID: Final = DocumentAttributes.DOCUMENT_ID
 DOCUMENT_SCORE: Final = DocumentAttributes.DOCUMENT_SCORE
 DOCUMENT_CONTENT: Final = DocumentAttributes.DOCUMENT_CONTENT

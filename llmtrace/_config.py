@@ -1,0 +1,268 @@
+"""Settings: argument > environment > default, each named once, checked at `init_tracing`, loudly.
+
+The order for the endpoint and the headers is the settled one of the API: the argument, then Phoenix's variable, then
+OpenTelemetry's.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+
+from opentelemetry.util.re import parse_env_headers
+
+from llmtrace.exceptions import ConfigurationError
+from llmtrace.sampling import Preset
+
+TRACES_PATH: Final = "/v1/traces"
+DEFAULT_ENDPOINT: Final = "http://localhost:6006/v1/traces"
+
+_HEADER_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+
+Environment = Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """An OTLP/HTTP address, and the setting that it came from."""
+
+    url: str
+    setting: str
+
+    @property
+    def is_phoenix(self) -> bool:
+        """Whether Phoenix's API key may be sent there: not where the address was given for any OTLP backend."""
+        return not self.setting.startswith("OTEL_")
+
+
+@dataclass(frozen=True, slots=True)
+class Transport:
+    """How requests are made: OpenTelemetry's exporter variables."""
+
+    timeout: float = 10.0
+    compression: str | None = None
+    certificate: str | None = None
+    client_certificate: str | None = None
+    client_key: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything that `init_tracing` decides by."""
+
+    service_name: str | None
+    service_version: str | None
+    environment: str | None
+    endpoint: Endpoint
+    headers: Mapping[str, str] = field(repr=False)
+    project: str | None
+    sampling: Preset
+    otel_sampler: bool
+    alerts: str | None
+    alerts_headers: Mapping[str, str] = field(repr=False)
+    transport: Transport
+
+
+def resolve(
+    *,
+    service_name: str | None = None,
+    service_version: str | None = None,
+    environment: str | None = None,
+    endpoint: str | None = None,
+    headers: Mapping[str, str] | None = None,
+    project: str | None = None,
+    sampling: str | None = None,
+    alerts: str | None = None,
+    alerts_headers: Mapping[str, str] | None = None,
+    env: Environment = os.environ,
+) -> Settings:
+    """Settle every setting.
+
+    Raises:
+        ConfigurationError: for a value that cannot be, naming the setting, the value and what is allowed.
+    """
+    _refuse_grpc(env)
+    settled = _endpoint(endpoint, env)
+    alerts_setting = "alerts" if alerts is not None else "LLMTRACE_ALERTS_ENDPOINT"
+    alerts = alerts if alerts is not None else env.get("LLMTRACE_ALERTS_ENDPOINT") or None
+    return Settings(
+        service_name=_text("service_name", service_name) or env.get("OTEL_SERVICE_NAME") or None,
+        service_version=_text("service_version", service_version),
+        environment=_text("environment", environment),
+        endpoint=settled,
+        headers=_headers(headers, settled, env),
+        project=_text("project", project) or env.get("PHOENIX_PROJECT") or env.get("PHOENIX_PROJECT_NAME") or None,
+        sampling=_sampling(sampling, env),
+        otel_sampler=sampling is None and not env.get("LLMTRACE_SAMPLING") and bool(env.get("OTEL_TRACES_SAMPLER")),
+        alerts=None if alerts is None else _with_default_path(alerts_setting, alerts),
+        alerts_headers=_given_headers("alerts_headers", alerts_headers)
+        if alerts_headers is not None
+        else _env_headers(env.get("LLMTRACE_ALERTS_HEADERS", "")),
+        transport=_transport(env),
+    )
+
+
+def _text(setting: str, value: object) -> str | None:
+    if value is not None and not isinstance(value, str):
+        msg = f"{setting}={value!r:.80} is a {type(value).__name__}; allowed: a text"
+        raise ConfigurationError(msg)
+    return value
+
+
+def _endpoint(argument: str | None, env: Environment) -> Endpoint:
+    if argument is not None:
+        return Endpoint(_with_default_path("endpoint", argument), "endpoint")
+    if url := env.get("PHOENIX_COLLECTOR_ENDPOINT"):
+        return Endpoint(_with_default_path("PHOENIX_COLLECTOR_ENDPOINT", url), "PHOENIX_COLLECTOR_ENDPOINT")
+    if url := env.get("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"):
+        setting = "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"
+        return Endpoint(_checked(setting, url), setting)
+    if url := env.get("OTEL_EXPORTER_OTLP_ENDPOINT"):
+        setting = "OTEL_EXPORTER_OTLP_ENDPOINT"
+        return Endpoint(_checked(setting, url).rstrip("/") + TRACES_PATH, setting)
+    return Endpoint(DEFAULT_ENDPOINT, "default")
+
+
+def _with_default_path(setting: str, url: str) -> str:
+    """A base URL gets ``/v1/traces``; a URL with a path of its own stays as it is."""
+    checked = _checked(setting, url)
+    parts = urlsplit(checked)
+    return parts._replace(path=TRACES_PATH).geturl() if parts.path in ("", "/") else checked
+
+
+def _checked(setting: str, url: object) -> str:
+    allowed = "allowed: an http:// or https:// address such as http://localhost:6006"
+    if not isinstance(url, str):
+        msg = f"{setting}={url!r:.80} is a {type(url).__name__}; {allowed}"
+        raise ConfigurationError(msg)
+    try:
+        parts = urlsplit(url.strip())
+        host, port = parts.hostname, parts.port
+    except ValueError as error:
+        msg = f"{setting}={_shown(url)} is no address ({error}); {allowed}"
+        raise ConfigurationError(msg) from None
+    if port == _GRPC_PORT or parts.scheme in ("grpc", "grpcs"):
+        msg = f"{setting}={_shown(url)} is an OTLP/gRPC address; llmtrace speaks OTLP/HTTP: {_HTTP_PORTS}"
+        raise ConfigurationError(msg)
+    if parts.scheme not in ("http", "https") or not host:
+        msg = f"{setting}={_shown(url)} is no address; {allowed}"
+        raise ConfigurationError(msg)
+    return url.strip()
+
+
+_GRPC_PORT: Final = 4317
+_HTTP_PORTS: Final = "port 6006 for Phoenix, 4318 for an OpenTelemetry Collector"
+
+
+def _shown(url: str) -> str:
+    """The address as it may be shown: without what stands before an @."""
+    _, at, rest = url.rpartition("@")
+    return f"'***@{rest:.80}'" if at else f"'{url:.80}'"
+
+
+def _refuse_grpc(env: Environment) -> None:
+    for setting in ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL"):
+        protocol = env.get(setting, "").strip().lower()
+        if protocol == "grpc":
+            msg = f"{setting}=grpc: llmtrace speaks OTLP/HTTP only: {_HTTP_PORTS}; allowed: http/protobuf"
+            raise ConfigurationError(msg)
+        if protocol:
+            return  # the variable for traces wins over the general one
+
+
+def _headers(argument: Mapping[str, str] | None, endpoint: Endpoint, env: Environment) -> dict[str, str]:
+    merged = _env_headers(env.get("PHOENIX_CLIENT_HEADERS", "")) if endpoint.is_phoenix else {}
+    merged |= _env_headers(env.get("OTEL_EXPORTER_OTLP_HEADERS", ""))
+    merged |= _env_headers(env.get("OTEL_EXPORTER_OTLP_TRACES_HEADERS", ""))
+    merged |= _given_headers("headers", argument)
+    api_key = env.get("PHOENIX_API_KEY")
+    if api_key and endpoint.is_phoenix:
+        merged.setdefault("authorization", f"Bearer {api_key}")
+    return merged
+
+
+def _env_headers(text: str) -> dict[str, str]:
+    return dict(parse_env_headers(text, liberal=True))
+
+
+def _given_headers(setting: str, headers: object) -> dict[str, str]:
+    if headers is None:
+        return {}
+    if not isinstance(headers, Mapping):
+        msg = f"{setting} is a {type(headers).__name__}; allowed: a mapping of header names to values"
+        raise ConfigurationError(msg)
+    for name, value in headers.items():
+        if not isinstance(name, str) or not isinstance(value, str) or not _HEADER_NAME.fullmatch(name):
+            msg = f"{setting}: header {name!r:.80} is no header; allowed: names and values that are texts"
+            raise ConfigurationError(msg)
+        if "\r" in value or "\n" in value:
+            msg = f"{setting}: the value of header {name!r} has a line break; allowed: one line"
+            raise ConfigurationError(msg)
+    return {name.lower(): value for name, value in headers.items()}
+
+
+def _sampling(argument: str | None, env: Environment) -> Preset:
+    setting, word = (
+        ("sampling", argument) if argument is not None else ("LLMTRACE_SAMPLING", env.get("LLMTRACE_SAMPLING"))
+    )
+    if not word and argument is None:
+        return Preset.DEVELOPMENT
+    try:
+        return Preset(str(word).strip().lower())
+    except ValueError:
+        allowed = ", ".join(Preset)
+        msg = f"{setting}={word!r:.80} is no sampling preset; allowed: {allowed}"
+        raise ConfigurationError(msg) from None
+
+
+def _transport(env: Environment) -> Transport:
+    return Transport(
+        timeout=_timeout(env),
+        compression=_compression(env),
+        certificate=_file("CERTIFICATE", env),
+        client_certificate=_file("CLIENT_CERTIFICATE", env),
+        client_key=_file("CLIENT_KEY", env),
+    )
+
+
+def _otlp(name: str, env: Environment) -> tuple[str, str]:
+    """An OTLP exporter variable and its value: the one for traces, else the general one."""
+    for setting in (f"OTEL_EXPORTER_OTLP_TRACES_{name}", f"OTEL_EXPORTER_OTLP_{name}"):
+        if value := env.get(setting, "").strip():
+            return setting, value
+    return "", ""
+
+
+def _timeout(env: Environment) -> float:
+    setting, text = _otlp("TIMEOUT", env)
+    if not text:
+        return 10.0
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1.0
+    if not 0 < seconds < float("inf"):
+        msg = f"{setting}={text!r:.80} is no time; allowed: seconds above 0"
+        raise ConfigurationError(msg)
+    return seconds
+
+
+def _compression(env: Environment) -> str | None:
+    setting, text = _otlp("COMPRESSION", env)
+    if text.lower() not in ("", "none", "gzip"):
+        msg = f"{setting}={text!r:.80} is not supported; allowed: none, gzip"
+        raise ConfigurationError(msg)
+    return "gzip" if text.lower() == "gzip" else None
+
+
+def _file(name: str, env: Environment) -> str | None:
+    setting, path = _otlp(name, env)
+    if path and not Path(path).is_file():
+        msg = f"{setting}={path!r:.200} is no file; allowed: the path of a PEM file"
+        raise ConfigurationError(msg)
+    return path or None

@@ -1,0 +1,61 @@
+"""The edge between telemetry and the app: an error of ours is counted and logged once, never raised into user code."""
+
+from __future__ import annotations
+
+import logging
+from types import TracebackType
+from typing import Final
+
+from llmtrace._stats import Loss, stats
+
+logger: Final = logging.getLogger("llmtrace")
+
+_said: set[str] = set()
+_strict = False
+
+
+def set_strict(strict: bool) -> None:
+    """Raise errors of ours instead of swallowing them: for llmtrace's own tests, so that a bug cannot hide."""
+    global _strict  # noqa: PLW0603 - one switch for the process, set by the test session only
+    _strict = strict
+
+
+def say_once(key: str, message: str, *args: object, level: int = logging.WARNING) -> None:
+    """Log `message` the first time that `key` is seen in this process."""
+    if key not in _said:
+        _said.add(key)
+        logger.log(level, message, *args)
+
+
+def forget_said() -> None:
+    """Begin a new life after `shutdown`: what was said once may be said again."""
+    _said.clear()
+
+
+def swallowed(where: str, error: BaseException) -> None:
+    """Count an error of ours and say it once per place and type, without its text, which may hold content."""
+    if _strict:
+        raise error
+    stats.lose(Loss.INTERNAL_ERROR)
+    kind = type(error).__name__
+    say_once(f"{where}:{kind}", "llmtrace: %s failed with %s; your call is not affected", where, kind)
+
+
+class guarded:  # noqa: N801 - used as a statement: `with guarded("recording output"):`
+    """Run telemetry code so that no Exception of it reaches the app. KeyboardInterrupt and SystemExit pass."""
+
+    __slots__ = ("_where",)
+
+    def __init__(self, where: str) -> None:
+        self._where = where
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> bool:
+        if error is None:
+            return False
+        if isinstance(error, Exception):
+            swallowed(self._where, error)
+            return True
+        return False

@@ -1,0 +1,254 @@
+"""`init_tracing`, `flush`, `shutdown`: the one place where the parts of the service half are joined."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any, Final
+
+from opentelemetry import trace
+from opentelemetry.sdk import trace as sdk
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace.sampling import ALWAYS_ON, Sampler, _get_from_env_or_default
+from opentelemetry.sdk.util.instrumentation import InstrumentationScope
+from opentelemetry.trace import NoOpTracer
+
+from llmtrace import __version__
+from llmtrace._config import Settings, resolve
+from llmtrace._conflicts import warn_of_conflicting_distributions
+from llmtrace._guard import forget_said, logger
+from llmtrace._joined import JoinedProvider
+from llmtrace._stats import stats
+from llmtrace._tracer import Tracer, TracerProvider, active
+from llmtrace.exporters.alert_branch import AlertBranch
+from llmtrace.exporters.delivery import Delivery
+from llmtrace.exporters.destination import Destination
+from llmtrace.exporters.pipeline import Pipeline, Sink
+from llmtrace.processors.json_strings import flatten_json_strings
+from llmtrace.processors.llm_values import derive_llm_values
+from llmtrace.processors.service_metadata import service_metadata
+from llmtrace.sampling import Preset
+from llmtrace.semconv import trace as keys
+
+_SCOPE: Final = InstrumentationScope("llmtrace", __version__)
+
+
+@dataclass(slots=True)
+class _Running:
+    """What one `init_tracing` has put together."""
+
+    settings: Settings
+    source: TracerProvider | JoinedProvider
+    pipeline: Pipeline
+
+    @property
+    def provider(self) -> sdk.TracerProvider:
+        return self.source.provider if isinstance(self.source, JoinedProvider) else self.source
+
+
+_lock = threading.RLock()
+_running: _Running | None = None
+_own_provider: TracerProvider | None = None
+
+
+def init_tracing(
+    service_name: str | None = None,
+    *,
+    endpoint: str | None = None,
+    headers: Mapping[str, str] | None = None,
+    project: str | None = None,
+    sampling: str | None = None,
+    alerts: str | None = None,
+    alerts_headers: Mapping[str, str] | None = None,
+    service_version: str | None = None,
+    environment: str | None = None,
+) -> sdk.TracerProvider:
+    """Begin to trace: once, at process start. Never blocks, never prints, opens no connection.
+
+    A second call returns the same provider; settings that differ are not applied, and one warning names them. After
+    `shutdown` it starts afresh. Where the application has set an SDK provider already, llmtrace joins it.
+
+    Args:
+        service_name: who makes the spans; or OTEL_SERVICE_NAME.
+        endpoint: the OTLP/HTTP backend, a base URL or a full one; or PHOENIX_COLLECTOR_ENDPOINT,
+            OTEL_EXPORTER_OTLP_TRACES_ENDPOINT, OTEL_EXPORTER_OTLP_ENDPOINT; default http://localhost:6006/v1/traces.
+        headers: sent with every request to the backend; they win over those from the environment.
+        project: the Phoenix project; or PHOENIX_PROJECT, PHOENIX_PROJECT_NAME.
+        sampling: "development" (keep all), "collector" (send all) or "off"; or LLMTRACE_SAMPLING.
+        alerts: the router, a base URL or a full one; tagged spans go there; or LLMTRACE_ALERTS_ENDPOINT.
+        alerts_headers: sent with every request to the router; or LLMTRACE_ALERTS_HEADERS.
+        service_version: ``service.version``.
+        environment: ``deployment.environment.name``, e.g. production.
+
+    Returns:
+        The provider in use: give it to any OpenTelemetry instrumentor.
+
+    Raises:
+        ConfigurationError: for a setting that cannot be: which one, its value, and what is allowed.
+    """
+    settings = resolve(
+        service_name=service_name,
+        endpoint=endpoint,
+        headers=headers,
+        project=project,
+        sampling=sampling,
+        alerts=alerts,
+        alerts_headers=alerts_headers,
+        service_version=service_version,
+        environment=environment,
+    )
+    global _running  # noqa: PLW0603 - tracing is one thing in a process, as OpenTelemetry's global provider is
+    with _lock:
+        if _running is not None:
+            _warn_of_differences(_running.settings, settings)
+            return _running.provider
+        warn_of_conflicting_distributions()
+        _running = _start(settings)
+        return _running.provider
+
+
+def flush(timeout: float = 5.0) -> bool:
+    """Send what has ended so far.
+
+    Args:
+        timeout: seconds to wait at most.
+
+    Returns:
+        Whether everything was delivered in that time.
+    """
+    running = _running
+    return running is None or running.pipeline.flush(time.monotonic() + timeout)
+
+
+def shutdown(timeout: float = 2.0) -> bool:
+    """Send what has ended, and stop tracing. Called by itself at the end of the process.
+
+    Args:
+        timeout: seconds to wait at most; what is not delivered by then is lost, counted and said.
+
+    Returns:
+        Whether everything was delivered in that time.
+    """
+    global _running
+    with _lock:
+        running, _running = _running, None
+        if running is None:
+            return True
+        active.tracer = None
+        done = running.pipeline.close(time.monotonic() + timeout)
+        running.source.disarm()
+        forget_said()
+        return done
+
+
+def get_tracer() -> trace.Tracer:
+    """The tracer in use, for spans of your own making; without `init_tracing` one that does nothing."""
+    return active.tracer or NoOpTracer()
+
+
+def _start(settings: Settings) -> _Running:
+    existing = trace.get_tracer_provider()
+    joins = isinstance(existing, sdk.TracerProvider) and not isinstance(existing, TracerProvider)
+    source: TracerProvider | JoinedProvider
+    if joins and isinstance(existing, sdk.TracerProvider):
+        source = JoinedProvider(existing)
+        resource = source.resource
+    else:
+        source = _our_provider(existing)
+        resource = _resource(settings)
+    running = _Running(settings, source, _pipeline(settings, resource, joined=joins))
+    if settings.sampling is not Preset.OFF and not _sdk_disabled():
+        _arm(running, resource)
+    return running
+
+
+def _arm(running: _Running, resource: Resource) -> None:
+    if isinstance(running.source, JoinedProvider):
+        running.source.arm(running.pipeline)
+    else:
+        running.source.arm(running.pipeline, resource, _sampler(running.settings))
+    active.tracer = Tracer(running.source, _SCOPE)
+
+
+def _our_provider(existing: trace.TracerProvider) -> TracerProvider:
+    """Our provider, made once and set as OpenTelemetry's global one where that place is free."""
+    global _own_provider  # noqa: PLW0603 - see TracerProvider
+    if _own_provider is None:
+        _own_provider = TracerProvider()
+        if isinstance(existing, trace.ProxyTracerProvider):
+            trace.set_tracer_provider(_own_provider)
+        else:
+            logger.warning(
+                "llmtrace: the application's tracer provider (%s) takes no processors; llmtrace's own spans are "
+                "recorded, those of other instrumentation are not",
+                type(existing).__name__,
+            )
+    return _own_provider
+
+
+def _sampler(settings: Settings) -> Sampler:
+    return _get_from_env_or_default() if settings.otel_sampler else ALWAYS_ON
+
+
+def _sdk_disabled() -> bool:
+    return os.environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true"
+
+
+def _resource(settings: Settings) -> Resource:
+    """What the settings say of the service, over OTEL_RESOURCE_ATTRIBUTES."""
+    said: dict[str, Any] = {
+        keys.SERVICE_NAME: settings.service_name,
+        keys.SERVICE_VERSION: settings.service_version,
+        keys.ENVIRONMENT: settings.environment,
+        keys.PROJECT_NAME: settings.project,
+    }
+    return Resource.create({key: value for key, value in said.items() if value is not None})
+
+
+def _pipeline(settings: Settings, resource: Resource, *, joined: bool) -> Pipeline:
+    steps = (flatten_json_strings, derive_llm_values, service_metadata(resource))
+    headers = dict(settings.headers)
+    if joined and settings.project:
+        # The application's resource cannot be changed; Phoenix takes the project from this header as well.
+        headers.setdefault("x-project-name", settings.project)
+    sinks: list[Sink] = [Delivery(_destination(settings, "backend", settings.endpoint.url, headers))]
+    if settings.alerts is not None:
+        router = _destination(settings, "router", settings.alerts, settings.alerts_headers)
+        sinks.append(AlertBranch(Delivery(router)))
+    return Pipeline(steps, sinks)
+
+
+def _destination(settings: Settings, name: str, url: str, headers: Mapping[str, str]) -> Destination:
+    transport = settings.transport
+    return Destination(
+        name=name,
+        url=url,
+        headers=headers,
+        timeout=transport.timeout,
+        compression=transport.compression,
+        certificate=transport.certificate,
+        client_certificate=transport.client_certificate,
+        client_key=transport.client_key,
+    )
+
+
+def _warn_of_differences(running: Settings, asked: Settings) -> None:
+    different = [field.name for field in fields(Settings) if getattr(running, field.name) != getattr(asked, field.name)]
+    if different:
+        logger.warning(
+            "llmtrace: init_tracing was called before; these settings are not applied: %s", ", ".join(different)
+        )
+
+
+def _after_fork_in_child() -> None:
+    stats.reset()
+    if _running is not None:
+        _running.pipeline.after_fork_in_child()
+
+
+atexit.register(shutdown)
+os.register_at_fork(after_in_child=_after_fork_in_child)

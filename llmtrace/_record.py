@@ -1,0 +1,70 @@
+"""A span as it travels from its end to the wire: a frozen value that every step takes and hands on anew.
+
+It has the reading side of the SDK's ``ReadableSpan``, so that the reference OTLP encoder accepts it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import Event, ReadableSpan
+from opentelemetry.sdk.util.instrumentation import InstrumentationScope
+from opentelemetry.trace import Link, SpanContext, SpanKind, Status
+
+
+@dataclass(frozen=True, slots=True)
+class SpanRecord:
+    """One ended span, ours or a third party's."""
+
+    name: str
+    context: SpanContext
+    parent: SpanContext | None
+    kind: SpanKind
+    start_time: int
+    end_time: int
+    attributes: Mapping[str, Any]
+    events: Sequence[Event]
+    links: Sequence[Link]
+    status: Status
+    resource: Resource
+    instrumentation_scope: InstrumentationScope | None
+    dropped_attributes: int = 0
+    dropped_events: int = 0
+    dropped_links: int = 0
+
+    @classmethod
+    def of(cls, span: ReadableSpan) -> SpanRecord:
+        """Copy what an ended span holds; later changes to the span do not reach the record."""
+        context = span.get_span_context()
+        if context is None:
+            msg = "a span without a context cannot be exported"
+            raise ValueError(msg)
+        end = span.end_time or span.start_time or 0
+        return cls(
+            name=span.name,
+            context=context,
+            parent=span.parent,
+            kind=span.kind,
+            start_time=span.start_time or end,
+            end_time=end,
+            attributes=dict(span.attributes or {}),
+            events=span.events,
+            links=span.links,
+            status=span.status,
+            resource=span.resource,
+            instrumentation_scope=span.instrumentation_scope,
+            dropped_attributes=span.dropped_attributes,
+            dropped_events=span.dropped_events,
+            dropped_links=span.dropped_links,
+        )
+
+    def get_span_context(self) -> SpanContext:
+        """The name under which the SDK's encoder asks for `context`."""
+        return self.context
+
+    def with_attributes(self, attributes: Mapping[str, Any]) -> SpanRecord:
+        """The same span with other attributes."""
+        return replace(self, attributes=attributes)

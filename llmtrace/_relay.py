@@ -1,0 +1,35 @@
+"""The processor that stays in a provider for good, while what stands behind it comes and goes with `init_tracing`.
+
+OpenTelemetry offers no way to take a processor out of a provider again.
+"""
+
+from __future__ import annotations
+
+from opentelemetry.context import Context
+from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
+
+
+class Relay(SpanProcessor):
+    """Hands each ended span to `target`; nobody behind it: nothing happens."""
+
+    def __init__(self) -> None:
+        self.target: SpanProcessor | None = None
+
+    def on_start(self, span: Span, parent_context: Context | None = None) -> None:
+        """Tell the target."""
+        if self.target is not None:
+            self.target.on_start(span, parent_context)
+
+    def on_end(self, span: ReadableSpan) -> None:
+        """Tell the target."""
+        if self.target is not None:
+            self.target.on_end(span)
+
+    def shutdown(self) -> None:
+        """Tell the target."""
+        if self.target is not None:
+            self.target.shutdown()
+
+    def force_flush(self, timeout_millis: int = 30_000) -> bool:
+        """Tell the target."""
+        return self.target is None or self.target.force_flush(timeout_millis)

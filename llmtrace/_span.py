@@ -1,0 +1,260 @@
+"""Our span: a real OpenTelemetry span at a fraction of the SDK's cost.
+
+A `Span` is an ``opentelemetry.sdk.trace.Span``: any SDK processor, exporter and third-party instrumentor takes it. It
+differs inside: attributes live in a plain dict, nothing is copied at the end, and no value that it is given can raise
+into the app. Without `init_tracing` a `NoopSpan` takes its place.
+"""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Mapping, Sequence
+from time import time_ns
+from typing import Any, Final
+
+from opentelemetry.sdk import trace as sdk
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import Event, ReadableSpan, SpanProcessor
+from opentelemetry.sdk.util.instrumentation import InstrumentationScope
+from opentelemetry.semconv.attributes import exception_attributes as exc
+from opentelemetry.trace import INVALID_SPAN_CONTEXT, Link, NonRecordingSpan, SpanContext, SpanKind, Status, StatusCode
+from opentelemetry.util.types import Attributes as ApiAttributes
+
+from llmtrace._attributes import Attributes, put_documents, put_value
+from llmtrace._guard import guarded
+from llmtrace._serialize import to_json, to_text
+from llmtrace.recorders import llm_answer
+from llmtrace.semconv import trace as keys
+
+_PLAIN: Final = frozenset({str, bool, int, float})
+_ADOPTED: Final = (
+    keys.INPUT_VALUE,
+    keys.INPUT_MIME_TYPE,
+    keys.OUTPUT_VALUE,
+    keys.OUTPUT_MIME_TYPE,
+    keys.SESSION_ID,
+    keys.USER_ID,
+)
+_UNSET_STATUS: Final = Status(StatusCode.UNSET)
+
+
+def clean_value(value: object) -> Any:
+    """An attribute value of any type -> one that OTLP carries, independent of what the caller does to it later."""
+    if type(value) in _PLAIN:
+        return value
+    if isinstance(value, list | tuple) and all(type(item) in _PLAIN for item in value):
+        return tuple(value)
+    if isinstance(value, str):
+        return str.__str__(value)
+    if isinstance(value, list | tuple | dict):
+        return to_json(value)
+    return to_text(value)
+
+
+def clean_attributes(attributes: Mapping[str, Any] | None) -> Attributes:
+    """User-given attributes -> ours; None values are left out, as OpenTelemetry demands."""
+    cleaned: Attributes = {}
+    if attributes:
+        with guarded("reading attributes"):
+            for key, value in attributes.items():
+                if value is not None:
+                    cleaned[key if type(key) is str else to_text(key)] = clean_value(value)
+    return cleaned
+
+
+class Span(sdk.Span):
+    """A recording span, with a few methods more than OpenTelemetry's. Safe to use from several threads."""
+
+    def __init__(  # the SDK's constructor builds locks and bounded containers that cost more than the whole span
+        self,
+        name: str,
+        context: SpanContext,
+        parent: SpanContext | None,
+        attributes: Attributes,
+        kind: SpanKind,
+        start_time: int,
+        *,
+        processor: SpanProcessor,
+        resource: Resource,
+        scope: InstrumentationScope,
+        root: Span | None = None,
+        links: Sequence[Link] = (),
+    ) -> None:
+        self._name = name
+        self._context = context
+        self._parent = parent
+        self._kind = kind
+        self._attributes: Attributes = attributes
+        self._events: list[Event] = []
+        self._links: list[Link] = list(links)
+        self._status = _UNSET_STATUS
+        self._start_time = start_time
+        self._end_time: int | None = None
+        self._span_processor = processor
+        self._resource = resource
+        self._instrumentation_scope = scope
+        self._instrumentation_info = None
+        self._record_exception = True
+        self._set_status_on_exception = True
+        self._root = root
+        self._open = True
+        self.adopts = False
+
+    @property
+    def span_kind(self) -> str | None:
+        """OpenInference's kind: LLM, TOOL, AGENT ..."""
+        return self._attributes.get(keys.SPAN_KIND)
+
+    def adopt(self, child: Span) -> None:
+        """Take over who asked, what was asked and what came out, from the span that really did the work.
+
+        Phoenix shows a trace, and each turn of a session, by its root span; behind a web framework that is the HTTP
+        request, which knows nothing of them.
+        """
+        for key in _ADOPTED:
+            value = child._attributes.get(key)
+            if value is not None and key not in self._attributes:
+                self.put({key: value})
+
+    @property
+    def root(self) -> Span:
+        """The topmost span of this trace in this process: the span itself, or its furthest local ancestor."""
+        return self._root or self
+
+    def set_attribute(self, key: str, value: Any) -> None:
+        """Set one attribute. Any value is taken; what OTLP does not carry becomes text."""
+        if self._end_time is None and value is not None:
+            if type(value) in _PLAIN and type(key) is str:
+                self._attributes[key] = value
+            else:
+                self._attributes.update(clean_attributes({key: value}))
+
+    def set_attributes(self, attributes: Mapping[str, Any]) -> None:
+        """Set several attributes."""
+        if self._end_time is None:
+            self._attributes.update(clean_attributes(attributes))
+
+    def put(self, attributes: Attributes) -> None:
+        """Take attributes that are clean already, from llmtrace's own recorders."""
+        if self._end_time is None:
+            self._attributes.update(attributes)
+
+    def add_event(self, name: str, attributes: ApiAttributes = None, timestamp: int | None = None) -> None:
+        """Add a timestamped event."""
+        self._add_event(Event(name, clean_attributes(attributes), timestamp))
+
+    def _add_event(self, event: Event) -> None:
+        if self._end_time is None:
+            self._events.append(event)
+
+    def add_link(self, context: SpanContext, attributes: ApiAttributes = None) -> None:
+        """Link to another span."""
+        self._add_link(Link(context, clean_attributes(attributes)))
+
+    def _add_link(self, link: Link) -> None:
+        if self._end_time is None and link.context.is_valid:
+            self._links.append(link)
+
+    def update_name(self, name: str) -> None:
+        """Rename the span."""
+        if self._end_time is None:
+            self._name = name if type(name) is str else to_text(name)
+
+    def is_recording(self) -> bool:
+        """Whether the span still takes anything."""
+        return self._end_time is None
+
+    def set_status(self, status: Status | StatusCode, description: str | None = None) -> None:
+        """Set the status by OpenTelemetry's rules: OK is final, UNSET changes nothing."""
+        if not isinstance(status, Status):
+            status = Status(status, description if status is StatusCode.ERROR else None)
+        changes = status.status_code is not StatusCode.UNSET and self._status.status_code is not StatusCode.OK
+        if self._end_time is None and changes:
+            self._status = status
+
+    def record_exception(
+        self,
+        exception: BaseException,
+        attributes: ApiAttributes = None,
+        timestamp: int | None = None,
+        escaped: bool = False,
+    ) -> None:
+        """Record an exception as the event that OpenTelemetry's conventions describe."""
+        described: Attributes = {}
+        with guarded("recording an exception"):
+            described[exc.EXCEPTION_TYPE] = _type_name(exception)
+            described[exc.EXCEPTION_MESSAGE] = exception_message(exception)
+            described[exc.EXCEPTION_STACKTRACE] = _stack_trace(exception)
+            described[exc.EXCEPTION_ESCAPED] = str(escaped)
+        self._add_event(Event("exception", {**described, **clean_attributes(attributes)}, timestamp))
+
+    def fail(self, error: BaseException) -> None:
+        """Record an exception that left the span's block; an `Exception` makes the status ERROR."""
+        self.record_exception(error, escaped=True)
+        if isinstance(error, Exception):
+            self.set_status(Status(StatusCode.ERROR, f"{type(error).__name__}: {exception_message(error)}"))
+
+    def end(self, end_time: int | None = None) -> None:
+        """End the span, once: a second call changes nothing."""
+        if self.__dict__.pop("_open", False):  # one atomic step: of two threads that end a span one finds it open
+            self._end_time = time_ns() if end_time is None else end_time
+            self._span_processor._on_ending(self)  # noqa: SLF001 - in the SDK's protocol, still under a private name
+            self._span_processor.on_end(self)
+
+    def _readable_span(self) -> ReadableSpan:
+        return self
+
+    def record_output(self, value: Any) -> None:
+        """Record what came out.
+
+        On an LLM span an answer of a known provider (an SDK object or a dict of the same shape) becomes output
+        messages, tool calls, token counts and finish reason; a text becomes the assistant's message. Elsewhere the
+        value becomes ``output.value``. Never raises, whatever the value is.
+        """
+        with guarded("recording output"):
+            into: Attributes = {}
+            if self.span_kind == keys.KIND_LLM:
+                into = llm_answer(value)
+            else:
+                put_value(into, keys.OUTPUT_VALUE, keys.OUTPUT_MIME_TYPE, value)
+            self.put(into)
+
+    def record_documents(self, documents: Any) -> None:
+        """Record retrieved documents: texts, dicts or objects with content/text, id, score, metadata."""
+        with guarded("recording documents"):
+            into: Attributes = {}
+            into[keys.RETRIEVAL_COUNT] = put_documents(into, keys.RETRIEVAL_DOCUMENTS, documents)
+            self.put(into)
+
+
+def _type_name(error: BaseException) -> str:
+    kind = type(error)
+    return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+
+
+def exception_message(error: BaseException) -> str:
+    """The exception's text, whatever its ``__str__`` does."""
+    try:
+        return str.__str__(str(error))
+    except Exception:  # noqa: BLE001 - user code
+        return "<no message: its __str__ raised>"
+
+
+def _stack_trace(error: BaseException) -> str:
+    try:
+        return "".join(traceback.format_exception(error))
+    except Exception:  # noqa: BLE001 - user code in __str__, __cause__ or the source loader
+        return "".join(traceback.format_tb(error.__traceback__))
+
+
+class NoopSpan(NonRecordingSpan):
+    """What the context managers give where nothing is recorded: every method is there, none does anything."""
+
+    def record_output(self, value: Any) -> None:
+        """Do nothing."""
+
+    def record_documents(self, documents: Any) -> None:
+        """Do nothing."""
+
+
+NOOP_SPAN: Final = NoopSpan(INVALID_SPAN_CONTEXT)

@@ -1,0 +1,53 @@
+"""What happened to the spans of this process: recorded, delivered, lost, each loss with its reason."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from enum import StrEnum
+from typing import Final
+
+
+class Loss(StrEnum):
+    """Why something was lost."""
+
+    QUEUE_FULL = "queue_full"
+    """The bounded queue was full: the backend was away for longer than it can bridge."""
+    REJECTED = "rejected"
+    """The backend answered that it will never take these spans (a 4xx, or `partial_success`)."""
+    NOT_ENCODABLE = "not_encodable"
+    """No OTLP bytes could be made of the span, not even of a cleaned copy."""
+    SHUTDOWN = "shutdown"
+    """Still undelivered when the time given to `shutdown` was over."""
+    INTERNAL_ERROR = "internal_error"
+    """An error of llmtrace itself; the span may be incomplete."""
+
+
+class Stats:
+    """Counters of one process. Thread-safe."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._counts: Counter[str] = Counter()
+
+    def add(self, name: str, number: int = 1) -> None:
+        """Count something that went well, e.g. ``delivered``."""
+        with self._lock:
+            self._counts[name] += number
+
+    def lose(self, reason: Loss, number: int = 1) -> None:
+        """Count a loss."""
+        self.add(f"lost.{reason.value}", number)
+
+    def snapshot(self) -> dict[str, int]:
+        """The counters now, by name; losses as ``lost.<reason>``."""
+        with self._lock:
+            return dict(self._counts)
+
+    def reset(self) -> None:
+        """Start from zero: in a forked child, and in tests."""
+        self._lock = threading.Lock()
+        self._counts = Counter()
+
+
+stats: Final = Stats()

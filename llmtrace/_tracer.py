@@ -1,0 +1,262 @@
+"""Our tracer and its provider: OpenTelemetry's API in front, our span behind.
+
+`active` is the tracer that `init_tracing` put in use; the context managers, decorators and hints all ask it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from time import time_ns
+from typing import Final, Protocol
+
+from opentelemetry.context import Context
+from opentelemetry.sdk import trace as sdk
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import SpanProcessor
+from opentelemetry.sdk.trace.id_generator import IdGenerator
+from opentelemetry.sdk.trace.sampling import ALWAYS_ON, Decision, Sampler
+from opentelemetry.sdk.util.instrumentation import InstrumentationScope
+from opentelemetry.trace import (
+    Link,
+    SpanContext,
+    SpanKind,
+    TraceFlags,
+    get_current_span,
+    use_span,
+)
+from opentelemetry.trace import (
+    Span as ApiSpan,
+)
+from opentelemetry.trace import (
+    Tracer as ApiTracer,
+)
+from opentelemetry.trace.span import TraceState
+from opentelemetry.util._decorator import _agnosticcontextmanager
+from opentelemetry.util.types import Attributes as ApiAttributes
+
+from llmtrace._attributes import Attributes
+from llmtrace._relay import Relay
+from llmtrace._serialize import to_text
+from llmtrace._span import NOOP_SPAN, NoopSpan, Span, clean_attributes
+
+_SAMPLED: Final = TraceFlags.SAMPLED
+_RANDOM_TRACE_ID: Final = TraceFlags.RANDOM_TRACE_ID
+
+
+class SpanSource(Protocol):
+    """What a tracer asks of its provider, ours or an application's, at every span."""
+
+    @property
+    def enabled(self) -> bool:
+        """False before `init_tracing`, after `shutdown`, and with sampling "off"."""
+
+    @property
+    def resource(self) -> Resource:
+        """Who makes the spans."""
+
+    @property
+    def sampler(self) -> Sampler:
+        """Decides the sampled flag."""
+
+    @property
+    def id_generator(self) -> IdGenerator:
+        """Makes trace and span ids."""
+
+    @property
+    def processor(self) -> SpanProcessor:
+        """Takes the spans that the sampler keeps."""
+
+    @property
+    def own_processor(self) -> SpanProcessor | None:
+        """Takes, for llmtrace alone, the spans that an application's sampler drops; None: nobody does."""
+
+
+class Tracer(ApiTracer):
+    """Makes spans for one instrumentation scope. Asks its provider each time, so that a later setting counts."""
+
+    def __init__(self, source: SpanSource, scope: InstrumentationScope) -> None:
+        self._source = source
+        self._scope = scope
+
+    @property
+    def enabled(self) -> bool:
+        """Whether spans are recorded at all."""
+        return self._source.enabled
+
+    def start(
+        self,
+        name: str,
+        attributes: Attributes,
+        context: Context | None = None,
+        kind: SpanKind = SpanKind.INTERNAL,
+        start_time: int | None = None,
+        links: Sequence[Link] = (),
+    ) -> Span | NoopSpan:
+        """Start a span whose attributes are clean already; the dict becomes the span's own."""
+        source = self._source
+        parent_span = get_current_span(context)
+        parent = parent_span.get_span_context()
+        if not source.enabled:
+            return NoopSpan(parent) if parent.is_valid else NOOP_SPAN
+        verdict = _decide(source, parent, name, kind, attributes, links, context)
+        if verdict.processor is None:
+            return NoopSpan(verdict.context)
+        span = Span(
+            name,
+            verdict.context,
+            parent if parent.is_valid else None,
+            attributes,
+            kind,
+            time_ns() if start_time is None else start_time,
+            processor=verdict.processor,
+            resource=source.resource,
+            scope=self._scope,
+            root=parent_span.root if isinstance(parent_span, Span) else None,
+            links=links,
+        )
+        if verdict.attributes:
+            span.set_attributes(verdict.attributes)
+        verdict.processor.on_start(span, parent_context=context)
+        return span
+
+    def start_span(
+        self,
+        name: str,
+        context: Context | None = None,
+        kind: SpanKind = SpanKind.INTERNAL,
+        attributes: ApiAttributes = None,
+        links: Sequence[Link] | None = None,
+        start_time: int | None = None,
+        record_exception: bool = True,
+        set_status_on_exception: bool = True,
+    ) -> Span | NoopSpan:
+        """OpenTelemetry's `start_span`."""
+        name = name if type(name) is str else to_text(name)
+        span = self.start(name, clean_attributes(attributes), context, kind, start_time, tuple(links or ()))
+        if isinstance(span, Span):
+            span._record_exception = record_exception  # noqa: SLF001 - our own class
+            span._set_status_on_exception = set_status_on_exception  # noqa: SLF001 - our own class
+        return span
+
+    @_agnosticcontextmanager
+    def start_as_current_span(
+        self,
+        name: str,
+        context: Context | None = None,
+        kind: SpanKind = SpanKind.INTERNAL,
+        attributes: ApiAttributes = None,
+        links: Sequence[Link] | None = None,
+        start_time: int | None = None,
+        record_exception: bool = True,
+        set_status_on_exception: bool = True,
+        end_on_exit: bool = True,
+    ) -> Iterator[ApiSpan]:
+        """OpenTelemetry's `start_as_current_span`."""
+        span = self.start_span(
+            name, context, kind, attributes, links, start_time, record_exception, set_status_on_exception
+        )
+        with use_span(span, end_on_exit, record_exception, set_status_on_exception):
+            yield span
+
+
+@dataclass(frozen=True, slots=True)
+class _Verdict:
+    """What the sampler said of a span that is about to start."""
+
+    context: SpanContext
+    processor: SpanProcessor | None
+    attributes: ApiAttributes
+
+
+def _decide(
+    source: SpanSource,
+    parent: SpanContext,
+    name: str,
+    kind: SpanKind,
+    attributes: Attributes,
+    links: Sequence[Link],
+    context: Context | None,
+) -> _Verdict:
+    """Make the ids, ask the sampler, and choose who takes the span."""
+    ids = source.id_generator
+    if parent.is_valid:
+        trace_id, state = parent.trace_id, parent.trace_state
+        random = parent.trace_flags & _RANDOM_TRACE_ID
+    else:
+        trace_id, state = ids.generate_trace_id(), None
+        random = _RANDOM_TRACE_ID if ids.is_trace_id_random() else 0
+    sampler = source.sampler
+    if sampler is ALWAYS_ON:
+        return _Verdict(_context(ids, trace_id, _SAMPLED | random, state), source.processor, None)
+    # The SDK itself leaves out the trace state here, and so loses what the parent said of its probability.
+    result = sampler.should_sample(context, trace_id, name, kind, attributes, links, state)
+    flags = _SAMPLED if result.decision is Decision.RECORD_AND_SAMPLE else TraceFlags.DEFAULT
+    recording = result.decision is not Decision.DROP
+    return _Verdict(
+        _context(ids, trace_id, flags | random, result.trace_state),
+        source.processor if recording else source.own_processor,
+        result.attributes if recording else None,
+    )
+
+
+def _context(ids: IdGenerator, trace_id: int, flags: int, state: TraceState | None) -> SpanContext:
+    return SpanContext(
+        trace_id, ids.generate_span_id(), is_remote=False, trace_flags=TraceFlags(flags), trace_state=state
+    )
+
+
+class TracerProvider(sdk.TracerProvider):
+    """The provider that `init_tracing` makes where the application has none.
+
+    It can be armed again after `shutdown`: OpenTelemetry's global provider is set once in a process, so the object
+    stays and its settings change; tracers that were handed out before work on.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(sampler=ALWAYS_ON, resource=Resource.get_empty(), shutdown_on_exit=False)
+        self.enabled = False
+        self.own_processor: SpanProcessor | None = None
+        self._relay = Relay()
+        self.add_span_processor(self._relay)
+
+    @property
+    def processor(self) -> SpanProcessor:
+        """Ours, and every processor that the user added."""
+        return self._active_span_processor
+
+    def arm(self, processor: SpanProcessor, resource: Resource, sampler: Sampler) -> None:
+        """Begin to record, by the settings of one `init_tracing`."""
+        self._resource = resource
+        self.sampler = sampler
+        self._relay.target = processor
+        self.enabled = True
+
+    def disarm(self) -> None:
+        """Record nothing more."""
+        self.enabled = False
+        self._relay.target = None
+
+    def get_tracer(
+        self,
+        instrumenting_module_name: str,
+        instrumenting_library_version: str | None = None,
+        schema_url: str | None = None,
+        attributes: ApiAttributes = None,
+    ) -> Tracer:
+        """A tracer of ours for any instrumentation scope."""
+        scope = InstrumentationScope(
+            instrumenting_module_name or "", instrumenting_library_version or "", schema_url, attributes
+        )
+        return Tracer(self, scope)
+
+
+@dataclass
+class _Active:
+    """The tracer in use."""
+
+    tracer: Tracer | None = None
+
+
+active: Final = _Active()
+"""What `init_tracing` sets and `shutdown` clears; None: every recording call is a no-op."""

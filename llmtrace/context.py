@@ -1,0 +1,146 @@
+"""User, session, tags, metadata and prompt template, carried along the call to every span below.
+
+The values travel in OpenTelemetry's context under the keys that OpenInference's own ``using_*`` helpers use, so that
+spans of third-party OpenInference instrumentors carry them too, and ours carry what those helpers set.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from contextvars import Token
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Final
+
+from opentelemetry.context import Context
+
+from llmtrace import _scope
+from llmtrace._guard import guarded
+from llmtrace._serialize import to_json, to_text
+from llmtrace.semconv import trace as keys
+
+CARRIED: Final = (
+    keys.SESSION_ID,
+    keys.USER_ID,
+    keys.METADATA,
+    keys.TAGS,
+    keys.PROMPT_TEMPLATE,
+    keys.PROMPT_VERSION,
+    keys.PROMPT_VARIABLES,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """The template that a prompt was made from: Phoenix shows it beside the filled-in messages.
+
+    Attributes:
+        template: the text with its placeholders.
+        version: whatever names the version: "v7", a git revision.
+        variables: placeholder name -> value. Content: left out where content is not captured.
+    """
+
+    template: str | None = None
+    version: str | None = None
+    variables: Mapping[str, Any] | None = None
+
+
+def carried(context: Context) -> dict[str, Any]:
+    """The attributes that `context` hands to a span that starts in it."""
+    return {key: value for key in CARRIED if (value := context.get(key)) is not None}
+
+
+def with_values(
+    context: Context,
+    *,
+    user_id: str | None = None,
+    session_id: str | None = None,
+    tags: Sequence[str] | None = None,
+    metadata: Mapping[str, Any] | None = None,
+    prompt: Prompt | None = None,
+) -> Context:
+    """`context` with the given values added; metadata and tags join those that are there already."""
+    values: dict[str, Any] = {}
+    if session_id is not None:
+        values[keys.SESSION_ID] = to_text(session_id)
+    if user_id is not None:
+        values[keys.USER_ID] = to_text(user_id)
+    if tags is not None:
+        values[keys.TAGS] = _joined_tags(context, tags)
+    if metadata is not None:
+        values[keys.METADATA] = _joined_metadata(context, metadata)
+    if prompt is not None:
+        values |= _prompt_values(prompt)
+    return Context({**context, **values})
+
+
+def _joined_tags(context: Context, tags: Sequence[str]) -> list[str]:
+    present = context.get(keys.TAGS)
+    tags = [tags] if isinstance(tags, str) else tags
+    return list(dict.fromkeys([*(present if isinstance(present, list) else ()), *map(to_text, tags)]))
+
+
+def _joined_metadata(context: Context, metadata: Mapping[str, Any]) -> str:
+    present = context.get(keys.METADATA)
+    joined: dict[str, Any] = {}
+    if isinstance(present, str):
+        with guarded("joining metadata"):
+            parsed = json.loads(present)
+            joined = parsed if isinstance(parsed, dict) else {}
+    return to_json({**joined, **metadata})
+
+
+def _prompt_values(prompt: Prompt) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    if prompt.template is not None:
+        values[keys.PROMPT_TEMPLATE] = to_text(prompt.template)
+    if prompt.version is not None:
+        values[keys.PROMPT_VERSION] = to_text(prompt.version)
+    if prompt.variables is not None:
+        values[keys.PROMPT_VARIABLES] = to_json(prompt.variables)
+    return values
+
+
+class using:  # noqa: N801 - used as a statement: `with using(user_id="u-1"):`
+    """Put user, session, tags, metadata and prompt on every span that starts inside, third-party ones too.
+
+    Nested uses add up: the inner value wins, tags and metadata are joined.
+
+    Args:
+        user_id: who asked; ``user.id``.
+        session_id: the conversation; ``session.id``. Phoenix keeps session ids for the whole server, not per project.
+        tags: free words for the traces; ``tag.tags``.
+        metadata: any values to filter by; ``metadata``, as JSON.
+        prompt: the template that the prompt was made from.
+    """
+
+    __slots__ = ("_tokens", "_values")
+
+    def __init__(
+        self,
+        *,
+        user_id: str | None = None,
+        session_id: str | None = None,
+        tags: Sequence[str] | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        prompt: Prompt | None = None,
+    ) -> None:
+        self._values: dict[str, Any] = {
+            "user_id": user_id,
+            "session_id": session_id,
+            "tags": tags,
+            "metadata": metadata,
+            "prompt": prompt,
+        }
+        self._tokens: list[Token[Context]] = []
+
+    def __enter__(self) -> None:
+        context = _scope.current()
+        with guarded("carrying values in the context"):
+            context = with_values(context, **self._values)
+        self._tokens.append(_scope.attach(context))
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        if self._tokens:
+            _scope.detach(self._tokens.pop())

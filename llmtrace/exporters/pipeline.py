@@ -1,0 +1,161 @@
+"""The hand-off: takes ended spans from the app's threads, and works on them in a thread of its own.
+
+The app pays for one append to a bounded queue. Everything else, flattening, redaction, encoding, sending, happens on
+the worker or behind it.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from opentelemetry.context import Context
+from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
+
+from llmtrace._guard import guarded, say_once
+from llmtrace._record import SpanRecord
+from llmtrace._stats import Loss, stats
+
+Step = Callable[[SpanRecord], SpanRecord | None]
+"""Takes a record and hands on a new one; None: the span ends here."""
+
+
+class Sink(Protocol):
+    """Where finished records go."""
+
+    def offer(self, record: SpanRecord) -> None:
+        """Take a record without blocking."""
+
+    def flush(self, deadline: float) -> bool:
+        """Hand on what was offered; False where time.monotonic() passed `deadline` first."""
+
+    def close(self, deadline: float) -> bool:
+        """Flush, and take nothing more."""
+
+    def after_fork_in_child(self) -> None:
+        """Forget what belongs to the parent process."""
+
+
+class Pipeline(SpanProcessor):
+    """An OpenTelemetry span processor in front, a worker thread behind."""
+
+    def __init__(
+        self, steps: Sequence[Step], sinks: Sequence[Sink], *, capacity: int = 32_768, gather: float = 0.1
+    ) -> None:
+        """Wire the parts.
+
+        Args:
+            steps: run on each span, in this order.
+            sinks: each is offered each span that comes out of the steps.
+            capacity: how many ended spans may wait for the worker.
+            gather: seconds that the worker lets spans gather before it takes them.
+        """
+        self._steps = steps
+        self._sinks = sinks
+        self._capacity = capacity
+        self._gather = gather
+        self._closed = False
+        self._renew()
+
+    def _renew(self) -> None:
+        self._waiting: deque[ReadableSpan] = deque()
+        self._arrived = threading.Event()
+        self._hurry = threading.Event()
+        self._idle = threading.Event()
+        self._idle.set()
+        self._start_lock = threading.Lock()
+        self._worker: threading.Thread | None = None
+
+    def on_start(self, span: Span, parent_context: Context | None = None) -> None:
+        """Nothing to do: a span is worked on when it has ended."""
+
+    def _on_ending(self, span: Span) -> None:
+        """Nothing to do."""
+
+    def on_end(self, span: ReadableSpan) -> None:
+        """Take an ended span, or count it as lost where the queue is full. Never blocks."""
+        if self._closed:
+            stats.lose(Loss.SHUTDOWN)
+            return
+        if len(self._waiting) >= self._capacity:
+            stats.lose(Loss.QUEUE_FULL)
+            say_once(
+                "pipeline:full", "llmtrace: spans end faster than they can be worked on; some are lost and counted"
+            )
+            return
+        self._waiting.append(span)
+        if not self._arrived.is_set():
+            self._idle.clear()
+            self._arrived.set()
+            self._ensure_worker()
+
+    def _ensure_worker(self) -> None:
+        if self._worker is None:
+            with self._start_lock:
+                if self._worker is None:
+                    # A daemon: a process that ends without shutdown must not hang on telemetry.
+                    self._worker = threading.Thread(target=self._run, name="llmtrace-worker", daemon=True)
+                    self._worker.start()
+
+    def _run(self) -> None:
+        while not (self._closed and not self._waiting):
+            self._arrived.wait()
+            if not self._closed:
+                self._hurry.wait(self._gather)
+            self._arrived.clear()
+            self._drain()
+            if not self._waiting:
+                self._idle.set()
+
+    def _drain(self) -> None:
+        for _ in range(len(self._waiting)):
+            with guarded("working on a span"):
+                self._work(self._waiting.popleft())
+
+    def _work(self, span: ReadableSpan) -> None:
+        record: SpanRecord | None = SpanRecord.of(span)
+        for step in self._steps:
+            if record is None:
+                return
+            record = step(record)
+        if record is not None:
+            for sink in self._sinks:
+                sink.offer(record)
+
+    def flush(self, deadline: float) -> bool:
+        """Work on all that has ended, then flush the sinks; False where `deadline` (time.monotonic()) passed first."""
+        settled = self._settle(deadline)
+        return all([settled, *(sink.flush(deadline) for sink in self._sinks)])
+
+    def _settle(self, deadline: float) -> bool:
+        if self._worker is None:
+            return not self._waiting
+        self._hurry.set()
+        self._arrived.set()
+        settled = self._idle.wait(max(0.0, deadline - time.monotonic()))
+        self._hurry.clear()
+        return settled
+
+    def close(self, deadline: float) -> bool:
+        """Flush and stop; what is not out by `deadline` is lost and counted."""
+        settled = self._settle(deadline)
+        self._closed = True
+        self._arrived.set()
+        return all([settled, *(sink.close(deadline) for sink in self._sinks)])
+
+    def force_flush(self, timeout_millis: int = 30_000) -> bool:
+        """OpenTelemetry's flush."""
+        return self.flush(time.monotonic() + timeout_millis / 1000)
+
+    def shutdown(self) -> None:
+        """OpenTelemetry's shutdown, with the default budget of `llmtrace.shutdown`."""
+        self.close(time.monotonic() + 2.0)
+
+    def after_fork_in_child(self) -> None:
+        """The worker and what was waiting belong to the parent; the child begins with nothing."""
+        self._renew()
+        for sink in self._sinks:
+            sink.after_fork_in_child()
