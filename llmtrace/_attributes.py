@@ -113,7 +113,7 @@ def put_message(into: Attributes, list_key: str, index: int, message: object) ->
     role = read(message, "role") or read(message, "type")
     if role is not None:
         into[named.role] = _role(role)
-    _put_content(into, named, read(message, "content"))
+    _put_content(into, named, first(message, ("content", "refusal")))
     for field, key in (("name", named.name), ("tool_call_id", named.tool_call_id)):
         text = read(message, field)
         if isinstance(text, str) and text:
@@ -211,11 +211,13 @@ def put_documents(into: Attributes, list_key: str, documents: object) -> int:
     """
     items = listed(documents)
     for index, document in enumerate(items):
-        _put_document(into, f"{list_key}.{index}.", document)
+        put_document(into, list_key, index, document)
     return len(items)
 
 
-def _put_document(into: Attributes, prefix: str, document: object) -> None:
+def put_document(into: Attributes, list_key: str, index: int, document: object) -> None:
+    """Flatten one document to the place `index` of a list."""
+    prefix = f"{list_key}.{index}."
     document, score = _with_score(_unwrapped(document))
     if isinstance(document, str):
         into[prefix + keys.DOCUMENT_CONTENT] = document

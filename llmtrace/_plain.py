@@ -1,7 +1,7 @@
 """JSON of plain small values, encoded in C after they were measured: the fast road of the serialiser.
 
-Plain is what ``json.dumps`` writes alike: str, int of 64 bits, finite float, bool, None, list, dict with str keys, of
-exactly these types. Anything else answers None and is left to the slow road.
+Plain is what ``json.dumps`` writes alike: str, int of 64 bits, finite float, bool, None, list, tuple, dict with str keys,
+of exactly these types. Anything else answers None and is left to the slow road.
 """
 
 from __future__ import annotations
@@ -59,8 +59,8 @@ def _measure(value: object, room: int, levels: int) -> int:
     kind = type(value)
     if kind is dict:
         return _measure_dict(value, room, levels)  # type: ignore[arg-type]  # a dict by its exact type
-    if kind is list:
-        return _measure_list(value, room, levels)  # type: ignore[arg-type]  # a list by its exact type
+    if kind is list or kind is tuple:
+        return _measure_list(value, room, levels)  # type: ignore[arg-type]  # one of the two by its exact type
     if kind is str:
         return room - len(value)  # type: ignore[arg-type]  # a str by its exact type
     if kind is int:
@@ -88,7 +88,7 @@ def _measure_dict(value: dict[Any, Any], room: int, levels: int) -> int:
     return room
 
 
-def _measure_list(value: list[Any], room: int, levels: int) -> int:
+def _measure_list(value: list[Any] | tuple[Any, ...], room: int, levels: int) -> int:
     room -= _ENTRY_COST * len(value)
     if room < 0 or levels == 0:
         return -1

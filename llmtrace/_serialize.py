@@ -194,8 +194,8 @@ class _Writer:
         kind = type(value)
         if kind is str:
             return self.text(value)  # type: ignore[arg-type]  # a str by its exact type
-        if kind is dict or kind is list:
-            text = self._bulk(value)
+        if kind is dict or kind is list or kind is tuple:
+            text = self._bulk(value, MAX_DEPTH - len(self.active))
             if text is not None:
                 return self._put(text)
         shape = self._shape(value)
@@ -308,12 +308,12 @@ class _Writer:
         except BaseException:  # noqa: BLE001 - as above; also "dictionary changed size during iteration"
             return None
 
-    def _bulk(self, value: object) -> str | None:
+    def _bulk(self, value: object, levels: int) -> str | None:
         """The JSON of a container of scalars and flat containers; deeper ones would be measured anew at each level."""
-        return plain_json(value, self._allowed(), 2)
+        return plain_json(value, self._allowed(), min(levels, 2))
 
     def _put_bulk(self, chunk: list[Any], *, is_first: bool) -> bool:
-        text = self._bulk(chunk)
+        text = self._bulk(chunk, MAX_DEPTH - len(self.active) + 1)
         if text is None:
             return False
         return self._put(text[1:-1] if is_first else "," + text[1:-1])

@@ -9,21 +9,35 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Mapping, Sequence
-from time import time_ns
+from time import perf_counter_ns, time_ns
 from typing import Any, Final
 
+from opentelemetry.context import Context
 from opentelemetry.sdk import trace as sdk
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import Event, ReadableSpan, SpanProcessor
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.semconv.attributes import exception_attributes as exc
-from opentelemetry.trace import INVALID_SPAN_CONTEXT, Link, NonRecordingSpan, SpanContext, SpanKind, Status, StatusCode
+from opentelemetry.trace import (
+    INVALID_SPAN_CONTEXT,
+    Link,
+    NonRecordingSpan,
+    SpanContext,
+    SpanKind,
+    Status,
+    StatusCode,
+    get_current_span,
+)
 from opentelemetry.util.types import Attributes as ApiAttributes
 
 from llmtrace._attributes import Attributes, put_documents, put_value
 from llmtrace._guard import guarded
+from llmtrace._scope import Hold
 from llmtrace._serialize import to_json, to_text
-from llmtrace.recorders import llm_answer
+from llmtrace._stream import Outcome, RecordedStream, StreamRecording
+from llmtrace.recorders import llm_accumulator, llm_answer
+from llmtrace.recorders.items import DocumentAccumulator, ItemAccumulator
+from llmtrace.recorders.shape import Accumulator
 from llmtrace.semconv import trace as keys
 
 _PLAIN: Final = frozenset({str, bool, int, float})
@@ -98,7 +112,10 @@ class Span(sdk.Span):
         self._set_status_on_exception = True
         self._root = root
         self._open = True
+        self.started = perf_counter_ns()
         self.adopts = False
+        self.hold: Hold | None = None
+        self._recordings: list[StreamRecording] = []
 
     @property
     def span_kind(self) -> str | None:
@@ -219,12 +236,59 @@ class Span(sdk.Span):
                 put_value(into, keys.OUTPUT_VALUE, keys.OUTPUT_MIME_TYPE, value)
             self.put(into)
 
+    def record_stream(self, stream: Any) -> Any:
+        """Record a stream while you read it, synchronously or asynchronously.
+
+        Returns:
+            the same stream to all appearances: iterate it instead of the one given. At its end, or at the end of the
+            span where you stop early, the span carries the answer as far as it arrived, the time to the first token and
+            ``llmtrace.stream.outcome``: complete, abandoned, cancelled or error. Where the span's block is left before
+            the first chunk was read, the span ends with the stream.
+        """
+        return RecordedStream(stream, self.recording())
+
+    def recording(self) -> StreamRecording:
+        """A recording for one stream of this span, by the span's kind."""
+        recording = StreamRecording(self, _ACCUMULATORS.get(self.span_kind or "", _items))
+        self._recordings.append(recording)
+        return recording
+
+    def finish_streams(self, outcome: Outcome) -> bool:
+        """End the recordings; False where a stream has not begun yet and takes over the end of the span."""
+        waiting = [recording for recording in self._recordings if not recording.is_over and not recording.has_begun]
+        for recording in self._recordings:
+            if recording not in waiting:
+                recording.finish(outcome)
+        for recording in waiting:
+            recording.ends_span = True
+        return not waiting
+
     def record_documents(self, documents: Any) -> None:
         """Record retrieved documents: texts, dicts or objects with content/text, id, score, metadata."""
         with guarded("recording documents"):
             into: Attributes = {}
             into[keys.RETRIEVAL_COUNT] = put_documents(into, keys.RETRIEVAL_DOCUMENTS, documents)
             self.put(into)
+
+
+def _items(_: object) -> Accumulator:
+    return ItemAccumulator()
+
+
+def _documents(_: object) -> Accumulator:
+    return DocumentAccumulator()
+
+
+_ACCUMULATORS: Final = {keys.KIND_LLM: llm_accumulator, keys.KIND_RETRIEVER: _documents}
+
+
+def present(context: Context) -> Context:
+    """`context`, or the one outside of it where a suspended generator left its span in it."""
+    span = get_current_span(context)
+    while isinstance(span, Span) and span.hold is not None and span.hold.is_away:
+        context = span.hold.outside
+        span = get_current_span(context)
+    return context
 
 
 def _type_name(error: BaseException) -> str:
@@ -255,6 +319,10 @@ class NoopSpan(NonRecordingSpan):
 
     def record_documents(self, documents: Any) -> None:
         """Do nothing."""
+
+    def record_stream(self, stream: Any) -> Any:
+        """The stream itself."""
+        return stream
 
 
 NOOP_SPAN: Final = NoopSpan(INVALID_SPAN_CONTEXT)

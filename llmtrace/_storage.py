@@ -19,6 +19,7 @@ MARK_NOT_STORED: Final = "…[not stored]"
 mro: Final[Callable[[type], tuple[type, ...]]] = type.__dict__["__mro__"].__get__
 namespace: Final[Callable[[type], Mapping[str, Any]]] = type.__dict__["__dict__"].__get__
 qualname: Final[Callable[[type], str]] = type.__dict__["__qualname__"].__get__
+module_of: Final[Callable[[type], Any]] = type.__dict__["__module__"].__get__
 ABSENT: Final = object()
 
 
@@ -34,12 +35,12 @@ def opaque(value: object) -> str:
 
 def class_name(cls: type) -> str:
     """The qualified name of a class, without ``builtins.``."""
-    return dotted(namespace(cls).get("__module__"), qualname(cls))
+    return dotted(module_of(cls), qualname(cls))
 
 
 def top_module(cls: type) -> str:
     """The package that a class says it comes from; empty if it says nothing sensible."""
-    module = namespace(cls).get("__module__")
+    module = module_of(cls)
     return module.partition(".")[0] if type(module) is str else ""
 
 

@@ -35,10 +35,11 @@ from opentelemetry.trace.span import TraceState
 from opentelemetry.util._decorator import _agnosticcontextmanager
 from opentelemetry.util.types import Attributes as ApiAttributes
 
+from llmtrace import _scope
 from llmtrace._attributes import Attributes
 from llmtrace._relay import Relay
 from llmtrace._serialize import to_text
-from llmtrace._span import NOOP_SPAN, NoopSpan, Span, clean_attributes
+from llmtrace._span import NOOP_SPAN, NoopSpan, Span, clean_attributes, present
 
 _SAMPLED: Final = TraceFlags.SAMPLED
 _RANDOM_TRACE_ID: Final = TraceFlags.RANDOM_TRACE_ID
@@ -95,6 +96,7 @@ class Tracer(ApiTracer):
     ) -> Span | NoopSpan:
         """Start a span whose attributes are clean already; the dict becomes the span's own."""
         source = self._source
+        context = present(_scope.current() if context is None else context)
         parent_span = get_current_span(context)
         parent = parent_span.get_span_context()
         if not source.enabled:

@@ -14,6 +14,7 @@ from typing import Any, TypeVar, cast, overload
 import wrapt
 
 from llmtrace._attributes import Attributes, put_messages, put_tools, put_value
+from llmtrace._drive import drive, drive_async
 from llmtrace._guard import guarded
 from llmtrace._serialize import to_json, to_text
 from llmtrace._span import NoopSpan, Span
@@ -129,18 +130,46 @@ def _call(plan: _Plan, wrapped: Callable[..., Any], instance: object, args: Any,
         return result
 
 
-async def _call_async(
-    plan: _Plan, wrapped: Callable[..., Awaitable[Any]], instance: object, args: Any, kwargs: Any
-) -> Any:
+def _call_coroutine(plan: _Plan, wrapped: Callable[..., Any], instance: object, args: Any, kwargs: Any) -> Any:
+    return _renamed(_run(plan, wrapped, instance, args, kwargs), wrapped)
+
+
+async def _run(plan: _Plan, wrapped: Callable[..., Awaitable[Any]], instance: object, args: Any, kwargs: Any) -> Any:
     with _open(plan, instance, args, kwargs) as span:
         result = await wrapped(*args, **kwargs)
         _record(plan, span, result)
         return result
 
 
+def _call_generator(plan: _Plan, wrapped: Callable[..., Any], instance: object, args: Any, kwargs: Any) -> Any:
+    return _renamed(drive(wrapped(*args, **kwargs), _open(plan, instance, args, kwargs).open), wrapped)
+
+
+def _call_async_generator(plan: _Plan, wrapped: Callable[..., Any], instance: object, args: Any, kwargs: Any) -> Any:
+    return _renamed(drive_async(wrapped(*args, **kwargs), _open(plan, instance, args, kwargs).open), wrapped)
+
+
+def _renamed(made: Any, function: Any) -> Any:
+    """Name a coroutine or generator of ours after the user's function: that name stands in warnings and tracebacks."""
+    made.__name__ = getattr(function, "__name__", made.__name__)
+    made.__qualname__ = getattr(function, "__qualname__", made.__qualname__)
+    return made
+
+
+def _shape(function: Any) -> Callable[..., Any]:
+    """How a function is called, chosen once, when it is decorated."""
+    plain = inspect.unwrap(getattr(function, "__func__", function))
+    if inspect.isasyncgenfunction(plain):
+        return _call_async_generator
+    if inspect.isgeneratorfunction(plain):
+        return _call_generator
+    if inspect.iscoroutinefunction(plain):
+        return _call_coroutine
+    return _call
+
+
 def _wrapper(plan: _Plan, function: Any) -> Callable[..., Any]:
-    is_coroutine = inspect.iscoroutinefunction(getattr(function, "__func__", function))
-    call = _call_async if is_coroutine else _call
+    call = _shape(function)
 
     def wrapper(wrapped: Callable[..., Any], instance: object, args: Any, kwargs: Any) -> Any:
         if active.tracer is None:

@@ -9,6 +9,7 @@ recorded and passed on unchanged. Without `init_tracing` they do nothing, cheapl
 
 from __future__ import annotations
 
+import sys
 from asyncio import CancelledError
 from collections.abc import Mapping, Sequence
 from contextvars import Token
@@ -22,7 +23,8 @@ from llmtrace import _scope
 from llmtrace._attributes import Attributes, put_messages, put_tools, put_value
 from llmtrace._guard import guarded
 from llmtrace._serialize import to_json, to_text
-from llmtrace._span import NOOP_SPAN, NoopSpan, Span, clean_attributes
+from llmtrace._span import NOOP_SPAN, NoopSpan, Span, clean_attributes, present
+from llmtrace._stream import Outcome
 from llmtrace._tracer import active
 from llmtrace.context import carried, with_values
 from llmtrace.semconv import trace as keys
@@ -51,19 +53,30 @@ class SpanScope:
         self._entered: list[tuple[Span | NoopSpan, Token[Context]]] = []
 
     def __enter__(self) -> Span | NoopSpan:
-        context = _scope.current()
+        outside = _scope.current()
+        span, context = self.open(outside)
+        context = set_span_in_context(span, context)
+        if isinstance(span, Span):
+            span.hold = _scope.hold(sys._getframe(1), outside, context)  # noqa: SLF001 - who enters: a generator?
+        self._entered.append((span, _scope.attach(context)))
+        return span
+
+    def open(self, context: Context) -> tuple[Span | NoopSpan, Context]:
+        """Start the span below `context`, without making it current; returns it with the context to go on from."""
+        context = present(context)
         if self._values:
             with guarded("carrying values in the context"):
                 context = with_values(context, **self._values)
-        span = start_span(self._name, dict(self._attributes), context, self._kind)
-        self._entered.append((span, _scope.attach(set_span_in_context(span, context))))
-        return span
+        return start_span(self._name, dict(self._attributes), context, self._kind), context
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         if not self._entered:
             return
         span, token = self._entered.pop()
-        _scope.detach(token)
+        if isinstance(span, Span) and span.hold is not None:
+            span.hold.release(token)
+        else:
+            _scope.detach(token)
         finish(span, error)
 
 
@@ -99,6 +112,11 @@ def finish(span: Span | NoopSpan, error: BaseException | None) -> None:
     if isinstance(span, Span):
         if error is not None and not isinstance(error, _NOT_AN_ERROR):
             span.fail(error)
+        stopped = Outcome.CANCELLED if isinstance(error, CancelledError) else Outcome.ABANDONED
+        if not span.finish_streams(stopped):
+            return
+        if isinstance(error, _NOT_AN_ERROR):
+            span.put({keys.STREAM_OUTCOME: stopped.value})
         if span.root.adopts and span.span_kind in _WORKERS:
             span.root.adopt(span)
         span.end()

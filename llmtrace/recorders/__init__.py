@@ -2,23 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Final, Protocol
+from typing import Final
 
-from llmtrace._attributes import Attributes, put_message, put_value
-from llmtrace._serialize import to_text
-from llmtrace.recorders import openai_chat
-from llmtrace.semconv import trace as keys
-
-
-class Shape(Protocol):
-    """What a recorder module offers."""
-
-    def recognises(self, answer: object) -> bool:
-        """Whether the answer has this shape."""
-
-    def attributes(self, answer: object) -> Attributes:
-        """What the answer says."""
-
+from llmtrace._attributes import Attributes
+from llmtrace.recorders import openai_chat, text
+from llmtrace.recorders.shape import Accumulator, Shape
 
 SHAPES: Final[tuple[Shape, ...]] = (openai_chat,)
 """Every known shape, in the order in which they are asked."""
@@ -29,8 +17,12 @@ def llm_answer(answer: object) -> Attributes:
     for shape in SHAPES:
         if shape.recognises(answer):
             return shape.attributes(answer)
-    into: Attributes = {}
-    if answer is not None:
-        put_message(into, keys.LLM_OUTPUT_MESSAGES, 0, {"role": "assistant", "content": to_text(answer)})
-        put_value(into, keys.OUTPUT_VALUE, keys.OUTPUT_MIME_TYPE, answer)
-    return into
+    return text.attributes(answer)
+
+
+def llm_accumulator(first_chunk: object) -> Accumulator:
+    """The accumulator for a stream that begins with this chunk."""
+    for shape in SHAPES:
+        if shape.recognises_chunk(first_chunk):
+            return shape.accumulator()
+    return text.TextAccumulator()

@@ -103,3 +103,11 @@ SERVICE_NAME: Final = "service.name"
 SERVICE_VERSION: Final = "service.version"
 ENVIRONMENT: Final = "deployment.environment.name"
 ENVIRONMENT_LEGACY: Final = "deployment.environment"
+
+# A stream of ours: how it went.
+STREAM_OUTCOME: Final = "llmtrace.stream.outcome"
+STREAM_CHUNKS: Final = "llmtrace.stream.chunks"
+TIME_TO_FIRST_TOKEN: Final = "llmtrace.llm.time_to_first_token"  # noqa: S105 - a key, no password
+"""Seconds from the start of the span to the first chunk that brought a part of the answer."""
+TOKENS_PER_SECOND: Final = "llmtrace.llm.tokens_per_second"
+"""Completion tokens after the first token, by the seconds they took."""
