@@ -1,7 +1,7 @@
 """JSON of plain small values, encoded in C after they were measured: the fast road of the serialiser.
 
-Plain is what ``json.dumps`` writes alike: str, int of 64 bits, finite float, bool, None, list, tuple, dict with str keys,
-of exactly these types. Anything else answers None and is left to the slow road.
+Plain is what ``json.dumps`` writes alike: str, int of 64 bits, finite float, bool, None, list, tuple, dict with str
+keys, of exactly these types. Anything else answers None and is left to the slow road.
 """
 
 from __future__ import annotations

@@ -183,7 +183,7 @@ class _Writer:
     def __init__(self, limit: int, clock: Callable[[], int], deadline: int) -> None:
         self.parts: list[str] = []
         self.room = limit
-        self.pending = 0  # entries still to come, in all open containers
+        self.pending = 0  # entries still to come in the innermost container; the outer ones have held back theirs
         self.active: set[int] = set()
         self.clock = clock
         self.deadline = deadline
@@ -222,16 +222,16 @@ class _Writer:
         if allowed < _RESERVE + 2:
             return False
         held, pending = self.room - allowed + _RESERVE, self.pending
-        self.room -= held
+        self.room, self.pending = self.room - held, 0
         self._put("{" if contents.is_mapping else "[")
         self.active.add(id(value))
-        mark = self._entries(contents, pending)
+        mark = self._entries(contents)
         self.active.discard(id(value))
         self.room, self.pending = self.room + held, pending
         self._close(mark, is_mapping=contents.is_mapping)
         return True
 
-    def _entries(self, contents: Contents, pending: int) -> str | None:
+    def _entries(self, contents: Contents) -> str | None:
         """Write entries until the end, or until one does not fit; the answer is the mark that says why not all."""
         size, written = contents.size, 0
         while True:
@@ -246,7 +246,7 @@ class _Writer:
                 written += len(chunk)
                 continue
             for entry in chunk:
-                self.pending = pending + (1 if size is None else max(size - written - 1, 0))
+                self.pending = 1 if size is None else max(size - written - 1, 0)
                 if not self._entry(entry, is_mapping=contents.is_mapping, is_first=not written):
                     return self._more(MARK_MORE, MARK_MORE_UNCOUNTED, size, written)
                 written += 1

@@ -26,7 +26,10 @@ from opentelemetry.trace import (
     SpanKind,
     Status,
     StatusCode,
-    get_current_span,
+    set_span_in_context,
+)
+from opentelemetry.trace import (
+    Span as ApiSpan,
 )
 from opentelemetry.util.types import Attributes as ApiAttributes
 
@@ -79,6 +82,19 @@ def clean_attributes(attributes: Mapping[str, Any] | None) -> Attributes:
 class Span(sdk.Span):
     """A recording span, with a few methods more than OpenTelemetry's. Safe to use from several threads."""
 
+    # What most spans never change stands here once, not in each of them.
+    _end_time: int | None = None
+    _status = _UNSET_STATUS
+    _events: Sequence[Event] = ()
+    _links: Sequence[Link] = ()
+    _recordings: Sequence[StreamRecording] = ()
+    _root: Span | None = None
+    _instrumentation_info = None
+    _record_exception = True
+    _set_status_on_exception = True
+    adopts = False
+    hold: Hold | None = None
+
     def __init__(  # the SDK's constructor builds locks and bounded containers that cost more than the whole span
         self,
         name: str,
@@ -87,7 +103,6 @@ class Span(sdk.Span):
         attributes: Attributes,
         kind: SpanKind,
         start_time: int,
-        *,
         processor: SpanProcessor,
         resource: Resource,
         scope: InstrumentationScope,
@@ -99,23 +114,16 @@ class Span(sdk.Span):
         self._parent = parent
         self._kind = kind
         self._attributes: Attributes = attributes
-        self._events: list[Event] = []
-        self._links: list[Link] = list(links)
-        self._status = _UNSET_STATUS
         self._start_time = start_time
-        self._end_time: int | None = None
         self._span_processor = processor
         self._resource = resource
         self._instrumentation_scope = scope
-        self._instrumentation_info = None
-        self._record_exception = True
-        self._set_status_on_exception = True
-        self._root = root
         self._open = True
         self.started = perf_counter_ns()
-        self.adopts = False
-        self.hold: Hold | None = None
-        self._recordings: list[StreamRecording] = []
+        if root is not None:
+            self._root = root
+        if links:
+            self._links = list(links)
 
     @property
     def span_kind(self) -> str | None:
@@ -162,7 +170,12 @@ class Span(sdk.Span):
 
     def _add_event(self, event: Event) -> None:
         if self._end_time is None:
-            self._events.append(event)
+            self._own("_events").append(event)
+
+    def drop_event(self, event: Event) -> None:
+        """Take back an event of ours that a later one replaces."""
+        if self._end_time is None and event in self._events:
+            self._own("_events").remove(event)
 
     def add_link(self, context: SpanContext, attributes: ApiAttributes = None) -> None:
         """Link to another span."""
@@ -170,7 +183,12 @@ class Span(sdk.Span):
 
     def _add_link(self, link: Link) -> None:
         if self._end_time is None and link.context.is_valid:
-            self._links.append(link)
+            self._own("_links").append(link)
+
+    def _own(self, name: str) -> list[Any]:
+        """The span's own list of that name, made when first needed: one atomic step, so no thread's item is lost."""
+        made: list[Any] = self.__dict__.setdefault(name, [])
+        return made
 
     def update_name(self, name: str) -> None:
         """Rename the span."""
@@ -250,7 +268,7 @@ class Span(sdk.Span):
     def recording(self) -> StreamRecording:
         """A recording for one stream of this span, by the span's kind."""
         recording = StreamRecording(self, _ACCUMULATORS.get(self.span_kind or "", _items))
-        self._recordings.append(recording)
+        self._own("_recordings").append(recording)
         return recording
 
     def finish_streams(self, outcome: Outcome) -> bool:
@@ -282,13 +300,22 @@ def _documents(_: object) -> Accumulator:
 _ACCUMULATORS: Final = {keys.KIND_LLM: llm_accumulator, keys.KIND_RETRIEVER: _documents}
 
 
+SPAN_KEY: Final = next(iter(set_span_in_context(NonRecordingSpan(INVALID_SPAN_CONTEXT), Context())))
+"""The context key of the current span, found out by asking: OpenTelemetry makes its name anew in each process."""
+
+
 def present(context: Context) -> Context:
     """`context`, or the one outside of it where a suspended generator left its span in it."""
-    span = get_current_span(context)
-    while isinstance(span, Span) and span.hold is not None and span.hold.is_away:
+    span = context.get(SPAN_KEY)
+    while type(span) is Span and span.hold is not None and span.hold.is_away:
         context = span.hold.outside
-        span = get_current_span(context)
+        span = context.get(SPAN_KEY)
     return context
+
+
+def with_span(span: ApiSpan, context: Context) -> Context:
+    """`context` with `span` as the current one."""
+    return Context({**context, SPAN_KEY: span})
 
 
 def _type_name(error: BaseException) -> str:

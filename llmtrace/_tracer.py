@@ -22,7 +22,6 @@ from opentelemetry.trace import (
     SpanContext,
     SpanKind,
     TraceFlags,
-    get_current_span,
     use_span,
 )
 from opentelemetry.trace import (
@@ -31,7 +30,6 @@ from opentelemetry.trace import (
 from opentelemetry.trace import (
     Tracer as ApiTracer,
 )
-from opentelemetry.trace.span import TraceState
 from opentelemetry.util._decorator import _agnosticcontextmanager
 from opentelemetry.util.types import Attributes as ApiAttributes
 
@@ -39,7 +37,7 @@ from llmtrace import _scope
 from llmtrace._attributes import Attributes
 from llmtrace._relay import Relay
 from llmtrace._serialize import to_text
-from llmtrace._span import NOOP_SPAN, NoopSpan, Span, clean_attributes, present
+from llmtrace._span import NOOP_SPAN, SPAN_KEY, NoopSpan, Span, clean_attributes, present
 
 _SAMPLED: Final = TraceFlags.SAMPLED
 _RANDOM_TRACE_ID: Final = TraceFlags.RANDOM_TRACE_ID
@@ -97,29 +95,32 @@ class Tracer(ApiTracer):
         """Start a span whose attributes are clean already; the dict becomes the span's own."""
         source = self._source
         context = present(_scope.current() if context is None else context)
-        parent_span = get_current_span(context)
-        parent = parent_span.get_span_context()
+        parent_span = context.get(SPAN_KEY)
+        if type(parent_span) is Span:
+            parent, root = parent_span.context, parent_span.root
+        else:
+            parent, root = _remote_or_foreign(parent_span), None
         if not source.enabled:
-            return NoopSpan(parent) if parent.is_valid else NOOP_SPAN
-        verdict = _decide(source, parent, name, kind, attributes, links, context)
-        if verdict.processor is None:
-            return NoopSpan(verdict.context)
+            return NOOP_SPAN if parent is None else NoopSpan(parent)
+        span_context, processor, added = _decide(source, parent, name, kind, attributes, links, context)
+        if processor is None:
+            return NoopSpan(span_context)
         span = Span(
             name,
-            verdict.context,
-            parent if parent.is_valid else None,
+            span_context,
+            parent,
             attributes,
             kind,
             time_ns() if start_time is None else start_time,
-            processor=verdict.processor,
-            resource=source.resource,
-            scope=self._scope,
-            root=parent_span.root if isinstance(parent_span, Span) else None,
-            links=links,
+            processor,
+            source.resource,
+            self._scope,
+            root,
+            links,
         )
-        if verdict.attributes:
-            span.set_attributes(verdict.attributes)
-        verdict.processor.on_start(span, parent_context=context)
+        if added:
+            span.set_attributes(added)
+        processor.on_start(span, parent_context=context)
         return span
 
     def start_span(
@@ -162,50 +163,49 @@ class Tracer(ApiTracer):
             yield span
 
 
-@dataclass(frozen=True, slots=True)
-class _Verdict:
-    """What the sampler said of a span that is about to start."""
+def _remote_or_foreign(span: object) -> SpanContext | None:
+    """The context of a parent that is no span of ours: one from another process, or another tracer's."""
+    if not isinstance(span, ApiSpan):
+        return None
+    context = span.get_span_context()
+    return context if context.is_valid else None
 
-    context: SpanContext
-    processor: SpanProcessor | None
-    attributes: ApiAttributes
+
+_FLAGS: Final = {flags: TraceFlags(flags) for flags in (0, _SAMPLED, _RANDOM_TRACE_ID, _SAMPLED | _RANDOM_TRACE_ID)}
 
 
 def _decide(
     source: SpanSource,
-    parent: SpanContext,
+    parent: SpanContext | None,
     name: str,
     kind: SpanKind,
     attributes: Attributes,
     links: Sequence[Link],
-    context: Context | None,
-) -> _Verdict:
-    """Make the ids, ask the sampler, and choose who takes the span."""
+    context: Context,
+) -> tuple[SpanContext, SpanProcessor | None, ApiAttributes]:
+    """Make the ids and ask the sampler.
+
+    Returns:
+        the new span's context; who takes it, None: nobody records it; attributes that the sampler adds.
+    """
     ids = source.id_generator
-    if parent.is_valid:
-        trace_id, state = parent.trace_id, parent.trace_state
-        random = parent.trace_flags & _RANDOM_TRACE_ID
-    else:
+    if parent is None:
         trace_id, state = ids.generate_trace_id(), None
         random = _RANDOM_TRACE_ID if ids.is_trace_id_random() else 0
+    else:
+        trace_id, state = parent.trace_id, parent.trace_state
+        random = parent.trace_flags & _RANDOM_TRACE_ID
     sampler = source.sampler
     if sampler is ALWAYS_ON:
-        return _Verdict(_context(ids, trace_id, _SAMPLED | random, state), source.processor, None)
+        span_context = SpanContext(trace_id, ids.generate_span_id(), False, _FLAGS[_SAMPLED | random], state)
+        return span_context, source.processor, None
     # The SDK itself leaves out the trace state here, and so loses what the parent said of its probability.
     result = sampler.should_sample(context, trace_id, name, kind, attributes, links, state)
-    flags = _SAMPLED if result.decision is Decision.RECORD_AND_SAMPLE else TraceFlags.DEFAULT
-    recording = result.decision is not Decision.DROP
-    return _Verdict(
-        _context(ids, trace_id, flags | random, result.trace_state),
-        source.processor if recording else source.own_processor,
-        result.attributes if recording else None,
-    )
-
-
-def _context(ids: IdGenerator, trace_id: int, flags: int, state: TraceState | None) -> SpanContext:
-    return SpanContext(
-        trace_id, ids.generate_span_id(), is_remote=False, trace_flags=TraceFlags(flags), trace_state=state
-    )
+    flags = _SAMPLED if result.decision is Decision.RECORD_AND_SAMPLE else 0
+    span_context = SpanContext(trace_id, ids.generate_span_id(), False, _FLAGS[flags | random], result.trace_state)
+    if result.decision is Decision.DROP:
+        return span_context, source.own_processor, None
+    return span_context, source.processor, result.attributes
 
 
 class TracerProvider(sdk.TracerProvider):

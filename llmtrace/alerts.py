@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
+from opentelemetry.sdk.trace import Event
 from opentelemetry.trace import Span as ApiSpan
 from opentelemetry.trace import get_current_span
 
@@ -64,14 +65,28 @@ def tag_alert(
 
 
 def put_tag(span: ApiSpan, tag: AlertTag) -> None:
-    """Write a tag on a span: as an event, on the span where it is the worst so far, and on the trace's root."""
+    """Write a tag on a span: as an event, on the span where it is the worst so far, and on the trace's root.
+
+    The same key again is the same alert: the more severe tag stays.
+    """
     attributes = tag.to_attributes()
+    if isinstance(span, Span) and (present := _same_alert(span, tag.key)) is not None:
+        if not _is_worse(tag.severity, (present.attributes or {}).get(alert.SEVERITY)):
+            return
+        span.drop_event(present)
     span.add_event(alert.EVENT_NAME, attributes)
     if _is_worse(tag.severity, _attribute(span, alert.SEVERITY)):
         span.set_attributes(attributes)
     root = span.root if isinstance(span, Span) else span
     if _is_worse(tag.severity, _attribute(root, alert.TRACE_SEVERITY)):
         root.set_attribute(alert.TRACE_SEVERITY, tag.severity.value)
+
+
+def _same_alert(span: Span, key: str | None) -> Event | None:
+    for event in span.events:
+        if event.name == alert.EVENT_NAME and (event.attributes or {}).get(alert.KEY) == key:
+            return event
+    return None
 
 
 def _attribute(span: ApiSpan, key: str) -> object:

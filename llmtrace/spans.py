@@ -17,13 +17,13 @@ from types import TracebackType
 from typing import Any, Final
 
 from opentelemetry.context import Context
-from opentelemetry.trace import SpanKind, get_current_span, set_span_in_context
+from opentelemetry.trace import SpanKind, get_current_span
 
 from llmtrace import _scope
 from llmtrace._attributes import Attributes, put_messages, put_tools, put_value
 from llmtrace._guard import guarded
 from llmtrace._serialize import to_json, to_text
-from llmtrace._span import NOOP_SPAN, NoopSpan, Span, clean_attributes, present
+from llmtrace._span import NOOP_SPAN, NoopSpan, Span, clean_attributes, present, with_span
 from llmtrace._stream import Outcome
 from llmtrace._tracer import active
 from llmtrace.context import carried, with_values
@@ -55,7 +55,7 @@ class SpanScope:
     def __enter__(self) -> Span | NoopSpan:
         outside = _scope.current()
         span, context = self.open(outside)
-        context = set_span_in_context(span, context)
+        context = with_span(span, context)
         if isinstance(span, Span):
             span.hold = _scope.hold(sys._getframe(1), outside, context)  # noqa: SLF001 - who enters: a generator?
         self._entered.append((span, _scope.attach(context)))
