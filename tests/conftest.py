@@ -1,0 +1,78 @@
+"""What all tests share: one real Phoenix, a browser, and in CI no skip that goes unseen."""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+from typing import TYPE_CHECKING
+
+import httpx
+import pytest
+from chromium import chromium
+from phoenix_page import PhoenixPage
+from phoenix_server import Phoenix
+
+from llmtrace.backends.phoenix import PhoenixReader, PhoenixSettings, RunningPhoenix, start_phoenix
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator
+
+    from playwright.sync_api import Browser
+
+
+@pytest.fixture(scope="session")
+def phoenix_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningPhoenix]:
+    """One Phoenix for the whole session, started by the first test that wants it."""
+    settings = PhoenixSettings(tmp_path_factory.mktemp("phoenix"), port=0, grpc_port=0)
+    with start_phoenix(settings) as running:
+        yield running
+
+
+@pytest.fixture
+def phoenix(phoenix_process: RunningPhoenix, request: pytest.FixtureRequest) -> Iterator[Phoenix]:
+    """The session's Phoenix with a project of this test's own."""
+    name = re.sub(r"[^\w-]+", "-", request.node.name)
+    project = f"{name}-{secrets.token_hex(4)}"
+    with httpx.Client(base_url=phoenix_process.base_url, trust_env=False) as client:
+        yield Phoenix(phoenix_process.base_url, project, client, PhoenixReader(client, project))
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """A headless Chromium. One a module, not one a session: while it lives, its event loop bars any other here."""
+    with chromium() as running:
+        yield running
+
+
+@pytest.fixture
+def phoenix_page(browser: Browser, phoenix: Phoenix) -> Iterator[PhoenixPage]:
+    """A fresh page of the browser that has no cookie and has opened nothing."""
+    with browser.new_context(viewport={"width": 1440, "height": 1250}, timezone_id="UTC") as context:
+        yield PhoenixPage(context.new_page(), phoenix.base_url)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Under CI a test that was skipped, or expected to fail and did, has failed."""
+    report = yield
+    if os.environ.get("CI") and report.skipped:
+        reason = getattr(report, "wasxfail", None) or _reason(report)
+        report.outcome = "failed"
+        report.longrepr = f"skipped under CI, which counts as failed: {reason}"
+        report.__dict__.pop("wasxfail", None)
+    return report
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """Under CI a module that was skipped as a whole has failed."""
+    report = yield
+    if os.environ.get("CI") and report.skipped:
+        report.longrepr = f"skipped under CI, which counts as failed: {_reason(report)}"
+        report.outcome = "failed"
+    return report
+
+
+def _reason(report: pytest.TestReport | pytest.CollectReport) -> str:
+    return str(report.longrepr[-1]) if isinstance(report.longrepr, tuple) else str(report.longrepr)
