@@ -1,9 +1,9 @@
 """ASGI middleware: a server span around each request, and its trace id on the answer, as ``X-Trace-Id``.
 
 Pure ASGI, no framework import: `app.add_middleware(TraceIdMiddleware)` in FastAPI and Starlette, or
-`app = TraceIdMiddleware(app)` around any ASGI application. Each request begins a trace of its own, unless
-OpenTelemetry's own instrumentation has begun one already: then the request joins it. The client's trace headers are not
-believed.
+`app = TraceIdMiddleware(app)` around any ASGI application. Where OpenTelemetry's instrumentation, or FastAPI's own, has
+begun a server span already, the request joins it. Otherwise each request begins a trace of its own: the client's trace
+headers are not believed.
 """
 
 from __future__ import annotations
@@ -11,15 +11,15 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Final
 
-from opentelemetry.context import Context
 from opentelemetry.semconv.attributes import http_attributes as http
 from opentelemetry.semconv.attributes import url_attributes as url
-from opentelemetry.trace import SpanKind, Status, StatusCode, get_current_span, set_span_in_context
+from opentelemetry.trace import Span as ApiSpan
+from opentelemetry.trace import SpanKind, Status, StatusCode, get_current_span
 
 from llmtrace import _scope
 from llmtrace._attributes import Attributes
 from llmtrace._guard import guarded
-from llmtrace._span import NoopSpan, Span
+from llmtrace._span import NoopSpan, Span, with_span
 from llmtrace._tracer import active
 from llmtrace.semconv import trace as keys
 from llmtrace.spans import finish, start_span
@@ -49,8 +49,18 @@ class TraceIdMiddleware:
         if scope["type"] not in ("http", "websocket") or active.tracer is None:
             await self.app(scope, receive, send)
             return
+        present = get_current_span()
+        if getattr(present, "kind", None) is SpanKind.SERVER and present.is_recording():
+            if isinstance(present, Span):
+                present.adopts = True
+                present.set_attribute(keys.SPAN_KIND, keys.KIND_CHAIN)
+            await self.app(scope, receive, _with_header(present, send))
+        else:
+            await self._serve_in_span(scope, receive, send)
+
+    async def _serve_in_span(self, scope: Scope, receive: Receive, send: Send) -> None:
         span = _server_span(scope)
-        token = _scope.attach(set_span_in_context(span, _scope.current()))
+        token = _scope.attach(with_span(span, _scope.current()))
         error: BaseException | None = None
         try:
             await self.app(scope, receive, _with_header(span, send))
@@ -65,7 +75,7 @@ class TraceIdMiddleware:
 
 
 def _server_span(scope: Scope) -> Span | NoopSpan:
-    """The span of this request; the one that is there already is joined as its parent."""
+    """The span of this request, below a span of this process where one is current."""
     attributes: Attributes = {keys.SPAN_KIND: keys.KIND_CHAIN}
     name = str(scope.get("method", "websocket"))
     with guarded("describing a request"):
@@ -73,14 +83,13 @@ def _server_span(scope: Scope) -> Span | NoopSpan:
         attributes[url.URL_SCHEME] = str(scope.get("scheme", ""))
         if "method" in scope:
             attributes[http.HTTP_REQUEST_METHOD] = name
-    joined = get_current_span().get_span_context().is_valid
-    span = start_span(name, attributes, _scope.current() if joined else Context(), SpanKind.SERVER)
+    span = start_span(name, attributes, _scope.current(), SpanKind.SERVER)
     if isinstance(span, Span):
         span.adopts = True
     return span
 
 
-def _name_by_route(span: Span | NoopSpan, scope: Scope) -> None:
+def _name_by_route(span: ApiSpan, scope: Scope) -> None:
     """Name the span by the route's template, known only after routing: a raw path would make a name for each id."""
     template = getattr(scope.get("route"), "path", None)
     if isinstance(template, str):
@@ -88,7 +97,7 @@ def _name_by_route(span: Span | NoopSpan, scope: Scope) -> None:
         span.update_name(f"{scope.get('method', 'websocket')} {template}")
 
 
-def _with_header(span: Span | NoopSpan, send: Send) -> Send:
+def _with_header(span: ApiSpan, send: Send) -> Send:
     trace_id = f"{span.get_span_context().trace_id:032x}".encode()
 
     async def send_with_header(message: Message) -> None:
@@ -101,7 +110,7 @@ def _with_header(span: Span | NoopSpan, send: Send) -> Send:
     return send_with_header
 
 
-def _note_status(span: Span | NoopSpan, status: object) -> None:
+def _note_status(span: ApiSpan, status: object) -> None:
     if isinstance(status, int):
         span.set_attribute(http.HTTP_RESPONSE_STATUS_CODE, status)
         if status >= _FIRST_SERVER_ERROR:
