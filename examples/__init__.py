@@ -1,0 +1,1 @@
+"""Programs that use llmtrace, each to be read and run."""
