@@ -1,0 +1,211 @@
+"""From the text of ``alerts.yaml`` to a RouterConfig: references checked, inheritance applied, each error one line."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Final
+
+from pydantic import BaseModel, SecretStr, ValidationError
+
+from llmtrace.exceptions import ConfigurationError
+from llmtrace.router.config import document, schema
+from llmtrace.router.config.document import Document, Location
+from llmtrace.router.config.settings import Links, Listen, RouteNode, RouterConfig
+from llmtrace.router.model import Policy, Tier
+from llmtrace.router.ports import NotifierKind
+
+LISTEN_VARIABLE: Final = "LLMTRACE_ROUTER_LISTEN"
+
+_BUILT_IN: Final[Mapping[Tier, Policy]] = MappingProxyType(
+    {
+        Tier.PAGE: Policy(
+            Tier.PAGE, (), ("alertname", "service"), timedelta(0), timedelta(minutes=1), timedelta(hours=4)
+        ),
+        Tier.CHANNEL: Policy(
+            Tier.CHANNEL, (), ("alertname", "service"), timedelta(seconds=30), timedelta(minutes=5), timedelta(hours=12)
+        ),
+        Tier.DIGEST: Policy(Tier.DIGEST, (), (), timedelta(days=1), timedelta(days=1), timedelta(days=1)),
+    }
+)
+_PROBLEMS: Final[Mapping[str, Callable[[Mapping[str, Any]], str]]] = MappingProxyType(
+    {
+        "missing": lambda _: "missing; it must be set",
+        "string_type": lambda _: "not text; allowed: a string",
+        "list_type": lambda _: "not a list",
+        "dict_type": lambda _: "not a mapping",
+        "enum": lambda context: f"not allowed; allowed: {context['expected']}",
+        "literal_error": lambda context: f"not allowed; allowed: {context['expected']}",
+        "llmtrace": lambda context: str(context["problem"]),
+    }
+)
+
+
+def load(
+    file: Path, environ: Mapping[str, str], kinds: Mapping[str, NotifierKind], listen: str | None = None
+) -> RouterConfig:
+    """Read and check a router file. ``listen`` (the flag) wins over LLMTRACE_ROUTER_LISTEN, that over the file.
+
+    Raises:
+        ConfigurationError: for the first thing in the file that is wrong.
+    """
+    text = _read(file)
+    opened = document.read(file.name, text, environ, _secret_keys(kinds))
+    parsed: schema.RouterFile = _validate(opened, (), schema.RouterFile, opened.data)
+    receivers = {name: _receiver(opened, name, kinds, found) for name, found in parsed.receivers.items()}
+    tree = _Tree(opened, receivers.keys(), _tiers(opened, parsed, receivers.keys()))
+    return RouterConfig(
+        hash=hashlib.sha256(text.encode()).hexdigest()[:16],
+        listen=_listen(listen, environ, parsed.listen),
+        store=str(file.parent / parsed.store),
+        external_url=parsed.external_url,
+        links=Links(parsed.links.trace),
+        receivers=receivers,
+        routes=tree.nodes(parsed.routes),
+        unrouted=tree.tiers[Tier.DIGEST],
+        warnings=tuple(_warnings(parsed)),
+    )
+
+
+def _read(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ConfigurationError(f"{file}: cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise ConfigurationError(f"{file}: not UTF-8 text, byte {error.start}") from error
+
+
+def _listen(flag: str | None, environ: Mapping[str, str], in_file: Listen) -> Listen:
+    for name, value in (("--listen", flag), (LISTEN_VARIABLE, environ.get(LISTEN_VARIABLE))):
+        if value:
+            try:
+                return schema.listen(value)
+            except ValueError as error:
+                raise ConfigurationError(f"{name}: {value!r} is {error}") from error
+    return in_file
+
+
+def _secret_keys(kinds: Mapping[str, NotifierKind]) -> frozenset[str]:
+    fields = (field for kind in kinds.values() for field in kind.settings.model_fields.items())
+    return frozenset(name for name, field in fields if SecretStr.__name__ in str(field.annotation))
+
+
+def _validate(opened: Document, prefix: Location, model: type[BaseModel], data: Any) -> Any:
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        raise _first(opened, prefix, error) from error
+
+
+def _first(opened: Document, prefix: Location, error: ValidationError) -> ConfigurationError:
+    found = error.errors(include_url=False, include_input=False)
+    first, more = found[0], len(found) - 1
+    context = first.get("ctx", {})
+    say = _PROBLEMS.get(first["type"])
+    problem = say(context) if say is not None else f"not allowed: {first['msg']}"
+    location = (*prefix, *first["loc"], *([context["key"]] if "key" in context else []))
+    about_key = "key" in context or first["type"] == "missing"
+    return opened.error(location, problem + (f" (and {more} more)" if more else ""), about_key=about_key)
+
+
+def _receiver(
+    opened: Document, name: str, kinds: Mapping[str, NotifierKind], notifiers: Mapping[str, Any]
+) -> Mapping[str, BaseModel]:
+    location = ("receivers", name)
+    if not notifiers:
+        raise opened.error(location, f"no notifier; allowed: one or more of {', '.join(kinds)}")
+    for kind in notifiers:
+        if kind not in kinds:
+            problem = f"no such notifier in this version; allowed: {', '.join(kinds)}"
+            raise opened.error((*location, kind), problem, about_key=True)
+    return {
+        kind: _validate(opened, (*location, kind), kinds[kind].settings, {} if settings is None else settings)
+        for kind, settings in notifiers.items()
+    }
+
+
+def _tiers(opened: Document, parsed: schema.RouterFile, receivers: Any) -> Mapping[Tier, Policy]:
+    for tier, options in parsed.tiers.items():
+        _check_receivers(opened, ("tiers", tier.value), options, receivers)
+    return {
+        tier: replace(built_in, **parsed.tiers[tier].said()) if tier in parsed.tiers else built_in
+        for tier, built_in in _BUILT_IN.items()
+    }
+
+
+def _check_receivers(opened: Document, location: Location, options: schema.Options, known: Any) -> None:
+    for index, name in enumerate(options.receivers or ()):
+        if name not in known:
+            problem = f"no receiver of this file; allowed: {', '.join(known)}"
+            raise opened.error((*location, "receivers", index), problem)
+
+
+class _Tree:
+    """Resolves routes: what a route says beats what its parents say, that beats its tier, that the built-ins."""
+
+    def __init__(self, opened: Document, receivers: Any, tiers: Mapping[Tier, Policy]) -> None:
+        self._opened = opened
+        self._receivers = receivers
+        self._ids: set[str] = set()
+        self.tiers = tiers
+
+    def nodes(
+        self,
+        routes: list[schema.Route],
+        location: Location = ("routes",),
+        parent: str = "",
+        tier: Tier | None = None,
+        inherited: Mapping[str, Any] = MappingProxyType({}),
+    ) -> tuple[RouteNode, ...]:
+        return tuple(
+            self._node(route, (*location, index), parent, tier, inherited) for index, route in enumerate(routes)
+        )
+
+    def _node(
+        self, route: schema.Route, location: Location, parent: str, tier: Tier | None, inherited: Mapping[str, Any]
+    ) -> RouteNode:
+        _check_receivers(self._opened, location, route, self._receivers)
+        tier = route.tier or tier
+        said = {**inherited, **route.said()}
+        policies = {each: replace(self.tiers[each], **said) for each in ([tier] if tier else Tier)}
+        if all(child.matchers for child in route.routes):  # else some child always applies, and never this one
+            self._check_told(location, policies, route)
+        name = self._identify(parent + "/{" + ",".join(str(matcher) for matcher in route.matchers) + "}")
+        children = self.nodes(route.routes, (*location, "routes"), name, tier, said)
+        return RouteNode(name, tuple(route.matchers), route.continues, tier, policies, children)
+
+    def _identify(self, name: str) -> str:
+        """``name``, with a number where a sibling has the same matchers."""
+        number, unique = 1, name
+        while unique in self._ids:
+            number += 1
+            unique = f"{name}#{number}"
+        self._ids.add(unique)
+        return unique
+
+    def _check_told(self, location: Location, policies: Mapping[Tier, Policy], route: schema.Route) -> None:
+        """A page or a message that nobody gets is a mistake; an alert that is only kept for the digest is not."""
+        for tier, policy in policies.items():
+            if not policy.receivers and (tier is not Tier.DIGEST or route.receivers is not None):
+                problem = f"missing for tier {tier}; name a receiver here, on a parent route or under tiers.{tier}"
+                raise self._opened.error((*location, "receivers"), problem, about_key=True)
+
+
+def _warnings(parsed: schema.RouterFile) -> Iterator[str]:
+    if all(route.matchers or route.continues for route in parsed.routes):
+        yield "an alert that no route matches is kept for the digest (no_route); add a last route without matchers"
+    used = {name for options in (*parsed.tiers.values(), *_every(parsed.routes)) for name in options.receivers or ()}
+    for name in parsed.receivers:
+        if name not in used:
+            yield f"receivers.{name}: no route and no tier names it"
+
+
+def _every(routes: list[schema.Route]) -> Iterator[schema.Route]:
+    for route in routes:
+        yield route
+        yield from _every(route.routes)

@@ -1,0 +1,194 @@
+"""The shape of ``alerts.yaml``: which keys there are and what each may hold. References are checked in ``load``."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from typing import Annotated, Any, ClassVar, Final, Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
+
+from llmtrace.router import matchers
+from llmtrace.router.config import durations
+from llmtrace.router.config.document import PlainText
+from llmtrace.router.config.settings import Listen
+from llmtrace.router.matchers import Matcher
+from llmtrace.router.model import GROUP_BY_ALL, Tier
+
+PHOENIX_TRACE: Final = "http://localhost:6006/redirects/traces/{trace_id}"
+
+_LATER_IN_FILE: Final = frozenset({"monitors", "metrics", "silences", "inhibit", "rollout", "intake", "enrich", "web"})
+_LATER_IN_ROUTE: Final = frozenset({"escalate", "schedule", "timezone", "mute_time_intervals", "resolve_after"})
+_LABEL: Final = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*", re.ASCII)
+_PLACEHOLDER: Final = re.compile(r"\{[^}]*\}?")
+_HIGHEST_PORT: Final = 65_535
+
+
+def wrong(problem: str, key: str | None = None) -> PydanticCustomError:
+    """What a validator raises: a whole sentence that says what is allowed; ``key`` is the one below that it means."""
+    context = {"problem": problem} | ({"key": key} if key is not None else {})
+    return PydanticCustomError("llmtrace", "{problem}", context)
+
+
+class Strict(BaseModel):
+    """A mapping of the file: no key that it does not know, no change afterwards."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True, hide_input_in_errors=True)
+
+    empty_allowed: ClassVar[bool] = False
+
+    @model_validator(mode="before")
+    @classmethod
+    def _known_keys(cls, data: Any) -> Any:
+        known = [field.alias or name for name, field in cls.model_fields.items()]
+        if data is None and cls.empty_allowed:
+            return {}
+        if not isinstance(data, dict):
+            raise wrong(f"not a mapping; allowed keys: {', '.join(known) or 'none'}")
+        for key in data:
+            if key not in known:
+                raise wrong(_unknown(key, known), key=str(key))
+        return data
+
+
+def _unknown(key: Any, known: list[str]) -> str:
+    if key in _LATER_IN_FILE | _LATER_IN_ROUTE:
+        return "this key is not available in this version of llmtrace: take it out"
+    return f"no such key; allowed: {', '.join(sorted(known)) or 'none'}"
+
+
+def _duration(value: Any) -> timedelta:
+    try:
+        return durations.parse(str(value))
+    except ValueError as error:
+        raise wrong(str(error)) from error
+
+
+def _label(value: Any) -> str:
+    if value == GROUP_BY_ALL or (isinstance(value, str) and _LABEL.fullmatch(value)):
+        return str(value)
+    raise wrong("no label name; allowed: letters, digits and _, or '...' for all labels")
+
+
+def _matcher(value: Any) -> Matcher:
+    if not isinstance(value, str):
+        raise wrong("no matcher; allowed: a quoted string such as 'severity=\"critical\"'")
+    if isinstance(value, PlainText):
+        raise wrong("without quotes, and YAML gives some characters a meaning; allowed: a quoted string, in '...'")
+    try:
+        return matchers.parse(value)
+    except matchers.MatcherError as error:
+        raise wrong(f"no matcher: {error}") from error
+
+
+def _matchers(value: Any) -> Any:
+    if not isinstance(value, list):
+        raise wrong("no list of matchers; allowed: a list of quoted strings such as ['severity=\"critical\"']")
+    return value
+
+
+def listen(value: Any) -> Listen:
+    """Read ``host:port``.
+
+    Raises:
+        PydanticCustomError: with what is allowed.
+    """
+    host, _, port = str(value).rpartition(":")
+    if host.startswith("[") and host.endswith("]"):
+        host = host[1:-1]
+    elif ":" in host:
+        host = ""
+    if not host or not port.isascii() or not port.isdecimal() or int(port) > _HIGHEST_PORT:
+        raise wrong("no address to listen on; allowed: host:port such as 127.0.0.1:4319")
+    return Listen(host, int(port))
+
+
+def _url(value: Any) -> str:
+    allowed = "allowed: http://host[:port]/path or https://..."
+    try:
+        parts = urlsplit(str(value))
+        valid = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError as error:
+        raise wrong(f"no URL; {allowed}") from error
+    if not valid or not str(value).isprintable() or " " in str(value):
+        raise wrong(f"no URL; {allowed}")
+    if parts.username is not None:
+        raise wrong(f"a URL with a name or password in it; {allowed}")
+    return str(value)
+
+
+def _trace_link(value: Any) -> str:
+    url = _url(value)
+    found = set(_PLACEHOLDER.findall(url))
+    if "{trace_id}" not in found or found - {"{trace_id}", "{span_id}"}:
+        raise wrong("no link to a trace; allowed: a URL that holds {trace_id} and, if wished, {span_id}")
+    return url
+
+
+def _store(value: Any) -> str:
+    name = str(value).removeprefix("sqlite:///")
+    if not isinstance(value, str) or not value.startswith("sqlite:///") or name in ("", ":memory:") or "?" in name:
+        raise wrong("no store; allowed in this version: sqlite:///FILE, relative to this file, or sqlite:////path/FILE")
+    return name
+
+
+Duration = Annotated[timedelta, BeforeValidator(_duration)]
+Label = Annotated[str, BeforeValidator(_label)]
+Url = Annotated[str, BeforeValidator(_url)]
+Address = Annotated[Listen, BeforeValidator(listen)]
+OneMatcher = Annotated[Matcher, BeforeValidator(_matcher)]
+
+
+class Options(Strict):
+    """The keys that a tier and a route share: how alerts are told. None: not said here."""
+
+    receivers: list[str] | None = None
+    group_by: list[Label] | None = None
+    group_wait: Duration | None = None
+    group_interval: Duration | None = None
+    repeat_interval: Duration | None = None
+
+    def said(self) -> dict[str, Any]:
+        """The keys that are said here, lists as tuples."""
+        said = {name: value for name in Options.model_fields if (value := getattr(self, name)) is not None}
+        return {name: tuple(value) if isinstance(value, list) else value for name, value in said.items()}
+
+
+class TierOptions(Options):
+    """Defaults for every route of a tier."""
+
+
+class Route(Options):
+    """Which alerts, and how they are told; children see only what their parent matches."""
+
+    tier: Tier | None = None
+    matchers: Annotated[list[OneMatcher], BeforeValidator(_matchers)] = []
+    continues: bool = Field(default=False, alias="continue")
+    routes: list[Route] = []
+
+
+class LinkOptions(Strict):
+    """Where a reader of an alert can look further."""
+
+    trace: Annotated[str, BeforeValidator(_trace_link)] = PHOENIX_TRACE
+
+
+class RouterFile(Strict):
+    """The whole file."""
+
+    version: Literal[1]
+    listen: Address = Listen("127.0.0.1", 4319)
+    store: Annotated[str, BeforeValidator(_store)] = "router.db"
+    external_url: Url | None = None
+    links: LinkOptions = LinkOptions()
+    receivers: dict[str, dict[str, Any]] = {}
+    tiers: dict[Tier, TierOptions] = {}
+    routes: list[Route] = []
+
+    @model_validator(mode="after")
+    def _somebody_is_told(self) -> Self:
+        if not self.receivers:
+            raise wrong("no receiver; at least one is needed: receivers: {NAME: {console: {}}}", key="receivers")
+        return self

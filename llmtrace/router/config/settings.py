@@ -1,0 +1,96 @@
+"""What the router is told to do, checked and resolved: RouterConfig and its parts. Made by ``load``, never by hand."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import quote
+
+from pydantic import BaseModel
+
+from llmtrace.router.matchers import Matcher
+from llmtrace.router.model import Destination, Policy, Tier
+
+
+@dataclass(frozen=True, slots=True)
+class Listen:
+    """An address to listen on. Port 0: any free one."""
+
+    host: str
+    port: int
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether only this machine can reach it."""
+        if self.host == "localhost":
+            return True
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return False
+
+    @property
+    def is_ipv6(self) -> bool:
+        """Whether the host is an IPv6 address."""
+        return ":" in self.host
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if self.is_ipv6 else f"{self.host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class Links:
+    """Where a reader of an alert can look further. ``trace`` holds ``{trace_id}`` and, if wished, ``{span_id}``."""
+
+    trace: str
+
+    def trace_url(self, trace_id: str, span_id: str) -> str:
+        """The address of a trace in the backend's page."""
+        return self.trace.replace("{trace_id}", quote(trace_id)).replace("{span_id}", quote(span_id))
+
+
+@dataclass(frozen=True, slots=True)
+class RouteNode:
+    """One route. ``policies`` holds how it tells in each tier that it can end in, inheritance already applied."""
+
+    id: str
+    """The matchers on the way to it: it stays the same when routes are put in another order."""
+    matchers: tuple[Matcher, ...]
+    continues: bool
+    tier: Tier | None
+    """None: the alert's severity says."""
+    policies: Mapping[Tier, Policy]
+    children: tuple[RouteNode, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RouterConfig:
+    """A whole router file, ready to use. ``hash`` names exactly this text of the rules; it covers no secret."""
+
+    hash: str
+    listen: Listen
+    store: str
+    external_url: str | None
+    """What readers call the router by; None: the address that it listens on."""
+    links: Links
+    receivers: Mapping[str, Mapping[str, BaseModel]]
+    """Receiver -> notifier -> its settings."""
+    routes: tuple[RouteNode, ...]
+    unrouted: Policy
+    """For an alert that no route matches."""
+    warnings: tuple[str, ...]
+
+    @property
+    def destinations(self) -> tuple[Destination, ...]:
+        """Every notifier of every receiver."""
+        return tuple(Destination(name, kind) for name, kinds in self.receivers.items() for kind in kinds)
+
+    @property
+    def route_count(self) -> int:
+        """How many routes there are, children included."""
+        return sum(_size(node) for node in self.routes)
+
+
+def _size(node: RouteNode) -> int:
+    return 1 + sum(_size(child) for child in node.children)

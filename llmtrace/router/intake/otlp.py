@@ -1,0 +1,234 @@
+"""OTLP/HTTP traces: from a request's body to alerts, and the answer in the encoding that the sender speaks.
+
+Protobuf and JSON, plain and gzip. It knows bytes and headers; reading them from a socket is ``web/intake.py``.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import zlib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import Enum
+from http import HTTPStatus
+from types import MappingProxyType
+from typing import Any, Final
+
+from google.protobuf import json_format
+from google.protobuf.message import DecodeError, Message
+from google.rpc import code_pb2
+from google.rpc.status_pb2 import Status
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
+    ExportTraceServiceRequest,
+    ExportTraceServiceResponse,
+)
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
+from opentelemetry.proto.trace.v1.trace_pb2 import Status as OtlpStatus
+
+from llmtrace.router.config import Links
+from llmtrace.router.intake.tags import TaggedEvent, TaggedSpan, alerts_of
+from llmtrace.router.model import Alert
+from llmtrace.semconv import alert as words
+
+LARGEST_DECOMPRESSED: Final = 32 * 1024 * 1024
+"""Bytes; what gzip may blow a body up to."""
+MOST_ALERTS: Final = 10_000
+"""In one request."""
+
+_ID_KEYS: Final = ("traceId", "spanId", "parentSpanId", "trace_id", "span_id", "parent_span_id")
+_ID_LENGTHS: Final = (0, 8, 16)
+_NANOSECONDS: Final = 1_000_000_000
+_GZIP: Final = 16 + zlib.MAX_WBITS
+_STATUS: Final = MappingProxyType({OtlpStatus.STATUS_CODE_OK: "ok", OtlpStatus.STATUS_CODE_ERROR: "error"})
+
+
+class Encoding(Enum):
+    """How a body is written: its content type."""
+
+    PROTOBUF = "application/x-protobuf"
+    JSON = "application/json"
+
+    def write(self, message: Message) -> bytes:
+        """The message in this encoding."""
+        if self is Encoding.PROTOBUF:
+            return bytes(message.SerializeToString())
+        return str(json_format.MessageToJson(message, indent=None)).encode()
+
+
+class RefusedError(Exception):
+    """A request cannot be taken. ``status`` is the HTTP status, the message says what is wrong and what is allowed."""
+
+    def __init__(self, status: HTTPStatus, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+@dataclass(frozen=True, slots=True)
+class Export:
+    """What a request came to: its alerts, and how many spans were refused, and why."""
+
+    alerts: tuple[Alert, ...]
+    refused_spans: int = 0
+    refusal: str = ""
+
+
+def encoding_of(content_type: str) -> Encoding:
+    """The encoding that a content type names.
+
+    Raises:
+        RefusedError: 415.
+    """
+    try:
+        return Encoding(content_type.partition(";")[0].strip().lower())
+    except ValueError as error:
+        allowed = " or ".join(encoding.value for encoding in Encoding)
+        raise RefusedError(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"content-type must be {allowed}") from error
+
+
+def read(body: bytes, encoding: Encoding, content_encoding: str, links: Links, now: datetime) -> Export:
+    """Decode a body and take the alerts from it. Spans without tags are nothing; one with a bad tag is refused alone.
+
+    Raises:
+        RefusedError: 400, 413 or 415, for the whole request.
+    """
+    request = _decode(_decompress(body, content_encoding), encoding)
+    alerts: list[Alert] = []
+    refusals: list[str] = []
+    for span in _tagged(request):
+        try:
+            alerts.extend(alerts_of(span, links, now))
+        except ValueError as error:
+            refusals.append(f"span {span.name[:80]!r}: {error}")
+        if len(alerts) > MOST_ALERTS:
+            raise RefusedError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"more than {MOST_ALERTS} alerts in one request")
+    return Export(tuple(alerts), len(refusals), refusals[0] if refusals else "")
+
+
+def answer(export: Export, encoding: Encoding) -> bytes:
+    """The body of the 200: OTLP's ExportTraceServiceResponse."""
+    response = ExportTraceServiceResponse()
+    if export.refused_spans:
+        response.partial_success.rejected_spans = export.refused_spans
+        response.partial_success.error_message = export.refusal
+    return encoding.write(response)
+
+
+def refusal(status: HTTPStatus, message: str, encoding: Encoding) -> bytes:
+    """The body of an error: google.rpc.Status, as OTLP/HTTP asks."""
+    code = code_pb2.UNAVAILABLE if status is HTTPStatus.SERVICE_UNAVAILABLE else code_pb2.INVALID_ARGUMENT
+    return encoding.write(Status(code=code, message=message))
+
+
+def _decompress(body: bytes, content_encoding: str) -> bytes:
+    if content_encoding in ("", "identity"):
+        return body
+    if content_encoding != "gzip":
+        raise RefusedError(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "content-encoding must be gzip or identity")
+    stream = zlib.decompressobj(_GZIP)
+    try:
+        text = stream.decompress(body, LARGEST_DECOMPRESSED)
+    except zlib.error as error:
+        raise RefusedError(HTTPStatus.BAD_REQUEST, "the body is not gzip") from error
+    if len(text) == LARGEST_DECOMPRESSED and not stream.eof:
+        problem = f"the body is larger than {LARGEST_DECOMPRESSED} bytes when decompressed"
+        raise RefusedError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, problem)
+    if not stream.eof or stream.unused_data:
+        raise RefusedError(HTTPStatus.BAD_REQUEST, "the body is not one whole gzip stream")
+    return text
+
+
+def _decode(body: bytes, encoding: Encoding) -> ExportTraceServiceRequest:
+    request = ExportTraceServiceRequest()
+    try:
+        if encoding is Encoding.PROTOBUF:
+            request.ParseFromString(body)
+        else:
+            data = _json(body)
+            _ids_to_base64(data)
+            json_format.ParseDict(data, request, ignore_unknown_fields=True)
+    except (DecodeError, json_format.ParseError, ValueError, TypeError, AttributeError, RecursionError) as error:
+        problem = f"the body is no ExportTraceServiceRequest in {encoding.value}"
+        raise RefusedError(HTTPStatus.BAD_REQUEST, problem) from error
+    return request
+
+
+def _json(body: bytes) -> Any:
+    """Half a surrogate pair, cut off by some sender, must not cost it the whole batch: it becomes a question mark."""
+    data = json.loads(body.decode("utf-8", "replace"))
+    if b"\\u" in body:
+        data = json.loads(json.dumps(data, ensure_ascii=False).encode("utf-8", "replace"))
+    return data
+
+
+def _ids_to_base64(data: Any) -> None:
+    """OTLP writes ids as hex where protobuf's own JSON has base64; this brings them to the latter, in place."""
+    for span in _json_spans(data):
+        for holder in (span, *_items(span, "links")):
+            for key in _ID_KEYS:
+                if key in holder:
+                    identifier = bytes.fromhex(holder[key])
+                    if len(identifier) not in _ID_LENGTHS:
+                        raise ValueError(f"{key} is neither 8 nor 16 bytes")
+                    holder[key] = base64.b64encode(identifier).decode()
+
+
+def _json_spans(data: Any) -> Iterator[dict[str, Any]]:
+    for resource in _items(data, "resourceSpans", "resource_spans"):
+        for scope in _items(resource, "scopeSpans", "scope_spans"):
+            yield from _items(scope, "spans")
+
+
+def _items(holder: dict[str, Any], *names: str) -> list[dict[str, Any]]:
+    return [item for name in names for item in holder.get(name) or ()]
+
+
+def _tagged(request: ExportTraceServiceRequest) -> Iterator[TaggedSpan]:
+    """The spans that carry a tag; all others cost a look and no more."""
+    for group in request.resource_spans:
+        resource = _flat(group.resource.attributes)
+        for scope in group.scope_spans:
+            for span in scope.spans:
+                if _has_tag(span):
+                    yield _slim(span, resource)
+
+
+def _has_tag(span: Span) -> bool:
+    return any(event.name == words.EVENT_NAME for event in span.events) or any(
+        attribute.key == words.SEVERITY for attribute in span.attributes
+    )
+
+
+def _slim(span: Span, resource: Mapping[str, object]) -> TaggedSpan:
+    start, end = span.start_time_unix_nano, span.end_time_unix_nano
+    return TaggedSpan(
+        trace_id=span.trace_id.hex(),
+        span_id=span.span_id.hex(),
+        name=span.name,
+        status=_STATUS.get(span.status.code),
+        duration=(end - start) / _NANOSECONDS if end >= start > 0 else None,
+        ended_at=_time(end),
+        resource=resource,
+        attributes=_flat(attribute for attribute in span.attributes if words.is_slim_key(attribute.key)),
+        tags=tuple(
+            TaggedEvent(_flat(event.attributes), _time(event.time_unix_nano))
+            for event in span.events
+            if event.name == words.EVENT_NAME
+        ),
+    )
+
+
+def _flat(attributes: Iterable[KeyValue]) -> dict[str, object]:
+    """Scalars by key; lists, maps and bytes are not slim."""
+    return {attribute.key: _scalar(attribute.value) for attribute in attributes}
+
+
+def _scalar(value: AnyValue) -> object:
+    kind = value.WhichOneof("value")
+    return getattr(value, kind) if kind in ("string_value", "bool_value", "int_value", "double_value") else None
+
+
+def _time(nanoseconds: int) -> datetime | None:
+    return datetime.fromtimestamp(nanoseconds / _NANOSECONDS, UTC) if nanoseconds else None

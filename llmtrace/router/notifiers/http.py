@@ -1,0 +1,107 @@
+"""One HTTP attempt, shared by all notifiers that speak HTTP: whom it may reach, and what the answer means.
+
+No redirect is followed, and neither address nor payload gets into a receipt.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime, timedelta
+from email.utils import parsedate_to_datetime
+from http import HTTPStatus
+from typing import Final
+
+import httpx
+
+from llmtrace.router.model import Outcome, Receipt
+from llmtrace.router.notifiers.address import is_public
+
+TIMEOUT: Final = 10.0
+"""Seconds, for the whole attempt."""
+LONGEST_WAIT: Final = timedelta(days=1)
+"""A longer Retry-After counts as this."""
+
+# They say that this message will never be taken. Anything else may be mended at the other end: it is tried again.
+_FINAL: Final = frozenset(
+    {
+        HTTPStatus.BAD_REQUEST,
+        HTTPStatus.GONE,
+        HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+        HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+        HTTPStatus.UNPROCESSABLE_ENTITY,
+    }
+)
+
+Resolve = Callable[[str, int], Awaitable[list[str]]]
+
+
+async def resolve(host: str, port: int) -> list[str]:
+    """The IP addresses of a host, as the system knows them.
+
+    Raises:
+        OSError: there are none.
+    """
+    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return [str(address[0]) for *_, address in found]
+
+
+async def post(
+    client: httpx.AsyncClient,
+    url: str,
+    body: bytes,
+    headers: Mapping[str, str],
+    now: datetime,
+    *,
+    allow_private: bool = False,
+    resolve: Resolve = resolve,
+) -> Receipt:
+    """Send once. Whatever goes wrong is a receipt."""
+    try:
+        async with asyncio.timeout(TIMEOUT):
+            request = client.build_request("POST", url, content=body, headers=headers)
+            if not allow_private and (refusal := await _pin(request, resolve)):
+                return refusal
+            response = await client.send(request, stream=True, follow_redirects=False)
+            await response.aclose()  # the status is all we need; its body may be endless
+    except TimeoutError:
+        return Receipt(Outcome.RETRY, f"no answer in {TIMEOUT:g} s")
+    except (httpx.HTTPError, httpx.InvalidURL, OSError, UnicodeError) as error:
+        return Receipt(Outcome.RETRY, type(error).__name__)
+    return read(response.status_code, response.headers.get("retry-after"), now)
+
+
+async def _pin(request: httpx.Request, resolve: Resolve) -> Receipt | None:
+    """Check the host's addresses and connect to just the one that was checked: DNS may answer otherwise next time."""
+    host = request.url.host
+    addresses = await resolve(host, request.url.port or 443)
+    if not addresses or not all(is_public(address) for address in addresses):
+        return Receipt(Outcome.RETRY, "the host has a private address; allow_private: true would allow it")
+    request.extensions["sni_hostname"] = host
+    request.url = request.url.copy_with(host=addresses[0])
+    return None
+
+
+def read(status: int, retry_after: str | None, now: datetime) -> Receipt:
+    """What an answer means."""
+    detail = f"HTTP {status}"
+    if HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
+        return Receipt(Outcome.DELIVERED, detail)
+    if HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST:
+        return Receipt(Outcome.RETRY, f"{detail}: redirects are not followed")
+    if status in _FINAL:
+        return Receipt(Outcome.REFUSED, detail)
+    return Receipt(Outcome.RETRY, detail, _wait(retry_after, now))
+
+
+def _wait(retry_after: str | None, now: datetime) -> timedelta | None:
+    """Seconds or a date; None where there is nothing that can be read."""
+    text = (retry_after or "").strip()
+    if text.isascii() and text.isdecimal():
+        return timedelta(seconds=min(int(text[:9]), LONGEST_WAIT.total_seconds()))
+    try:
+        at = parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    return None if at.tzinfo is None else min(max(at - now, timedelta(0)), LONGEST_WAIT)

@@ -1,0 +1,48 @@
+"""What a person must read in any notification: what, how bad, model, service, environment, trace, runbook."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+from llmtrace.router.model import Alert, Annotation, Notification
+
+_LABELS: Final = ("service", "environment", "model", "prompt_version", "team", "priority", "regulated")
+
+
+def title(notification: Notification) -> str:
+    """One line: tier, severity, what, and where."""
+    worst = notification.alerts[0]
+    more = len(notification.alerts) - 1
+    where = " in ".join(filter(None, (worst.name, worst.labels.get("service"))))
+    return f"[{notification.tier}] {worst.severity.upper()} {where}{f' (and {more} more)' if more else ''}"
+
+
+def facts(alert: Alert) -> Iterator[tuple[str, str]]:
+    """Name and value, the most urgent first; what is not known is left out."""
+    annotations = alert.annotations
+    yield from _known([("what", annotations.get(Annotation.REASON) or alert.name), ("how bad", _how_bad(alert))])
+    yield from _known((name.replace("_", " "), alert.labels.get(name)) for name in _LABELS)
+    yield from sorted((name, value) for name, value in alert.labels.items() if name.startswith("segment_"))
+    yield from _known(
+        [
+            ("span", annotations.get(Annotation.SPAN_NAME)),
+            ("since", alert.starts_at.isoformat(timespec="seconds")),
+            ("trace", annotations.get(Annotation.TRACE_URL) or annotations.get(Annotation.TRACE_ID)),
+            ("runbook", annotations.get(Annotation.RUNBOOK_URL)),
+        ]
+    )
+
+
+def _known(pairs: Iterable[tuple[str, str | None]]) -> Iterator[tuple[str, str]]:
+    return ((name, value) for name, value in pairs if value)
+
+
+def _how_bad(alert: Alert) -> str:
+    value, threshold = (alert.annotations.get(name) for name in (Annotation.VALUE, Annotation.THRESHOLD))
+    count = alert.annotations.get(Annotation.COUNT, "1")
+    parts = [alert.severity.value]
+    parts += [f"value {value}"] if value else []
+    parts += [f"threshold {threshold}"] if threshold else []
+    parts += [f"{count} times"] if count != "1" else []
+    return ", ".join(parts)

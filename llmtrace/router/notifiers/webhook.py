@@ -1,0 +1,137 @@
+"""The generic webhook: Alertmanager's webhook v4 body plus ``llmtrace``, signed as Standard Webhooks where wished."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import hmac
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Annotated, Any, Final, Self
+from urllib.parse import urlsplit
+
+from pydantic import BeforeValidator, Field, SecretStr, model_validator
+
+from llmtrace.router.config.schema import Strict, Url, wrong
+from llmtrace.router.model import Alert, Annotation, Delivery, Notification, Receipt
+from llmtrace.router.notifiers import http
+from llmtrace.router.notifiers.address import is_surely_private
+from llmtrace.router.ports import Toolbox
+
+_PREFIX: Final = "whsec_"
+_KEY_BYTES: Final = range(24, 65)
+_NEVER: Final = "0001-01-01T00:00:00Z"
+
+
+def _secret(value: Any) -> SecretStr:
+    try:
+        key = base64.b64decode(str(value).removeprefix(_PREFIX), validate=True)
+    except (binascii.Error, ValueError):
+        key = b""
+    if not isinstance(value, str) or not value.startswith(_PREFIX) or len(key) not in _KEY_BYTES:
+        raise wrong("no signing secret; allowed: whsec_ and then 24 to 64 bytes in base64")
+    return SecretStr(value)
+
+
+class WebhookSettings(Strict):
+    """``url`` is not shown in a ``repr``: with many services it is the credential."""
+
+    url: Annotated[Url, Field(repr=False)]
+    secret: Annotated[SecretStr | None, BeforeValidator(_secret)] = None
+    allow_private: bool = False
+    max_alerts: Annotated[int, Field(ge=0)] = 0
+
+    @model_validator(mode="after")
+    def _goes_out_safely(self) -> Self:
+        if self.allow_private:
+            return self
+        address = urlsplit(self.url)
+        if is_surely_private(address.hostname or ""):
+            raise wrong("a private address; allowed: a public one, or allow_private: true beside it", key="url")
+        if address.scheme != "https":
+            raise wrong("not encrypted; allowed: https://..., or allow_private: true beside it", key="url")
+        return self
+
+
+class WebhookNotifier:
+    """Posts JSON to one URL."""
+
+    def __init__(self, settings: WebhookSettings, tools: Toolbox) -> None:
+        self._settings = settings
+        self._tools = tools
+
+    @classmethod
+    def build(cls, settings: WebhookSettings, tools: Toolbox) -> Self:
+        """Of its settings."""
+        return cls(settings, tools)
+
+    async def send(self, delivery: Delivery) -> Receipt:
+        """Post once. The body is the same at each attempt, the signature's time is not."""
+        now = self._tools.clock.now()
+        body = _body(delivery, self._tools.external_url, self._settings.max_alerts)
+        headers = {"content-type": "application/json", "user-agent": "llmtrace-router"}
+        if self._settings.secret is not None:
+            headers |= sign(delivery.notification.id, now, body, self._settings.secret)
+        allow_private = self._settings.allow_private
+        return await http.post(self._tools.client, self._settings.url, body, headers, now, allow_private=allow_private)
+
+
+def sign(identifier: str, now: datetime, body: bytes, secret: SecretStr) -> dict[str, str]:
+    """Standard Webhooks' headers."""
+    timestamp = str(int(now.timestamp()))
+    key = base64.b64decode(secret.get_secret_value().removeprefix(_PREFIX))
+    signed = hmac.digest(key, b".".join((identifier.encode(), timestamp.encode(), body)), hashlib.sha256)
+    return {
+        "webhook-id": identifier,
+        "webhook-timestamp": timestamp,
+        "webhook-signature": "v1," + base64.b64encode(signed).decode(),
+    }
+
+
+def _body(delivery: Delivery, external_url: str, max_alerts: int) -> bytes:
+    notification = delivery.notification
+    shown = notification.alerts[: max_alerts or None]
+    body = {
+        "version": "4",
+        "groupKey": notification.group.key,
+        "truncatedAlerts": len(notification.alerts) - len(shown),
+        "status": "firing",
+        "receiver": delivery.destination.receiver,
+        "groupLabels": notification.group.labels,
+        "commonLabels": _common([alert.labels for alert in notification.alerts]),
+        "commonAnnotations": _common([alert.annotations for alert in notification.alerts]),
+        "externalURL": external_url,
+        "alerts": [_alert(alert) for alert in shown],
+        "llmtrace": _about(notification),
+    }
+    return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def _about(notification: Notification) -> dict[str, object]:
+    return {
+        "tier": notification.tier,
+        "reason": notification.reason,
+        "dedup_key": notification.dedup_key,
+        "decision_id": notification.decision_id,
+        "escalation_step": notification.escalation_step,
+    }
+
+
+def _alert(alert: Alert) -> dict[str, object]:
+    """A tagged span is an event: it fires, and nothing says that it is over."""
+    return {
+        "status": "firing",
+        "labels": alert.labels,
+        "annotations": alert.annotations,
+        "startsAt": alert.starts_at.astimezone(UTC).isoformat().replace("+00:00", "Z"),
+        "endsAt": _NEVER,
+        "generatorURL": alert.annotations.get(Annotation.TRACE_URL, ""),
+        "fingerprint": alert.fingerprint,
+    }
+
+
+def _common(mappings: list[Mapping[str, str]]) -> dict[str, str]:
+    first, *others = mappings
+    return {name: value for name, value in first.items() if all(other.get(name) == value for other in others)}

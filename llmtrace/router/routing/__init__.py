@@ -1,0 +1,1 @@
+"""Routing: which route an alert takes, and how loudly it is told. Pure."""

@@ -1,0 +1,60 @@
+"""The readable past, for the API: what was accepted, decided and delivered, newest first."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Select, select
+
+from llmtrace.router.ports import Row
+from llmtrace.router.store.database import Database
+from llmtrace.router.store.schema import about, alerts, decisions, deliveries, members, notifications
+
+
+class SqlRecords:
+    """Reads beside the writer; each call sees one state."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def alerts(self, limit: int, before: int | None) -> list[Row]:
+        """What was accepted."""
+        return self._page(select(alerts), alerts.c.id, limit, before)
+
+    def decisions(self, limit: int, before: int | None) -> list[Row]:
+        """What was decided, and why, with the alert's labels."""
+        query = select(decisions, alerts.c.fingerprint, alerts.c.labels).select_from(decisions.join(alerts))
+        return self._page(query, decisions.c.id, limit, before)
+
+    def deliveries(self, limit: int, before: int | None) -> list[Row]:
+        """Who was told and what the destination answered, with the ids of the alerts in it."""
+        query = select(deliveries, notifications.c.decision_id, notifications.c.tier, notifications.c.reason)
+        query = query.select_from(deliveries.join(notifications))
+        rows = self._page(query, deliveries.c.id, limit, before)
+        told = self._alert_ids({row["notification_id"] for row in rows})
+        return [{**row, "alert_ids": told[row["notification_id"]]} for row in rows]
+
+    def ping(self) -> None:
+        """Read one row."""
+        with self._database.read() as connection:
+            connection.execute(select(about)).one()
+
+    def _page(self, query: Select[Any], key: Any, limit: int, before: int | None) -> list[Row]:
+        if before is not None:
+            query = query.where(key < before)
+        with self._database.read() as connection:
+            rows = connection.execute(query.order_by(key.desc()).limit(limit)).mappings()
+            return [{name: _plain(value) for name, value in row.items()} for row in rows]
+
+    def _alert_ids(self, notification_ids: set[Any]) -> dict[object, list[int]]:
+        found: dict[object, list[int]] = {identifier: [] for identifier in notification_ids}
+        query = select(members.c.notification_id, members.c.alert_id).order_by(members.c.id)
+        with self._database.read() as connection:
+            for row in connection.execute(query.where(members.c.notification_id.in_(notification_ids))):
+                found[row.notification_id].append(row.alert_id)
+        return found
+
+
+def _plain(value: object) -> object:
+    return value.isoformat() if isinstance(value, datetime) else value

@@ -1,0 +1,72 @@
+"""The real router in a process of its own, as a user starts it."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any, Self
+
+import httpx
+from waiting import wait_until
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from google.protobuf.message import Message
+
+
+class RouterProcess:
+    """Started by ``with``; stopped with SIGTERM at its end unless it is gone by then."""
+
+    def __init__(self, config: Path, listen: str = "127.0.0.1:0") -> None:
+        self._output = config.parent / "router.out"
+        self._errors = config.parent / "router.err"
+        self._command = [sys.executable, "-m", "llmtrace", "router", "serve", "--config", config, "--listen", listen]
+        self.client = httpx.Client(trust_env=False)
+
+    def __enter__(self) -> Self:
+        with self._output.open("wb") as output, self._errors.open("ab") as errors:
+            environment = {**os.environ, "PYTHONWARNINGS": "error"}
+            self.process = subprocess.Popen(self._command, stdout=output, stderr=errors, env=environment)
+        wait_until(lambda: "listening on" in self.output or self.process.poll() is not None, "the router is listening")
+        found = re.search(r"listening on (http://\S+)", self.output)
+        assert found is not None, self.errors
+        self.client.base_url = found[1]
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.client.close()
+        if self.process.poll() is None:
+            assert self.stop() == 0
+        assert "Traceback" not in self.errors, self.errors
+
+    @property
+    def output(self) -> str:
+        return self._output.read_text()
+
+    @property
+    def errors(self) -> str:
+        return self._errors.read_text()
+
+    def post(self, request: Message) -> httpx.Response:
+        """Send an OTLP export."""
+        headers = {"content-type": "application/x-protobuf"}
+        return self.client.post("/v1/traces", content=request.SerializeToString(), headers=headers)
+
+    def get(self, what: str) -> list[dict[str, Any]]:
+        """Read one of the lists of the API."""
+        answer: list[dict[str, Any]] = self.client.get(f"/api/v1/{what}").raise_for_status().json()[what]
+        return answer
+
+    def stop(self) -> int:
+        """SIGTERM; returns the exit status."""
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(15)
+
+    def kill(self) -> None:
+        """SIGKILL."""
+        self.process.kill()
+        self.process.wait(15)

@@ -1,0 +1,86 @@
+"""A real database in a folder, and a dispatcher over it whose notifiers keep what they are given."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from router_values import ManualClock
+
+from llmtrace.router.dispatcher import Dispatcher
+from llmtrace.router.model import Delivery, Outcome, Receipt
+from llmtrace.router.store.database import Database
+from llmtrace.router.store.records import SqlRecords
+from llmtrace.router.store.sql import SqlStore
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from llmtrace.router.config import RouterConfig
+    from llmtrace.router.model import Alert, Notification
+
+DELIVERED = Receipt(Outcome.DELIVERED, "ok")
+
+
+class KeepingNotifier:
+    """Keeps each delivery; answers with ``receipts`` first, then with success."""
+
+    def __init__(self) -> None:
+        self.deliveries: list[Delivery] = []
+        self.receipts: list[Receipt | Exception] = []
+
+    @property
+    def notifications(self) -> list[Notification]:
+        return [delivery.notification for delivery in self.deliveries]
+
+    async def send(self, delivery: Delivery) -> Receipt:
+        self.deliveries.append(delivery)
+        receipt = self.receipts.pop(0) if self.receipts else DELIVERED
+        if isinstance(receipt, Exception):
+            raise receipt
+        return receipt
+
+
+class World:
+    """Store, clock and notifiers of one router, turned by hand."""
+
+    def __init__(self, config: RouterConfig, database: Database, clock: ManualClock) -> None:
+        self.config, self.clock = config, clock
+        self.store, self.records = SqlStore(database), SqlRecords(database)
+        self.notifiers = {destination: KeepingNotifier() for destination in config.destinations}
+
+    def accept(self, *alerts: Alert) -> None:
+        self.store.accept(alerts, self.clock.now())
+
+    def sent(self, receiver: str) -> list[Notification]:
+        """What the receiver's notifiers were given, in order."""
+        return [
+            notification
+            for destination, notifier in self.notifiers.items()
+            if destination.receiver == receiver
+            for notification in notifier.notifications
+        ]
+
+    def turn(self, **by: float) -> None:
+        """Move the clock, then do all that is due by then, the writing of receipts included."""
+        self.clock.move(**by)
+        asyncio.run(self._turn())
+
+    async def _turn(self) -> None:
+        dispatcher = Dispatcher(self.config, self.store, self.notifiers, self.clock, lambda: 1.0)
+        due = await dispatcher.turn()
+        while dispatcher._under_way or due == self.clock.now():
+            await asyncio.gather(*(task for _, task in dispatcher._under_way.values()))
+            due = await dispatcher.turn()
+
+
+@contextmanager
+def world_of(config: RouterConfig, clock: ManualClock | None = None) -> Iterator[World]:
+    """Open the configured store."""
+    database = Database(Path(config.store))
+    try:
+        yield World(config, database, clock or ManualClock())
+    finally:
+        database.close()
