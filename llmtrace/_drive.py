@@ -1,20 +1,22 @@
-"""Running a decorated generator step by step inside its span, and leaving the consumer's context alone between steps.
+"""Running a generator or coroutine of the user's inside its span, and leaving everybody else's context alone.
 
-The span's context is attached around each step only; what the generator's body attaches itself, across its own yields,
-is kept for its next step and hidden from the consumer. Both drivers are true generators, so everything that can be done
-to a generator can be done to them.
+The span's context is attached around each step only, and no task is started. The drivers are true generators and
+coroutines, so everything that can be done to one of the user's can be done to them; what is sent, thrown or closed
+reaches the user's body, and what that returns or raises reaches the consumer, the identical object.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
-from typing import Any
+import sys
+import types
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Generator
+from types import AsyncGeneratorType
+from typing import Any, Final
 
 from opentelemetry.context import Context
-from opentelemetry.trace import set_span_in_context
 
 from llmtrace import _scope
-from llmtrace._span import NoopSpan, Span
+from llmtrace._span import NoopSpan, Span, with_span
 from llmtrace._stream import Outcome, StreamRecording, outcome_of
 from llmtrace.spans import finish
 
@@ -22,47 +24,93 @@ Open = Callable[[Context], tuple[Span | NoopSpan, Context]]
 """Starts the span below a context; returns it with the context to go on from."""
 
 
-class _Body:
-    """The generator's own side: its context between steps, its span, its recording."""
+class Body:
+    """The user's side of a generator: its span, its context between steps, its recording.
 
-    def __init__(self, open_span: Open) -> None:
-        self.span, context = open_span(_scope.current())
-        self.recording: StreamRecording | None = self.span.recording() if isinstance(self.span, Span) else None
-        self._context = set_span_in_context(self.span, context)
+    Args:
+        open_span: starts the span, at the first step.
+        is_coroutine: what it yields is for the event loop; its return value is the output.
+    """
+
+    def __init__(self, open_span: Open, *, is_coroutine: bool = False) -> None:
+        self._open_span: Open | None = open_span
+        self._is_coroutine = is_coroutine
+        self._span: Span | NoopSpan | None = None
+        self._recording: StreamRecording | None = None
+        self._entered: _scope.Entered | None = None
+        self._steps: _scope.Steps | None = None
+        self._is_closing = False
+
+    @classmethod
+    def of(cls, span: Span, *, is_coroutine: bool = False) -> Body:
+        """The body of a generator that a function returned whose span has begun already, and ends with it."""
+        body = cls(lambda context: (span, context), is_coroutine=is_coroutine)
+        body._take(span, _scope.present(_scope.current()))
+        body._open_span = None
+        return body
+
+    def begin(self, frame: types.FrameType) -> None:
+        """The first step is to be made; `frame` is the driver's own."""
+        if self._open_span is None:
+            return
+        outside = _scope.present(_scope.current())
+        span, context = self._open_span(outside)
+        self._open_span = None
+        self._take(span, with_span(span, context))
+        if _scope.is_for_outside(frame):
+            self._steps = None
+            self._entered = _scope.enter(frame, outside, with_span(span, context))
+
+    def _take(self, span: Span | NoopSpan, context: Context) -> None:
+        self._span = span
+        self._recording = span.recording() if isinstance(span, Span) and not self._is_coroutine else None
+        self._steps = _scope.Steps(context)
 
     def step(self, resume: Callable[..., Any], *sent: Any) -> Any:
         """Run the body to its next yield."""
-        token = _scope.attach(self._context)
-        try:
-            return resume(*sent)
-        finally:
-            self._context = _scope.current()
-            _scope.detach(token)
+        return resume(*sent) if self._steps is None else self._steps.run(resume, *sent)
 
     async def step_async(self, resume: Callable[..., Awaitable[Any]], *sent: Any) -> Any:
-        """Run the body to its next yield; while it waits, its task keeps its context."""
-        token = _scope.attach(self._context)
-        try:
-            return await resume(*sent)
-        finally:
-            self._context = _scope.current()
-            _scope.detach(token)
+        """Run the body to its next yield."""
+        return await (resume(*sent) if self._steps is None else self._steps.wait(resume, *sent))
 
     def note(self, item: object) -> None:
         """An item leaves for the consumer."""
-        if self.recording is not None:
-            self.recording.add(item)
+        if self._recording is not None:
+            self._recording.add(item)
 
-    def over(self, outcome: Outcome, error: BaseException | None = None) -> None:
+    def note_thrown(self, error: BaseException) -> None:
+        """The consumer throws something in; GeneratorExit: it has had enough."""
+        self._is_closing = isinstance(error, GeneratorExit)
+
+    def over(self, error: BaseException | None = None, returned: object = None) -> None:
         """The generator has ended."""
-        if self.recording is not None:
-            self.recording.finish(outcome)
-        finish(self.span, error)
+        span, self._span = self._span, None
+        if span is None:
+            return
+        if self._entered is not None:
+            _scope.leave(self._entered)
+        if self._recording is not None:
+            self._recording.finish(self._outcome(error), error)
+        elif self._is_coroutine and returned is not None:
+            span.record_output(returned)
+        if span.is_recording():
+            finish(span, error)
+
+    def _outcome(self, error: BaseException | None) -> Outcome:
+        if error is not None:
+            return outcome_of(error)
+        return Outcome.ABANDONED if self._is_closing else Outcome.COMPLETE
+
+    def __del__(self) -> None:
+        # An asynchronous generator that is collected after its event loop was closed ends without running its
+        # `finally`; one that was never begun runs nothing at all.
+        self.over(GeneratorExit())
 
 
-def drive(generator: Generator[Any, Any, Any], open_span: Open) -> Generator[Any, Any, Any]:
+def drive(generator: Generator[Any, Any, Any], body: Body) -> Generator[Any, Any, Any]:
     """A generator that runs `generator` inside a span, which starts at its first step."""
-    body = _Body(open_span)
+    body.begin(sys._getframe())  # noqa: SLF001 - who drives it: a loop, or contextlib?
     resume: Callable[..., Any] = generator.send
     sent: tuple[Any, ...] = (None,)
     try:
@@ -72,23 +120,29 @@ def drive(generator: Generator[Any, Any, Any], open_span: Open) -> Generator[Any
             try:
                 sent = ((yield item),)
                 resume = generator.send
-            except GeneratorExit:
-                body.step(generator.close)
-                raise
             except BaseException as thrown:  # noqa: BLE001 - it belongs to the body, which decides what it means
+                body.note_thrown(thrown)
                 resume, sent = generator.throw, (thrown,)
     except StopIteration as stop:
-        body.over(Outcome.COMPLETE)
+        body.over(returned=stop.value)
         return stop.value
     except BaseException as error:
-        body.over(outcome_of(error), error)
+        body.over(error)
         raise
+    finally:
+        del resume, sent  # an exception that was thrown in would be in a cycle with its own traceback
 
 
-async def drive_async(generator: AsyncGenerator[Any, Any], open_span: Open) -> AsyncGenerator[Any, Any]:
+drive_coroutine: Final = types.coroutine(
+    types.FunctionType(drive.__code__, globals(), drive.__name__, drive.__defaults__, drive.__closure__)
+)
+"""`drive` for the generators of ``types.coroutine``, which can be awaited."""
+
+
+async def drive_async(generator: AsyncGeneratorType[Any, Any], body: Body) -> AsyncGenerator[Any, Any]:
     """An async generator that runs `generator` inside a span, which starts at its first step."""
-    body = _Body(open_span)
-    resume: Callable[..., Awaitable[Any]] = generator.asend
+    body.begin(sys._getframe())  # noqa: SLF001 - who drives it: a loop, or contextlib?
+    resume: Callable[..., Awaitable[Any]] = _Unobserved(generator).asend
     sent: tuple[Any, ...] = (None,)
     try:
         while True:
@@ -97,13 +151,90 @@ async def drive_async(generator: AsyncGenerator[Any, Any], open_span: Open) -> A
             try:
                 sent = ((yield item),)
                 resume = generator.asend
-            except GeneratorExit:
-                await body.step_async(generator.aclose)
-                raise
-            except BaseException as thrown:  # noqa: BLE001 - it belongs to the body, which decides what it means
+            except BaseException as thrown:
+                if generator.ag_frame is None:
+                    raise  # closed already, by somebody who holds it too: there is nobody to throw at
+                body.note_thrown(thrown)
                 resume, sent = generator.athrow, (thrown,)
     except StopAsyncIteration:
-        body.over(Outcome.COMPLETE)
+        body.over()
     except BaseException as error:
-        body.over(outcome_of(error), error)
+        body.over(error)
         raise
+    finally:
+        del resume, sent  # an exception that was thrown in would be in a cycle with its own traceback
+
+
+class _Unobserved:
+    """The first step of an async generator, kept from the event loop.
+
+    The loop closes every async generator that it has seen when it shuts down, and when one is collected. It sees the
+    driver, which closes the user's generator; were both closed at once, one of them would fail, in the log.
+    """
+
+    def __init__(self, generator: AsyncGeneratorType[Any, Any]) -> None:
+        self._generator = generator
+
+    def asend(self, value: Any) -> Awaitable[Any]:
+        """The generator's own `asend`; the hooks are asked when it is called, not when it is awaited."""
+        hooks = sys.get_asyncgen_hooks()
+        sys.set_asyncgen_hooks(firstiter=None, finalizer=_leave_to_the_driver)
+        try:
+            return self._generator.asend(value)
+        finally:
+            sys.set_asyncgen_hooks(*hooks)
+
+
+def _leave_to_the_driver(generator: AsyncGenerator[Any, Any]) -> None:
+    """Instead of closing a collected generator: whoever collects it has collected or closed its driver."""
+
+
+class _Ending:
+    """The end of a span that waits for a coroutine."""
+
+    def __init__(self) -> None:
+        self.then: Callable[[BaseException | None], None] | None = None
+        self.is_over = False
+        self.has_begun = False
+
+    def finish(self, outcome: Outcome, error: BaseException | None = None) -> None:
+        """End the span."""
+        then, self.then = self.then, None
+        if not self.is_over:
+            self.is_over = True
+            if then is not None:
+                then(GeneratorExit() if error is None and outcome is Outcome.ABANDONED else error)
+
+
+class Answer:
+    """A coroutine that a function returned whose span has begun already, and ends with it."""
+
+    def __init__(self, span: Span, coroutine: Coroutine[Any, Any, Any]) -> None:
+        self._ending = _Ending()
+        self._coroutine = coroutine
+        self._steps = _scope.Steps(_scope.present(_scope.current()))
+        span.await_end_of(self._ending)
+
+    async def wait(self) -> Any:
+        """What the coroutine returns."""
+        return await self._steps.wait(lambda: self._coroutine)
+
+    def finish(self, outcome: Outcome, error: BaseException | None = None) -> None:
+        """End the span."""
+        self._ending.finish(outcome, error)
+
+    def __del__(self) -> None:
+        # Never awaited: Python says so of the coroutine that the user got; once is enough.
+        self._coroutine.close()
+        self.finish(Outcome.ABANDONED)
+
+
+async def drive_answer(answer: Answer, record: Callable[[Any], Any]) -> Any:
+    """A coroutine that awaits the one in `answer` inside its span; `record` takes and returns what it returned."""
+    try:
+        result = record(await answer.wait())
+    except BaseException as error:
+        answer.finish(outcome_of(error), error)
+        raise
+    answer.finish(Outcome.COMPLETE)
+    return result

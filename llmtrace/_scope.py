@@ -1,9 +1,9 @@
 """Making a context current and leaving it again, also where a generator keeps it while it is suspended.
 
 OpenTelemetry's own ``detach`` logs "Failed to detach context" when a generator is closed from another task, and then
-the next span gets a dead parent. Here a scope that was entered in a generator's frame is a `Hold`: whoever starts a
-span asks it whether the generator is running; where it is suspended, or was closed elsewhere, the context outside of it
-counts.
+the next span gets a dead parent. Here a context that is entered in a generator's own frame is a `Hold`. Whoever reads
+the current context asks, by `present`, which one counts: outside of the generator that of the consumer, in its body its
+own, also where another thread or task goes on with it. `Steps` is for generators that llmtrace itself runs.
 """
 
 from __future__ import annotations
@@ -11,20 +11,42 @@ from __future__ import annotations
 import asyncio
 import sys
 import threading
+import weakref
+from collections.abc import Awaitable, Callable, ItemsView, Iterator, KeysView, ValuesView
 from contextvars import Token
 from inspect import CO_ASYNC_GENERATOR, CO_GENERATOR
 from types import FrameType
-from typing import Final
+from typing import Any, Final, TypeVar, cast
 
 from opentelemetry import context as otel_context
 from opentelemetry.context import Context
+
+T = TypeVar("T")
 
 attach = otel_context.attach
 current = otel_context.get_current
 
 _GENERATORS: Final = CO_GENERATOR | CO_ASYNC_GENERATOR
-_CONTEXT_MANAGERS: Final = ("contextlib", "_pytest.", "pytest", "anyio.pytest_plugin", "anyio._backends")
-"""Modules that drive a generator as a context manager or fixture: there the context is meant for the code outside."""
+_ENTERING: Final = frozenset({"__enter__", "__aenter__", "enter_context", "enter_async_context"})
+"""Functions that enter a context on behalf of whoever calls them."""
+_FIXTURES: Final = (
+    ("contextlib", ""),
+    ("_pytest", ""),
+    ("pytest", ""),
+    ("anyio.pytest_plugin", ""),
+    ("anyio._backends", "TestRunner."),
+)
+"""Code that drives a generator as a context manager or fixture, by module and qualified name: there the context is
+meant for the code outside."""
+_STEPS: Final = globals()
+"""This module, as a frame shows it: a generator that is run from here is run by `Steps`."""
+_HOLD: Final = otel_context.create_key("llmtrace-hold")
+
+_holds: Final[dict[int, list[Hold]]] = {}
+"""The holds of all generators that are neither finished nor lost, by the id of the frame, the innermost last.
+
+An id and not the frame: a frame that somebody refers to outlives its generator, and with it everything in it.
+"""
 
 
 def detach(token: Token[Context]) -> bool:
@@ -36,54 +58,307 @@ def detach(token: Token[Context]) -> bool:
     return True
 
 
+def present(context: Context) -> Context:
+    """The context that counts here: `context`, unless a generator's is in it, or missing from it."""
+    return context if type(context) is Context and not _holds else _resolve(context)
+
+
 class Hold:
-    """A context that a suspended generator may be holding."""
+    """A context that was entered in a generator's frame, and that the generator may be keeping while it is suspended."""
 
-    __slots__ = ("_frame", "_where", "context", "outside")
+    __slots__ = ("_frame", "_lost", "_place", "_state", "_token", "_who", "context", "outside")
 
-    def __init__(self, frame: FrameType, outside: Context, context: Context) -> None:
-        self._frame: FrameType | None = frame
-        self._where = _where()
+    def __init__(
+        self, frame: FrameType, outside: Context, context: Context, lost: Callable[[Any], None] | None, who: object
+    ) -> None:
         self.outside = outside
-        self.context = context
+        self.context = Context({**context, _HOLD: self})
+        self._frame = id(frame)
+        self._place = _place()
+        self._lost = lost
+        self._who = who
+        self._state = "held"
+        _holds.setdefault(self._frame, []).append(self)
+        self._token = attach(_Held(self.context))
+
+    def release(self) -> None:
+        """Leave the context; where that is no longer possible, or no longer its turn, it does not count any more."""
+        self._forget()
+        now = current()
+        is_left = type(now) is _Held and now.get_hold() is self and detach(self._token)
+        self._state = "left" if is_left else "stuck"
+        if not is_left and type(now) is _Held and now.get_hold() is self:
+            attach(self.outside)
+
+    def lose(self) -> None:
+        """The generator's frame is gone, and no code of its body ran for it."""
+        if self._state == "held":
+            self._forget()
+            self._state = "stuck"
+            if self._lost is not None:
+                self._lost(self._who)
 
     @property
     def is_away(self) -> bool:
-        """Whether the generator is not what is running here and now.
+        """Whether this context does not count here, given that the generator is not what is running here and now.
 
         A task or thread that was started inside has a context of its own: for it the generator is never away.
         """
-        if self._where != _where():
-            return False
-        frame: FrameType | None = sys._getframe(1)  # noqa: SLF001 - the only way to know what is running
-        while frame is not None:
-            if frame is self._frame:
-                return False
-            frame = frame.f_back
-        return True
+        return self._state == "stuck" or (self._state == "held" and _is_here(self._place))
 
-    def release(self, token: Token[Context]) -> None:
-        """Leave the context; where that is no longer possible, or no longer its turn, the hold stays away for good."""
-        self._frame = None
-        if current() is self.context:
+    def seen_running(self) -> None:
+        """The generator is running here and now, perhaps in another task than the one that it began in."""
+        if not _is_here(self._place):
+            self._place = _place()
+
+    def _forget(self) -> None:
+        stack = _holds.get(self._frame)
+        if stack is not None and self in stack:
+            stack.remove(self)
+            if not stack:
+                del _holds[self._frame]
+
+
+class Grip:
+    """What the frame of a generator keeps of its hold: when the frame goes, so does it."""
+
+    __slots__ = ("hold",)
+
+    def __init__(self, hold: Hold) -> None:
+        self.hold = hold
+
+    def __del__(self) -> None:
+        # A generator that is collected after its event loop was closed ends without running its `finally`.
+        self.hold.lose()
+
+
+class Kept:
+    """A context entered in the frame of a generator that llmtrace runs: it travels with the generator's own."""
+
+    __slots__ = ("_context", "_outside", "_token")
+
+    def __init__(self, outside: Context, context: Context) -> None:
+        self._outside = outside
+        self._context = context
+        self._token = attach(context)
+
+    def release(self) -> None:
+        """Leave the context, also where a later step runs in another thread."""
+        if not detach(self._token) and current() is self._context:
+            attach(self._outside)
+
+
+Entered = Token[Context] | Grip | Kept
+
+
+def enter(
+    frame: FrameType, outside: Context, context: Context, lost: Callable[[Any], None] | None = None, who: object = None
+) -> Entered:
+    """Make `context` current for the code in `frame`.
+
+    Args:
+        frame: the frame that enters: a generator's that is iterated is found out here.
+        outside: the context that counted before.
+        context: the new one.
+        lost: called with `who` where the generator's frame goes away without running any of its code.
+        who: whose context it is.
+    """
+    if frame.f_code.co_flags & _GENERATORS or frame.f_code.co_name in _ENTERING:
+        keeper = _keeper(frame)
+        if keeper is not None:
+            if keeper.f_back is not None and keeper.f_back.f_globals is _STEPS:
+                return Kept(outside, context)
+            return Grip(Hold(keeper, outside, context, lost, who))
+    return attach(context)
+
+
+def take(entries: list[tuple[T, Context, Entered]]) -> tuple[T, Context, Entered]:
+    """Take out the entry to be left now: the last one, or where tasks share the block that made them, this task's."""
+    if len(entries) == 1:
+        return entries.pop()
+    now = current()
+    hold = now.get_hold() if isinstance(now, _Held) else None
+    for entry in reversed(entries):
+        _, context, entered = entry
+        if context is now or (isinstance(entered, Grip) and entered.hold is hold):
+            break
+    else:
+        entry = entries[-1]
+    entries.remove(entry)
+    return entry
+
+
+def leave(entered: Entered) -> None:
+    """Make the context from before current again."""
+    if isinstance(entered, Token):
+        detach(entered)
+    elif isinstance(entered, Grip):
+        entered.hold.release()
+    else:
+        entered.release()
+
+
+class Steps:
+    """A context that goes on from step to step of a generator, and is nobody else's between two steps.
+
+    What the body attaches itself, across its own yields, is kept for its next step and hidden from the consumer.
+    """
+
+    __slots__ = ("_context",)
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    def run(self, resume: Callable[..., Any], *sent: Any, **named: Any) -> Any:
+        """Run the body to its next yield."""
+        token = attach(self._context)
+        try:
+            return resume(*sent, **named)
+        finally:
+            self._context = current()
+            detach(token)
+
+    async def wait(self, resume: Callable[..., Awaitable[Any]], *sent: Any, **named: Any) -> Any:
+        """Run the body to its next yield; while it waits, its task keeps its context."""
+        token = attach(self._context)
+        try:
+            return await resume(*sent, **named)
+        finally:
+            self._context = current()
             detach(token)
 
 
-def hold(frame: FrameType, outside: Context, context: Context) -> Hold | None:
-    """A hold where `frame` is a generator's that is iterated; None for any other function."""
-    if not frame.f_code.co_flags & _GENERATORS:
-        return None
-    driver = frame.f_back
-    while driver is not None and driver.f_code.co_flags & _GENERATORS:
-        driver = driver.f_back
-    name = driver.f_globals.get("__name__", "") if driver is not None else ""
-    return None if str(name).startswith(_CONTEXT_MANAGERS) else Hold(frame, outside, context)
+def is_for_outside(frame: FrameType) -> bool:
+    """Whether the generator with this frame is run as a context manager or fixture, not iterated."""
+    return frame.f_back is not None and _is_fixture(frame.f_back)
 
 
-def _where() -> tuple[int, object]:
-    """The thread, and the task where there is one."""
+class _Held(Context):
+    """A hold's context as it stands in the context variable: to anybody who reads it, the one that counts there."""
+
+    def get_hold(self) -> Hold:
+        return cast("Hold", dict.get(self, _HOLD))
+
+    def get(self, key: str, default: Any = None) -> Any:
+        return _resolve(self).get(key, default)
+
+    def copy(self) -> dict[str, object]:
+        return _resolve(self).copy()
+
+    def keys(self) -> Any:
+        return _resolve(self).keys()
+
+    def values(self) -> ValuesView[object]:  # type: ignore[override]
+        return _resolve(self).values()
+
+    def items(self) -> ItemsView[str, object]:  # type: ignore[override]
+        return _resolve(self).items()
+
+    def __getitem__(self, key: str) -> object:
+        return _resolve(self)[key]
+
+    def __contains__(self, key: object) -> bool:
+        return key in _resolve(self)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(_resolve(self))
+
+    def __len__(self) -> int:
+        return len(_resolve(self))
+
+    def __eq__(self, other: object) -> bool:
+        return _resolve(self) == other
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+def _resolve(context: Context) -> Context:
+    running = _running() if _holds else None
+    hold = _hold_in(context)
+    if running is not None:
+        running.seen_running()
+        if not _is_within(hold, running):
+            return running.context  # its body runs in a context that it does not know
+    while hold is not None and hold is not running and (running is not None or hold.is_away):
+        context = hold.outside
+        hold = _hold_in(context)
+    return hold.context if hold is not None and type(context) is _Held else context
+
+
+def _hold_in(context: Context) -> Hold | None:
+    hold = dict.get(context, _HOLD)
+    return hold if isinstance(hold, Hold) else None
+
+
+def _is_within(hold: Hold | None, outer: Hold) -> bool:
+    while hold is not None and hold is not outer:
+        hold = _hold_in(hold.outside)
+    return hold is outer
+
+
+def _running() -> Hold | None:
+    """The hold of the innermost generator that is running here and now."""
+    frame: FrameType | None = sys._getframe(1)  # noqa: SLF001 - the only way to know what is running
+    while frame is not None:
+        stack = _holds.get(id(frame))
+        if stack:
+            return stack[-1]
+        frame = frame.f_back
+    return None
+
+
+def _keeper(frame: FrameType) -> FrameType | None:
+    """The generator's frame that keeps a context entered in `frame` while it is suspended; None where none does.
+
+    A generator behind ``contextlib.contextmanager``, a method ``__enter__`` and an ExitStack pass it on to whoever
+    enters them.
+    """
+    at: FrameType | None = frame
+    while at is not None:
+        if at.f_code.co_flags & _GENERATORS:
+            driver = _first_plain(at.f_back)
+            if driver is None or not _is_fixture(driver):
+                return at
+            at = driver
+        elif not (at.f_code.co_name in _ENTERING or _is_fixture(at)):
+            return None
+        at = at.f_back
+    return None
+
+
+def _first_plain(frame: FrameType | None) -> FrameType | None:
+    """The frame that drives a generator, past generators that delegate to it and the driver of a decorated one."""
+    while frame is not None and (
+        frame.f_code.co_flags & _GENERATORS or frame.f_globals.get("__name__") == "llmtrace._drive"
+    ):
+        frame = frame.f_back
+    return frame
+
+
+def _is_fixture(frame: FrameType) -> bool:
+    module = str(frame.f_globals.get("__name__", ""))
+    return any(
+        (module == name or module.startswith((f"{name}.", f"{name}_"))) and frame.f_code.co_qualname.startswith(inner)
+        for name, inner in _FIXTURES
+    )
+
+
+_Place = tuple[int, weakref.ref[Any] | None]
+
+
+def _place() -> _Place:
+    """This thread, and this task where there is one; the task weakly, so that no context keeps one alive."""
+    task = _task()
+    return threading.get_ident(), None if task is None else weakref.ref(task)
+
+
+def _is_here(place: _Place) -> bool:
+    thread, task = place
+    return thread == threading.get_ident() and (None if task is None else task()) is _task()
+
+
+def _task() -> asyncio.Task[Any] | None:
     try:
-        task = asyncio.current_task()
+        return asyncio.current_task()
     except RuntimeError:
-        task = None
-    return threading.get_ident(), id(task)
+        return None

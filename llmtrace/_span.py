@@ -33,11 +33,12 @@ from opentelemetry.trace import (
 )
 from opentelemetry.util.types import Attributes as ApiAttributes
 
+from llmtrace import _scope
 from llmtrace._attributes import Attributes, put_documents, put_value
 from llmtrace._guard import guarded
-from llmtrace._scope import Hold
+from llmtrace._recorded_stream import recorded
 from llmtrace._serialize import to_json, to_text
-from llmtrace._stream import Outcome, RecordedStream, StreamRecording
+from llmtrace._stream import Outcome, Pending, StreamRecording
 from llmtrace.recorders import llm_accumulator, llm_answer
 from llmtrace.recorders.items import DocumentAccumulator, ItemAccumulator
 from llmtrace.recorders.shape import Accumulator
@@ -87,13 +88,12 @@ class Span(sdk.Span):
     _status = _UNSET_STATUS
     _events: Sequence[Event] = ()
     _links: Sequence[Link] = ()
-    _recordings: Sequence[StreamRecording] = ()
+    _pending: Sequence[Pending] = ()
     _root: Span | None = None
     _instrumentation_info = None
     _record_exception = True
     _set_status_on_exception = True
     adopts = False
-    hold: Hold | None = None
 
     def __init__(  # the SDK's constructor builds locks and bounded containers that cost more than the whole span
         self,
@@ -263,23 +263,26 @@ class Span(sdk.Span):
             ``llmtrace.stream.outcome``: complete, abandoned, cancelled or error. Where the span's block is left before
             the first chunk was read, the span ends with the stream.
         """
-        return RecordedStream(stream, self.recording())
+        context = with_span(self, _scope.present(_scope.current()))
+        return recorded(stream, self.recording(), _scope.Steps(context))
 
     def recording(self) -> StreamRecording:
         """A recording for one stream of this span, by the span's kind."""
         recording = StreamRecording(self, _ACCUMULATORS.get(self.span_kind or "", _items))
-        self._own("_recordings").append(recording)
+        self.await_end_of(recording)
         return recording
 
-    def finish_streams(self, outcome: Outcome) -> bool:
-        """End the recordings; False where a stream has not begun yet and takes over the end of the span."""
-        waiting = [recording for recording in self._recordings if not recording.is_over and not recording.has_begun]
-        for recording in self._recordings:
-            if recording not in waiting:
-                recording.finish(outcome)
-        for recording in waiting:
-            recording.ends_span = True
-        return not waiting
+    def await_end_of(self, pending: Pending) -> None:
+        """Where `pending` has not begun when the block is left, the span ends with it."""
+        self._own("_pending").append(pending)
+
+    def left_behind(self, outcome: Outcome) -> list[Pending]:
+        """Finish the streams that have begun; returns those that go on without the block."""
+        waiting = [pending for pending in self._pending if not pending.is_over and not pending.has_begun]
+        for pending in self._pending:
+            if pending not in waiting:
+                pending.finish(outcome)
+        return waiting
 
     def record_documents(self, documents: Any) -> None:
         """Record retrieved documents: texts, dicts or objects with content/text, id, score, metadata."""
@@ -302,15 +305,6 @@ _ACCUMULATORS: Final = {keys.KIND_LLM: llm_accumulator, keys.KIND_RETRIEVER: _do
 
 SPAN_KEY: Final = next(iter(set_span_in_context(NonRecordingSpan(INVALID_SPAN_CONTEXT), Context())))
 """The context key of the current span, found out by asking: OpenTelemetry makes its name anew in each process."""
-
-
-def present(context: Context) -> Context:
-    """`context`, or the one outside of it where a suspended generator left its span in it."""
-    span = context.get(SPAN_KEY)
-    while type(span) is Span and span.hold is not None and span.hold.is_away:
-        context = span.hold.outside
-        span = context.get(SPAN_KEY)
-    return context
 
 
 def with_span(span: ApiSpan, context: Context) -> Context:

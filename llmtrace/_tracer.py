@@ -37,7 +37,7 @@ from llmtrace import _scope
 from llmtrace._attributes import Attributes
 from llmtrace._relay import Relay
 from llmtrace._serialize import to_text
-from llmtrace._span import NOOP_SPAN, SPAN_KEY, NoopSpan, Span, clean_attributes, present
+from llmtrace._span import NOOP_SPAN, SPAN_KEY, NoopSpan, Span, clean_attributes
 
 _SAMPLED: Final = TraceFlags.SAMPLED
 _RANDOM_TRACE_ID: Final = TraceFlags.RANDOM_TRACE_ID
@@ -94,7 +94,8 @@ class Tracer(ApiTracer):
     ) -> Span | NoopSpan:
         """Start a span whose attributes are clean already; the dict becomes the span's own."""
         source = self._source
-        context = present(_scope.current() if context is None else context)
+        if context is None:
+            context = _scope.present(_scope.current())
         parent_span = context.get(SPAN_KEY)
         if type(parent_span) is Span:
             parent, root = parent_span.context, parent_span.root

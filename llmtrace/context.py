@@ -6,12 +6,14 @@ spans of third-party OpenInference instrumentors carry them too, and ours carry 
 
 from __future__ import annotations
 
+import functools
+import inspect
 import json
-from collections.abc import Mapping, Sequence
-from contextvars import Token
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Final
+from typing import Any, Final, ParamSpec, TypeVar, cast
 
 from opentelemetry.context import Context
 
@@ -19,6 +21,9 @@ from llmtrace import _scope
 from llmtrace._guard import guarded
 from llmtrace._serialize import to_json, to_text
 from llmtrace.semconv import trace as keys
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 CARRIED: Final = (
     keys.SESSION_ID,
@@ -62,16 +67,20 @@ def with_values(
 ) -> Context:
     """`context` with the given values added; metadata and tags join those that are there already."""
     values: dict[str, Any] = {}
-    if session_id is not None:
-        values[keys.SESSION_ID] = to_text(session_id)
-    if user_id is not None:
-        values[keys.USER_ID] = to_text(user_id)
-    if tags is not None:
-        values[keys.TAGS] = _joined_tags(context, tags)
-    if metadata is not None:
-        values[keys.METADATA] = _joined_metadata(context, metadata)
-    if prompt is not None:
-        values |= _prompt_values(prompt)
+    with guarded("carrying ids"):
+        if session_id is not None:
+            values[keys.SESSION_ID] = to_text(session_id)
+        if user_id is not None:
+            values[keys.USER_ID] = to_text(user_id)
+    with guarded("carrying tags"):
+        if tags is not None:
+            values[keys.TAGS] = _joined_tags(context, tags)
+    with guarded("carrying metadata"):
+        if metadata is not None:
+            values[keys.METADATA] = _joined_metadata(context, metadata)
+    with guarded("carrying a prompt"):
+        if prompt is not None:
+            values |= _prompt_values(prompt)
     return Context({**context, **values})
 
 
@@ -115,7 +124,7 @@ class using:  # noqa: N801 - used as a statement: `with using(user_id="u-1"):`
         prompt: the template that the prompt was made from.
     """
 
-    __slots__ = ("_tokens", "_values")
+    __slots__ = ("_entered", "_values")
 
     def __init__(
         self,
@@ -133,14 +142,43 @@ class using:  # noqa: N801 - used as a statement: `with using(user_id="u-1"):`
             "metadata": metadata,
             "prompt": prompt,
         }
-        self._tokens: list[Token[Context]] = []
+        self._entered: list[tuple[None, Context, _scope.Entered]] = []
 
     def __enter__(self) -> None:
-        context = _scope.current()
-        with guarded("carrying values in the context"):
-            context = with_values(context, **self._values)
-        self._tokens.append(_scope.attach(context))
+        outside = _scope.present(_scope.current())
+        context = with_values(outside, **self._values)
+        entered = _scope.enter(sys._getframe(1), outside, context)  # noqa: SLF001 - is it a generator?
+        self._entered.append((None, context, entered))
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
-        if self._tokens:
-            _scope.detach(self._tokens.pop())
+        if self._entered:
+            _, _, entered = _scope.take(self._entered)
+            _scope.leave(entered)
+
+
+def carry(function: Callable[P, R]) -> Callable[P, R]:
+    """Bind a function to the tracing context of here and now, for a thread or executor that knows nothing of it.
+
+        executor.submit(llmtrace.context.carry(search), query)
+        threading.Thread(target=llmtrace.context.carry(work)).start()
+
+    The current span becomes the parent of what the function records, and the values of `using` reach it. Tasks,
+    ``asyncio.to_thread`` and ``anyio.to_thread`` need no help. May be called often, and from many threads at once.
+
+    Returns:
+        a function (a coroutine function where `function` is one) with the same signature, that runs in that context.
+    """
+    context = _scope.present(_scope.current())
+    if inspect.iscoroutinefunction(function):
+
+        @functools.wraps(function)
+        async def carried_coroutine(*args: P.args, **kwargs: P.kwargs) -> Any:
+            return await _scope.Steps(context).wait(function, *args, **kwargs)
+
+        return cast("Callable[P, R]", carried_coroutine)
+
+    @functools.wraps(function)
+    def carried_function(*args: P.args, **kwargs: P.kwargs) -> R:
+        return cast("R", _scope.Steps(context).run(function, *args, **kwargs))
+
+    return carried_function

@@ -6,15 +6,18 @@ signature, and a coroutine function stays one.
 
 from __future__ import annotations
 
+import functools
 import inspect
+import sys
+import types
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar, cast, overload
+from typing import Any, Final, TypeVar, cast, overload
 
 import wrapt
 
 from llmtrace._attributes import Attributes, put_messages, put_tools, put_value
-from llmtrace._drive import drive, drive_async
+from llmtrace._drive import Answer, Body, drive, drive_answer, drive_async, drive_coroutine
 from llmtrace._guard import guarded
 from llmtrace._serialize import to_json, to_text
 from llmtrace._span import NoopSpan, Span
@@ -32,24 +35,32 @@ class _Plan:
     kind: str
     name: str
     parameters: tuple[str, ...]
+    rest: str
+    """Under which name further positional arguments stand."""
+    takes_self: bool
+    """Whether the first parameter is an instance's or class's where it is called as a method."""
     description: str | None
 
     @classmethod
     def of(cls, kind: str, name: str | None, function: Any) -> _Plan:
-        plain = getattr(function, "__func__", function)
+        plain = _plain(function)
         label = name or getattr(plain, "__name__", None) or type(plain).__name__
-        return cls(kind, label, _parameters(plain), _first_line(plain) if kind == keys.KIND_TOOL else None)
+        parameters = _parameters(getattr(function, "__func__", function))
+        positional = tuple(found.name for found in parameters if found.kind in _POSITIONAL)
+        rest = next((found.name for found in parameters if found.kind is inspect.Parameter.VAR_POSITIONAL), "args")
+        takes_self = isinstance(function, types.FunctionType | classmethod)
+        description = _first_line(plain) if kind == keys.KIND_TOOL else None
+        return cls(kind, label, positional, rest, takes_self, description)
 
 
 _POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 
 
-def _parameters(function: Any) -> tuple[str, ...]:
+def _parameters(function: Any) -> Sequence[inspect.Parameter]:
     try:
-        signature = inspect.signature(function)
+        return tuple(inspect.signature(function).parameters.values())
     except (TypeError, ValueError):
         return ()
-    return tuple(name for name, parameter in signature.parameters.items() if parameter.kind in _POSITIONAL)
 
 
 def _first_line(function: Any) -> str | None:
@@ -60,11 +71,13 @@ def _first_line(function: Any) -> str | None:
 def _named(plan: _Plan, instance: object, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
     """The call's arguments by name, without the `self` or `cls` that the user did not write."""
     names = plan.parameters
-    if instance is not None and names and names[0] in ("self", "cls"):
+    if instance is not None and plan.takes_self:
         names = names[1:]
+    elif names and names[0] == "self":  # called through a property
+        names, args = names[1:], args[1:]
     named = dict(zip(names, args, strict=False))
     if len(args) > len(names):
-        named["args"] = list(args[len(names) :])
+        named[plan.rest] = list(args[len(names) :])
     return {**named, **kwargs}
 
 
@@ -116,18 +129,54 @@ def _put_llm_input(into: Attributes, arguments: dict[str, Any]) -> None:
         into[keys.LLM_INVOCATION_PARAMETERS] = to_json(rest)
 
 
-def _record(plan: _Plan, span: Span | NoopSpan, result: object) -> None:
+def _recorded(plan: _Plan, span: Span | NoopSpan, result: Any) -> Any:
+    """Record what a call returned, and return it: the same, or where it goes on by itself, what goes on in its place.
+
+    A generator or coroutine object that nobody else holds is driven inside the span, which ends with it; the stream of
+    a model call is recorded while it is read. Everything else is returned as it is, an iterator too.
+    """
+    if not isinstance(span, Span):
+        return result
+    if type(result) in _GOING_ON and sys.getrefcount(result) <= _OURS_ALONE:
+        return _going_on(plan, span, result)
+    if plan.kind == keys.KIND_LLM and _is_stream(result):
+        return span.record_stream(result)
     if plan.kind == keys.KIND_RETRIEVER:
         span.record_documents(result)
     elif result is not None:
         span.record_output(result)
+    return result
+
+
+_GOING_ON: Final = frozenset({types.GeneratorType, types.AsyncGeneratorType, types.CoroutineType})
+_OURS_ALONE: Final = 4
+"""References to a result that only we hold: the caller's variable and argument, ours, and the count's own."""
+
+
+def _going_on(plan: _Plan, span: Span, result: Any) -> Any:
+    made: Any
+    if isinstance(result, types.CoroutineType):
+        made = drive_answer(Answer(span, result), lambda value: _recorded(plan, span, value))
+    elif isinstance(result, types.AsyncGeneratorType):
+        made = drive_async(result, Body.of(span))
+    elif result.gi_code.co_flags & inspect.CO_ITERABLE_COROUTINE:
+        made = drive_coroutine(result, Body.of(span, is_coroutine=True))
+    else:
+        made = drive(result, Body.of(span))
+    return _renamed(made, result)
+
+
+def _is_stream(value: object) -> bool:
+    """Whether it is an iterator written in Python: an SDK's stream. One written in C is a file, a cursor, a map."""
+    kind = type(value)
+    step = getattr(kind, "__next__", None) or getattr(kind, "__anext__", None)
+    return isinstance(step, types.FunctionType)
 
 
 def _call(plan: _Plan, wrapped: Callable[..., Any], instance: object, args: Any, kwargs: Any) -> Any:
     with _open(plan, instance, args, kwargs) as span:
         result = wrapped(*args, **kwargs)
-        _record(plan, span, result)
-        return result
+        return _recorded(plan, span, result)
 
 
 def _call_coroutine(plan: _Plan, wrapped: Callable[..., Any], instance: object, args: Any, kwargs: Any) -> Any:
@@ -137,33 +186,56 @@ def _call_coroutine(plan: _Plan, wrapped: Callable[..., Any], instance: object, 
 async def _run(plan: _Plan, wrapped: Callable[..., Awaitable[Any]], instance: object, args: Any, kwargs: Any) -> Any:
     with _open(plan, instance, args, kwargs) as span:
         result = await wrapped(*args, **kwargs)
-        _record(plan, span, result)
-        return result
+        return _recorded(plan, span, result)
 
 
 def _call_generator(plan: _Plan, wrapped: Callable[..., Any], instance: object, args: Any, kwargs: Any) -> Any:
-    return _renamed(drive(wrapped(*args, **kwargs), _open(plan, instance, args, kwargs).open), wrapped)
+    return _renamed(drive(wrapped(*args, **kwargs), Body(_open(plan, instance, args, kwargs).open)), wrapped)
+
+
+def _call_iterable_coroutine(plan: _Plan, wrapped: Callable[..., Any], instance: object, args: Any, kwargs: Any) -> Any:
+    body = Body(_open(plan, instance, args, kwargs).open, is_coroutine=True)
+    return _renamed(drive_coroutine(wrapped(*args, **kwargs), body), wrapped)
 
 
 def _call_async_generator(plan: _Plan, wrapped: Callable[..., Any], instance: object, args: Any, kwargs: Any) -> Any:
-    return _renamed(drive_async(wrapped(*args, **kwargs), _open(plan, instance, args, kwargs).open), wrapped)
+    return _renamed(drive_async(wrapped(*args, **kwargs), Body(_open(plan, instance, args, kwargs).open)), wrapped)
 
 
 def _renamed(made: Any, function: Any) -> Any:
     """Name a coroutine or generator of ours after the user's function: that name stands in warnings and tracebacks."""
+    function = _plain(function)
     made.__name__ = getattr(function, "__name__", made.__name__)
     made.__qualname__ = getattr(function, "__qualname__", made.__qualname__)
     return made
 
 
+def _plain(function: Any) -> Any:
+    """What is behind functools.partial, staticmethod, classmethod and bound methods."""
+    while True:
+        if isinstance(function, functools.partial):
+            function = function.func
+        elif hasattr(function, "__func__"):
+            function = function.__func__
+        else:
+            return function
+
+
 def _shape(function: Any) -> Callable[..., Any]:
-    """How a function is called, chosen once, when it is decorated."""
-    plain = inspect.unwrap(getattr(function, "__func__", function))
-    if inspect.isasyncgenfunction(plain):
+    """How a function is called, chosen once, when it is decorated.
+
+    Only a function's own flags are believed. One that says by ``functools.wraps`` or a wrapper what it stands for may
+    return something else: its results are looked at.
+    """
+    plain = _plain(function)
+    flags = plain.__code__.co_flags if type(plain) is types.FunctionType else 0
+    if flags & inspect.CO_ASYNC_GENERATOR:
         return _call_async_generator
-    if inspect.isgeneratorfunction(plain):
+    if flags & inspect.CO_ITERABLE_COROUTINE:
+        return _call_iterable_coroutine
+    if flags & inspect.CO_GENERATOR:
         return _call_generator
-    if inspect.iscoroutinefunction(plain):
+    if flags & inspect.CO_COROUTINE:
         return _call_coroutine
     return _call
 
@@ -179,6 +251,55 @@ def _wrapper(plan: _Plan, function: Any) -> Callable[..., Any]:
     return wrapper
 
 
+class _BoundDecorated(wrapt.BoundFunctionWrapper[..., Any]):
+    """A decorated function bound to its instance or class."""
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        return self.__wrapped__.__reduce_ex__(protocol)
+
+    def __copy__(self) -> _BoundDecorated:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> _BoundDecorated:
+        return self
+
+
+class _Decorated(wrapt.FunctionWrapper[..., Any]):
+    """A decorated function: to everybody who looks the function itself, for copying and pickling too."""
+
+    __bound_function_wrapper__ = _BoundDecorated
+
+    def __init__(self, function: Any, kind: str, name: str | None) -> None:
+        super().__init__(function, _wrapper(_Plan.of(kind, name, function), function))
+        self._self_made_of = (function, kind, name)
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        if _found_by_name(self):
+            return self.__qualname__
+        return _Decorated, self._self_made_of
+
+    def __copy__(self) -> _Decorated:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> _Decorated:
+        return self
+
+
+def _found_by_name(function: Any) -> bool:
+    """Whether a function stands in its module under its own name, as pickle looks it up."""
+    found: Any = sys.modules.get(getattr(function, "__module__", None) or "")
+    for name in getattr(function, "__qualname__", "").split("."):
+        found = getattr(found, name, None)
+    return found is function
+
+
+def _decorated(function: Any, kind: str, name: str | None) -> Any:
+    if isinstance(function, property):
+        getter = None if function.fget is None else _decorated(function.fget, kind, name)
+        return property(getter, function.fset, function.fdel, function.__doc__)
+    return _Decorated(function, kind, name)
+
+
 class _Kind:
     """The decorator of one span kind."""
 
@@ -191,9 +312,8 @@ class _Kind:
     def __call__(self, function: None = None, /, *, name: str | None = None) -> Callable[[F], F]: ...
     def __call__(self, function: F | None = None, /, *, name: str | None = None) -> F | Callable[[F], F]:
         def decorate(function: F) -> F:
-            plan = _Plan.of(self._kind, name, function)
             # To everybody who looks, the wrapper is the function: its type is the function's.
-            return cast("F", wrapt.FunctionWrapper(function, _wrapper(plan, function)))
+            return cast("F", _decorated(function, self._kind, name))
 
         return decorate if function is None else decorate(function)
 

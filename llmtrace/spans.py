@@ -12,7 +12,7 @@ from __future__ import annotations
 import sys
 from asyncio import CancelledError
 from collections.abc import Mapping, Sequence
-from contextvars import Token
+from functools import partial
 from types import TracebackType
 from typing import Any, Final
 
@@ -23,7 +23,7 @@ from llmtrace import _scope
 from llmtrace._attributes import Attributes, put_messages, put_tools, put_value
 from llmtrace._guard import guarded
 from llmtrace._serialize import to_json, to_text
-from llmtrace._span import NOOP_SPAN, NoopSpan, Span, clean_attributes, present, with_span
+from llmtrace._span import NOOP_SPAN, SPAN_KEY, NoopSpan, Span, clean_attributes, with_span
 from llmtrace._stream import Outcome
 from llmtrace._tracer import active
 from llmtrace.context import carried, with_values
@@ -50,34 +50,28 @@ class SpanScope:
         self._attributes = attributes
         self._values = values
         self._kind = kind
-        self._entered: list[tuple[Span | NoopSpan, Token[Context]]] = []
+        self._entered: list[tuple[Span | NoopSpan, Context, _scope.Entered]] = []
 
     def __enter__(self) -> Span | NoopSpan:
-        outside = _scope.current()
+        outside = _scope.present(_scope.current())
         span, context = self.open(outside)
         context = with_span(span, context)
-        if isinstance(span, Span):
-            span.hold = _scope.hold(sys._getframe(1), outside, context)  # noqa: SLF001 - who enters: a generator?
-        self._entered.append((span, _scope.attach(context)))
+        entered = _scope.enter(sys._getframe(1), outside, context, _abandon, span)  # noqa: SLF001 - is it a generator?
+        self._entered.append((span, context, entered))
         return span
 
     def open(self, context: Context) -> tuple[Span | NoopSpan, Context]:
         """Start the span below `context`, without making it current; returns it with the context to go on from."""
-        context = present(context)
         if self._values:
             with guarded("carrying values in the context"):
                 context = with_values(context, **self._values)
         return start_span(self._name, dict(self._attributes), context, self._kind), context
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
-        if not self._entered:
-            return
-        span, token = self._entered.pop()
-        if isinstance(span, Span) and span.hold is not None:
-            span.hold.release(token)
-        else:
-            _scope.detach(token)
-        finish(span, error)
+        if self._entered:
+            span, _, entered = _scope.take(self._entered)
+            _scope.leave(entered)
+            finish(span, error)
 
 
 class NoopScope:
@@ -102,24 +96,36 @@ def start_span(
     tracer = active.tracer
     if tracer is None:
         return NOOP_SPAN
-    if len(context) > 1:  # more than the current span
+    if len(context) > 1 or (context and SPAN_KEY not in context):  # more than the current span
         attributes = {**carried(context), **attributes}
     return tracer.start(name, attributes, context, kind)
 
 
 def finish(span: Span | NoopSpan, error: BaseException | None) -> None:
-    """End a span; cancellation and an early close are no errors."""
+    """End a span; cancellation and an early close are no errors.
+
+    Where no error ends it and a stream of it was not begun yet, the span ends with the stream instead.
+    """
     if isinstance(span, Span):
-        if error is not None and not isinstance(error, _NOT_AN_ERROR):
-            span.fail(error)
         stopped = Outcome.CANCELLED if isinstance(error, CancelledError) else Outcome.ABANDONED
-        if not span.finish_streams(stopped):
+        waiting = span.left_behind(stopped)
+        if waiting and error is None:
+            for pending in waiting:
+                pending.then = partial(finish, span)
             return
         if isinstance(error, _NOT_AN_ERROR):
             span.put({keys.STREAM_OUTCOME: stopped.value})
+        elif error is not None:
+            span.fail(error)
+        for pending in waiting:
+            pending.finish(stopped)
         if span.root.adopts and span.span_kind in _WORKERS:
             span.root.adopt(span)
         span.end()
+
+
+def _abandon(span: Span | NoopSpan) -> None:
+    finish(span, GeneratorExit())
 
 
 def scope(
@@ -275,7 +281,7 @@ def _who(user_id: str | None, session_id: str | None) -> dict[str, Any] | None:
 
 def current_trace_id() -> str | None:
     """The id of the trace that is current here, as 32 hex characters; None outside any trace."""
-    context = get_current_span().get_span_context()
+    context = get_current_span(_scope.present(_scope.current())).get_span_context()
     return f"{context.trace_id:032x}" if context.is_valid else None
 
 

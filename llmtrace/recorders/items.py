@@ -24,8 +24,8 @@ class ItemAccumulator:
 
     def add(self, chunk: object) -> bool:
         """Take an item."""
-        if isinstance(chunk, str):
-            self._text.add(chunk)
+        if issubclass(type(chunk), str):
+            self._text.add(str.__str__(chunk))
         else:
             self._only_texts = False
         rendered = to_json(chunk, limit=4_096)

@@ -10,33 +10,57 @@ from llmtrace.semconv import trace as keys
 
 LONGEST: Final = 1_048_576
 """Characters of a stream that are kept; a stream may be endless, our memory is not."""
+MOST_PARTS: Final = 1_024
+"""Choices, tool calls, items and blocks of a stream that are kept."""
 
 
 def attributes(answer: object) -> Attributes:
     """The answer as one output message, and as `output.value`."""
     into: Attributes = {}
     if answer is not None:
-        content = answer if isinstance(answer, str) else to_text(answer)
+        content = answer if type(answer) is str else to_text(answer)
         into[f"{keys.LLM_OUTPUT_MESSAGES}.0.{keys.MESSAGE_ROLE}"] = "assistant"
         into[f"{keys.LLM_OUTPUT_MESSAGES}.0.{keys.MESSAGE_CONTENT}"] = content
         put_value(into, keys.OUTPUT_VALUE, keys.OUTPUT_MIME_TYPE, answer)
     return into
 
 
+class Room:
+    """How much more of a stream may be kept, in characters and in parts; shared by all texts of one stream."""
+
+    __slots__ = ("characters", "parts")
+
+    def __init__(self) -> None:
+        self.characters = LONGEST
+        self.parts = MOST_PARTS
+
+    def part(self) -> bool:
+        """Take the room for one more choice, call, item or block; False where there is none."""
+        self.parts -= 1
+        return self.parts >= 0
+
+
 class Pieces:
-    """A text that grows by pieces, up to `LONGEST` characters."""
+    """A text that grows by pieces, as long as there is room."""
 
     __slots__ = ("_pieces", "_room")
 
-    def __init__(self) -> None:
+    def __init__(self, room: Room | None = None) -> None:
         self._pieces: list[str] = []
-        self._room = LONGEST
+        self._room = room or Room()
 
     def add(self, piece: str) -> None:
         """Append a piece, or as much of it as there is room for."""
-        if self._room > 0:
-            self._pieces.append(piece[: self._room])
-            self._room -= len(piece)
+        left = self._room.characters
+        if left > 0:
+            self._pieces.append(piece if len(piece) <= left else piece[:left])
+            self._room.characters = left - len(piece)
+
+    def replace(self, whole: str) -> None:
+        """Take the whole text in place of its pieces."""
+        self._room.characters += sum(map(len, self._pieces))
+        self._pieces.clear()
+        self.add(whole)
 
     def __bool__(self) -> bool:
         return bool(self._pieces)
@@ -53,7 +77,7 @@ class TextAccumulator:
 
     def add(self, chunk: object) -> bool:
         """Append a chunk."""
-        piece = chunk if isinstance(chunk, str) else to_text(chunk)
+        piece = chunk if type(chunk) is str else to_text(chunk)
         self._text.add(piece)
         return bool(piece)
 

@@ -10,15 +10,20 @@ from typing import Final
 
 from openinference.semconv.resource import ResourceAttributes
 from openinference.semconv.trace import (
+    AudioAttributes,
+    ChoiceAttributes,
     DocumentAttributes,
+    ImageAttributes,
     MessageAttributes,
     MessageContentAttributes,
     OpenInferenceMimeTypeValues,
     OpenInferenceSpanKindValues,
+    PromptAttributes,
     RerankerAttributes,
     SpanAttributes,
     ToolAttributes,
     ToolCallAttributes,
+    VideoAttributes,
 )
 
 # What a span is.
@@ -50,6 +55,7 @@ LLM_TOKEN_COUNT_PROMPT: Final = SpanAttributes.LLM_TOKEN_COUNT_PROMPT
 LLM_TOKEN_COUNT_COMPLETION: Final = SpanAttributes.LLM_TOKEN_COUNT_COMPLETION
 LLM_TOKEN_COUNT_TOTAL: Final = SpanAttributes.LLM_TOKEN_COUNT_TOTAL
 LLM_TOKEN_COUNT_CACHE_READ: Final = SpanAttributes.LLM_TOKEN_COUNT_PROMPT_DETAILS_CACHE_READ
+LLM_TOKEN_COUNT_CACHE_WRITE: Final = SpanAttributes.LLM_TOKEN_COUNT_PROMPT_DETAILS_CACHE_WRITE
 LLM_TOKEN_COUNT_PROMPT_AUDIO: Final = SpanAttributes.LLM_TOKEN_COUNT_PROMPT_DETAILS_AUDIO
 LLM_TOKEN_COUNT_REASONING: Final = SpanAttributes.LLM_TOKEN_COUNT_COMPLETION_DETAILS_REASONING
 LLM_TOKEN_COUNT_COMPLETION_AUDIO: Final = SpanAttributes.LLM_TOKEN_COUNT_COMPLETION_DETAILS_AUDIO
@@ -69,6 +75,42 @@ CONTENT_IMAGE: Final = MessageContentAttributes.MESSAGE_CONTENT_IMAGE
 TOOL_CALL_ID: Final = ToolCallAttributes.TOOL_CALL_ID
 TOOL_CALL_FUNCTION_NAME: Final = ToolCallAttributes.TOOL_CALL_FUNCTION_NAME
 TOOL_CALL_FUNCTION_ARGUMENTS: Final = ToolCallAttributes.TOOL_CALL_FUNCTION_ARGUMENTS_JSON
+CONTENT_AUDIO: Final = MessageContentAttributes.MESSAGE_CONTENT_AUDIO
+CONTENT_VIDEO: Final = MessageContentAttributes.MESSAGE_CONTENT_VIDEO
+CONTENT_DOCUMENT: Final = MessageContentAttributes.MESSAGE_CONTENT_DOCUMENT
+CONTENT_ID: Final = MessageContentAttributes.MESSAGE_CONTENT_ID
+CONTENT_SIGNATURE: Final = MessageContentAttributes.MESSAGE_CONTENT_SIGNATURE
+CONTENT_DATA: Final = MessageContentAttributes.MESSAGE_CONTENT_DATA
+CONTENT_ENCRYPTED: Final = MessageContentAttributes.MESSAGE_CONTENT_ENCRYPTED_CONTENT
+TOOL_CALL_REASONING_SIGNATURE: Final = ToolCallAttributes.TOOL_CALL_REASONING_SIGNATURE
+
+# Inside a medium: ``...message_content.image.image.url`` and its siblings.
+IMAGE_URL: Final = ImageAttributes.IMAGE_URL
+AUDIO_URL: Final = AudioAttributes.AUDIO_URL
+AUDIO_MIME_TYPE: Final = AudioAttributes.AUDIO_MIME_TYPE
+AUDIO_TRANSCRIPT: Final = AudioAttributes.AUDIO_TRANSCRIPT
+VIDEO_URL: Final = VideoAttributes.VIDEO_URL
+DOCUMENT_URL: Final = DocumentAttributes.DOCUMENT_URL
+DOCUMENT_NAME: Final = DocumentAttributes.DOCUMENT_NAME
+OUTPUT_IMAGES: Final = SpanAttributes.OUTPUT_IMAGES
+
+# A call of a text completion, without messages.
+LLM_PROMPTS: Final = SpanAttributes.LLM_PROMPTS
+LLM_CHOICES: Final = SpanAttributes.LLM_CHOICES
+PROMPT_TEXT: Final = PromptAttributes.PROMPT_TEXT
+COMPLETION_TEXT: Final = ChoiceAttributes.COMPLETION_TEXT
+
+# What the answer of a model call says beyond OpenInference's words.
+LLM_RESPONSE_MODEL_NAME: Final = SpanAttributes.LLM_RESPONSE_MODEL_NAME
+FINISH_REASONS: Final = "llmtrace.llm.finish_reasons"
+"""Of an answer with several choices: why each of them ended, in their order."""
+ACCEPTED_PREDICTION_TOKENS: Final = "llmtrace.llm.accepted_prediction_tokens"
+REJECTED_PREDICTION_TOKENS: Final = "llmtrace.llm.rejected_prediction_tokens"
+TOTAL_SECONDS: Final = "llmtrace.llm.total_seconds"
+LOAD_SECONDS: Final = "llmtrace.llm.load_seconds"
+PROMPT_SECONDS: Final = "llmtrace.llm.prompt_seconds"
+COMPLETION_SECONDS: Final = "llmtrace.llm.completion_seconds"
+"""How long a model took, as the server itself says: in all, to load, to read the prompt, to write the answer."""
 
 # A tool, offered to a model or called.
 TOOL_NAME: Final = SpanAttributes.TOOL_NAME
@@ -111,3 +153,9 @@ TIME_TO_FIRST_TOKEN: Final = "llmtrace.llm.time_to_first_token"  # noqa: S105 - 
 """Seconds from the start of the span to the first chunk that brought a part of the answer."""
 TOKENS_PER_SECOND: Final = "llmtrace.llm.tokens_per_second"
 """Completion tokens after the first token, by the seconds they took."""
+
+# What was cut or left out, so that nothing is missing silently.
+TRUNCATED_PREFIX: Final = "llmtrace.truncated."
+"""Before the key of an attribute that was cut: the characters that it had."""
+OMITTED_PREFIX: Final = "llmtrace.omitted."
+"""Before the key of a list: how many of its middle entries were left out; ``llmtrace.omitted.attributes``: others."""

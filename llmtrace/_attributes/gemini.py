@@ -1,0 +1,101 @@
+"""Google's contents, ``{"role": ..., "parts": [...]}``, in snake_case or camelCase -> messages.
+
+As in OpenInference's instrumentor for google-genai: a single text is the message's content, several parts are its
+contents, function calls are tool calls, and each function response is a message of its own, by the tool.
+"""
+
+from __future__ import annotations
+
+from llmtrace._attributes.calls import put_call
+from llmtrace._attributes.fields import Attributes, Fields, either, entries, fields, text
+from llmtrace._attributes.media import data_url, encoded_bytes, put_blob, without_data
+from llmtrace._attributes.message_keys import MessageKeys, message_keys
+from llmtrace._attributes.parts import put_words
+from llmtrace._serialize import to_json, to_text
+from llmtrace.semconv import trace as keys
+
+
+def put_content(into: Attributes, list_key: str, index: int, content: Fields) -> int:
+    """Flatten one content to one or more messages, from the place `index` on; returns the next free place."""
+    parts = [(part, fields(part)) for part in entries(content.get("parts"))]
+    results = [response for _, found in parts if (response := _of(found, "function_response")) is not None]
+    others = [pair for pair in parts if _of(pair[1], "function_response") is None]
+    if others or not results:
+        named = message_keys(list_key, index)
+        into[named.role] = text(content.get("role")) or ("user" if named.is_input else "model")
+        _put_parts(into, named, others)
+        index += 1
+    for result in results:
+        _put_result(into, message_keys(list_key, index), fields(result))
+        index += 1
+    return index
+
+
+def _of(found: Fields, name: str) -> object:
+    """A field in Python's or in JSON's spelling."""
+    head, *rest = name.split("_")
+    return either(found, name, head + "".join(word.capitalize() for word in rest))
+
+
+def _put_result(into: Attributes, named: MessageKeys, result: Fields) -> None:
+    into[named.role] = "tool"
+    for key, field in ((named.name, "name"), (named.tool_call_id, "id")):
+        words = text(result.get(field))
+        if words is not None:
+            into[key] = words
+    response = result.get("response")
+    if response is not None:
+        into[named.content] = to_json(response)
+
+
+def _put_parts(into: Attributes, named: MessageKeys, parts: list[tuple[object, Fields]]) -> None:
+    contents = calls = 0
+    for part, found in parts:
+        call = _of(found, "function_call")
+        if call is not None:
+            _put_call(into, f"{named.tools}{calls}.", fields(call), _signature(found))
+            calls += 1
+            continue
+        words = text(part) or text(found.get("text"))
+        if words is not None and len(parts) == 1 and found.get("thought") is not True and _signature(found) is None:
+            into[named.content] = words
+        elif _put_part(into, f"{named.contents}{contents}.", part, found, words):
+            contents += 1
+
+
+def _put_call(into: Attributes, prefix: str, call: Fields, signature: str | None) -> None:
+    arguments = call.get("args")
+    put_call(into, prefix, call.get("id"), call.get("name"), None if arguments is None else to_json(arguments))
+    if signature is not None:
+        into[prefix + keys.TOOL_CALL_REASONING_SIGNATURE] = signature
+
+
+def _put_part(into: Attributes, prefix: str, part: object, found: Fields, words: str | None) -> bool:
+    signature = _signature(found)
+    blob, file = fields(_of(found, "inline_data")), fields(_of(found, "file_data"))
+    url = data_url(_of(blob, "mime_type"), blob.get("data")) or text(_of(file, "file_uri"))
+    if words is not None or signature is not None:
+        put_words(into, prefix, "reasoning" if found.get("thought") is True else "text", words)
+        if signature is not None:
+            into[prefix + keys.CONTENT_SIGNATURE] = signature
+    elif url is not None:
+        put_blob(into, prefix, text(_of(blob, "mime_type")) or text(_of(file, "mime_type")), url)
+    else:
+        return _put_other(into, prefix, part, found)
+    return True
+
+
+def _put_other(into: Attributes, prefix: str, part: object, found: Fields) -> bool:
+    """Code that was run, and what else Google may put in a part: named by the one field that is set."""
+    if type(found) is not dict:
+        return False
+    kind = next((name for name, value in found.items() if value is not None and type(name) is str), None)
+    if kind is None or (kind == "text" and found.get("text") == ""):
+        return False
+    put_words(into, prefix, kind, to_text(without_data(part)))
+    return True
+
+
+def _signature(found: Fields) -> str | None:
+    signature = _of(found, "thought_signature")
+    return text(signature) or encoded_bytes(signature)

@@ -1,0 +1,189 @@
+"""The parts of a message's content -> flat attributes: text, reasoning, media, tool use, of OpenAI and of Anthropic.
+
+Names and shapes are those of OpenInference's own instrumentors. A part of a type unknown here is kept as its JSON.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from llmtrace._attributes.calls import put_call
+from llmtrace._attributes.fields import Attributes, Fields, either, entries, fields, text
+from llmtrace._attributes.media import (
+    data_url,
+    image_url,
+    put_audio,
+    put_file,
+    put_image,
+    without_data,
+)
+from llmtrace._serialize import to_json, to_text
+from llmtrace.semconv import trace as keys
+
+_Put = Callable[[Attributes, str, Fields], bool]
+
+TOOL_USES: Final = frozenset({"tool_use", "server_tool_use", "mcp_tool_use"})
+"""Anthropic's blocks in which the model, or the server for it, calls a tool."""
+
+
+def put_parts(into: Attributes, contents: str, tools: str, parts: object, *, start: int = 0) -> None:
+    """Flatten the parts of one message.
+
+    Args:
+        into: receives the attributes.
+        contents: prefix of the message's contents.
+        tools: prefix of the message's tool calls; each tool use is recorded as one of them, too.
+        parts: dicts, SDK objects or texts.
+        start: the index of the first part.
+    """
+    calls = 0
+    for index, part in enumerate(entries(parts), start):
+        prefix = f"{contents}{index}."
+        words = text(part)
+        if words is not None:
+            put_words(into, prefix, "text", words)
+            continue
+        found = fields(part)
+        kind = text(found.get("type"))
+        if kind in TOOL_USES:
+            _put_use(into, prefix, f"{tools}{calls}.", found)
+            calls += 1
+        elif not _PUT.get(kind or "", _put_untyped)(into, prefix, found):
+            into[prefix + keys.CONTENT_TYPE] = kind or "unknown"
+            into[prefix + keys.CONTENT_TEXT] = to_text(without_data(part))
+
+
+def put_words(into: Attributes, prefix: str, kind: str, words: str | None) -> None:
+    """A part that is a text, of type "text" or "reasoning"."""
+    into[prefix + keys.CONTENT_TYPE] = kind
+    if words is not None:
+        into[prefix + keys.CONTENT_TEXT] = words
+
+
+def put_opaque(into: Attributes, prefix: str, found: Fields) -> None:
+    """What a provider wants back unread: signatures, encrypted content, redacted data."""
+    named = (
+        ("signature", keys.CONTENT_SIGNATURE),
+        ("encrypted_content", keys.CONTENT_ENCRYPTED),
+        ("data", keys.CONTENT_DATA),
+    )
+    for field, key in named:
+        words = text(found.get(field))
+        if words is not None:
+            into[prefix + key] = words
+
+
+def words_of(value: object, *names: str) -> str | None:
+    """The text of a field, or the texts of its parts joined by line ends."""
+    direct = text(value)
+    if direct is not None:
+        return direct
+    texts = [words for part in entries(value) for name in names or ("text",) if (words := text(fields(part).get(name)))]
+    return "\n".join(texts) or None
+
+
+def _put_use(into: Attributes, prefix: str, call: str, found: Fields) -> None:
+    arguments = found.get("input")
+    rendered = text(arguments) or (None if arguments is None else to_json(arguments))
+    into[prefix + keys.CONTENT_TYPE] = "tool_use"
+    for base in (call, prefix):
+        put_call(into, base, found.get("id"), found.get("name"), rendered)
+
+
+def _put_text(into: Attributes, prefix: str, found: Fields) -> bool:
+    words = found.get("text")
+    if not issubclass(type(words), str):
+        return False
+    put_words(into, prefix, "text", str.__str__(words))
+    return True
+
+
+def _put_refusal(into: Attributes, prefix: str, found: Fields) -> bool:
+    words = text(found.get("refusal"))
+    if words is not None:
+        put_words(into, prefix, "text", words)
+    return words is not None
+
+
+def _put_image(into: Attributes, prefix: str, found: Fields) -> bool:
+    url = image_url(found)
+    if url is not None:
+        put_image(into, prefix, url)
+    return url is not None
+
+
+def _put_audio(into: Attributes, prefix: str, found: Fields) -> bool:
+    audio = fields(found.get("input_audio"))
+    kind = text(audio.get("format"))
+    mime = f"audio/{kind}" if kind else "audio"
+    url = data_url(mime, audio.get("data"))
+    if url is not None:
+        put_audio(into, prefix, url=url, mime=mime, transcript=None)
+    return url is not None
+
+
+def _put_file(into: Attributes, prefix: str, found: Fields) -> bool:
+    inner = found.get("file")
+    file = found if inner is None else fields(inner)
+    data = text(file.get("file_data"))
+    url = data_url("", data) if data is not None and not data.startswith("data:") else data
+    url = url or text(file.get("file_url")) or text(file.get("file_id"))
+    name = text(file.get("filename"))
+    if url is None and name is None:
+        return False
+    put_file(into, prefix, url=None if url is None else to_text(url), name=name)
+    return True
+
+
+def _put_thinking(into: Attributes, prefix: str, found: Fields) -> bool:
+    put_words(into, prefix, "reasoning", words_of(found.get("thinking")))
+    put_opaque(into, prefix, found)
+    return True
+
+
+def _put_reasoning(into: Attributes, prefix: str, found: Fields) -> bool:
+    put_words(into, prefix, "reasoning", words_of(found.get("text")) or words_of(found.get("reasoning")))
+    put_opaque(into, prefix, found)
+    return True
+
+
+def _put_compaction(into: Attributes, prefix: str, found: Fields) -> bool:
+    put_words(into, prefix, "text", text(found.get("content")))
+    put_opaque(into, prefix, found)
+    return True
+
+
+def _put_fallback(into: Attributes, prefix: str, found: Fields) -> bool:
+    """Where one model's words give way to the next one's: which, to which, and why."""
+    models = [text(fields(either(found, *names)).get("model")) or "?" for names in (("from", "from_"), ("to",))]
+    category = text(fields(found.get("trigger")).get("category"))
+    put_words(into, prefix, "fallback", " -> ".join(models) + (f" (refusal: {category})" if category else ""))
+    return True
+
+
+def _put_untyped(into: Attributes, prefix: str, found: Fields) -> bool:
+    """A part that does not say what it is, or whose type is news."""
+    if found.get("type") is not None:
+        return False
+    return _put_text(into, prefix, found) or _put_refusal(into, prefix, found) or _put_image(into, prefix, found)
+
+
+_PUT: Final[dict[str, _Put]] = {
+    "text": _put_text,
+    "input_text": _put_text,
+    "output_text": _put_text,
+    "refusal": _put_refusal,
+    "image_url": _put_image,
+    "input_image": _put_image,
+    "image": _put_image,
+    "input_audio": _put_audio,
+    "file": _put_file,
+    "input_file": _put_file,
+    "thinking": _put_thinking,
+    "redacted_thinking": _put_thinking,
+    "reasoning": _put_reasoning,
+    "reasoning_text": _put_reasoning,
+    "compaction": _put_compaction,
+    "fallback": _put_fallback,
+}

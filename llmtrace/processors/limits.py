@@ -1,0 +1,365 @@
+"""Size limits of a span: room for long conversations, and no end to what would be too long for a backend to take.
+
+Two steps around redaction. `coarse` comes before it, so that a text of 10 MB does not cost 10 MB of patterns; it leaves
+a margin behind each cut, because a secret may have been cut in half there. `fine` comes after it and takes the margin
+away, with whatever half secret is in it; it closes the JSON that was cut, and marks the cut.
+
+What is cut or left out is said: ``llmtrace.truncated.<key>`` is the length that a text had, ``llmtrace.omitted.<list>``
+how many entries of a list's middle are missing. Kind, model, counts, first and last messages stay.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final, TypeVar
+
+from opentelemetry.sdk.trace import Event
+from opentelemetry.semconv.attributes import exception_attributes as exc
+from opentelemetry.trace import Link, Status
+
+from llmtrace._record import SpanRecord
+from llmtrace._serialize import DEFAULT_TEXT_LIMIT, MARK_MORE, MARK_TRUNCATED, to_text, truncate
+from llmtrace.exceptions import ConfigurationError
+from llmtrace.processors.cutting import cut
+from llmtrace.secrets import MARK
+from llmtrace.semconv import alert
+from llmtrace.semconv import trace as keys
+
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How large a span may become.
+
+    Attributes:
+        text: characters of one attribute; default 131,072, about 30,000 tokens.
+        span: bytes of all attributes, events and links together; default 3,000,000, since many collectors refuse a
+            message of more than 4 MB.
+        attributes: attributes of a span, and of each event; default 10,000, about 2,500 messages.
+        events: events of a span; default 1,000. Links likewise.
+    """
+
+    text: int = DEFAULT_TEXT_LIMIT
+    span: int = 3_000_000
+    attributes: int = 10_000
+    events: int = 1_000
+
+    def __post_init__(self) -> None:
+        """Refuse what leaves no room for the attributes that give a span its meaning."""
+        for name, least in _LEAST.items():
+            if getattr(self, name) < least:
+                raise ConfigurationError(f"limit {name}: {getattr(self, name)}; allowed: at least {least}")
+
+
+_LEAST: Final = {"text": 1_024, "span": 65_536, "attributes": 128, "events": 16}
+_MARGIN: Final = 2_048
+"""Characters behind a cut that redaction sees and nobody else: longer than any secret but private keys, which are
+recognised by how they begin."""
+_FLOOR: Final = 512
+"""Below so many characters a text is not cut to make room for the others; then entries of lists are left out."""
+_PER_ATTRIBUTE: Final = 24
+"""Bytes around a key and its value on the wire."""
+_SCALAR: Final = 8
+_ENTRY: Final = 2
+_MARKER: Final = 64
+_NAME: Final = 1_024
+_KEY: Final = 256
+_LIST_ENTRY: Final = re.compile(r"(.+?)\.(\d+)\..+")
+_OTHERS: Final = keys.OMITTED_PREFIX + "attributes"
+_SPAN_NAME: Final = keys.TRUNCATED_PREFIX + "span.name"
+_STATUS: Final = keys.TRUNCATED_PREFIX + "span.status.description"
+_PROTECTED: Final = ("llmtrace.", "openinference.", "llm.token_count.", "llm.cost.", "llm.prompt_template.version")
+_PROTECTED_KEYS: Final = frozenset(
+    {
+        keys.LLM_MODEL_NAME,
+        keys.LLM_PROVIDER,
+        keys.LLM_SYSTEM,
+        keys.LLM_FINISH_REASON,
+        keys.LLM_INVOCATION_PARAMETERS,
+        keys.INPUT_VALUE,
+        keys.INPUT_MIME_TYPE,
+        keys.OUTPUT_VALUE,
+        keys.OUTPUT_MIME_TYPE,
+        keys.TOOL_NAME,
+        keys.AGENT_NAME,
+        keys.SESSION_ID,
+        keys.USER_ID,
+        keys.METADATA,
+        keys.TAGS,
+        exc.EXCEPTION_TYPE,
+        exc.EXCEPTION_MESSAGE,
+        exc.EXCEPTION_STACKTRACE,
+    }
+)
+
+
+class SizeLimits:
+    """The two steps. `coarse` before redaction, `fine` after it."""
+
+    def __init__(self, limits: Limits | None = None) -> None:
+        """Take the limits; without any, the defaults."""
+        self._limits = limits or Limits()
+
+    def coarse(self, record: SpanRecord) -> SpanRecord:
+        """Bound what redaction has to read: leave out the middle of endless lists, cut endless texts roughly."""
+        return self._limited(record, margin=_MARGIN)
+
+    def fine(self, record: SpanRecord) -> SpanRecord:
+        """Bring the span to its final size: take the margins away, close and mark what was cut."""
+        return self._limited(record, margin=0)
+
+    def _limited(self, record: SpanRecord, margin: int) -> SpanRecord:
+        if _is_small(record, self._limits):
+            return record
+        events = _ends(record.events, self._limits.events, _is_telling)
+        links = _ends(record.links, self._limits.events, lambda _: False)
+        groups = [record.attributes, *(event.attributes or {} for event in events)]
+        groups += [link.attributes or {} for link in links]
+        own, *others = _Fitting(self._limits, margin).fit(groups)
+        name = _short(record.name, _NAME, margin, own.attributes, _SPAN_NAME)
+        status = record.status
+        if status.description:
+            description = _short(status.description, self._limits.text, margin, own.attributes, _STATUS)
+            status = Status(status.status_code, description)
+        return replace(
+            record,
+            name=name,
+            attributes=own.attributes,
+            events=[_event(event, group) for event, group in zip(events, others, strict=False)],
+            links=[
+                Link(link.context, group.attributes) for link, group in zip(links, others[len(events) :], strict=True)
+            ],
+            status=status,
+            dropped_attributes=record.dropped_attributes + own.dropped,
+            dropped_events=record.dropped_events + len(record.events) - len(events),
+            dropped_links=record.dropped_links + len(record.links) - len(links),
+        )
+
+
+@dataclass(slots=True)
+class _Group:
+    """The attributes of the span, of one event or of one link, while they are made to fit."""
+
+    attributes: dict[str, Any]
+    dropped: int = 0
+
+    def pop(self, key: str) -> int:
+        """Leave an attribute out; what it cost."""
+        self.dropped += 1
+        return _cost(key, self.attributes.pop(key))
+
+    def say(self, marker: str, left_out: int) -> None:
+        """Add to the number of what was left out."""
+        if left_out:
+            self.attributes[marker] = _number(self.attributes.get(marker)) + left_out
+
+
+class _Fitting:
+    """Makes the attributes of one span fit, all groups together."""
+
+    def __init__(self, limits: Limits, margin: int) -> None:
+        self._limits = limits
+        self._margin = margin
+
+    def fit(self, groups: Sequence[Mapping[str, Any]]) -> list[_Group]:
+        """The groups, each with what is left of it."""
+        own = self._limits.span if len(groups) == 1 else self._limits.span * 2 // 3
+        other = (self._limits.span - own) // max(len(groups) - 1, 1)
+        fitted = [self._left_out(_with_short_keys(group), other if i else own) for i, group in enumerate(groups)]
+        allowed = min(self._limits.text, _level([group.attributes for group in fitted], self._limits.span))
+        for group in fitted:
+            self._cut(group.attributes, allowed)
+        return fitted
+
+    def _left_out(self, attributes: dict[str, Any], room: int) -> _Group:
+        """Leave out the middle of the longest lists, then other attributes, until all could fit at `_FLOOR`."""
+        count, size = len(attributes) - self._limits.attributes, _least_size(attributes) - room
+        if count <= 0 and size <= 0:
+            return _Group(attributes)
+        group = _Group(attributes)
+        for name, entries in _lists(attributes):
+            self._leave_out_middle(group, name, entries, room)
+        self._leave_out_others(group, room)
+        return group
+
+    def _excess(self, attributes: Mapping[str, Any], room: int) -> tuple[int, int]:
+        """Attributes and bytes that are too many, with room for the marker that will say so."""
+        return len(attributes) + 1 - self._limits.attributes, _least_size(attributes) + _MARKER - room
+
+    def _leave_out_middle(self, group: _Group, name: str, entries: list[list[str]], room: int) -> None:
+        count, size = self._excess(group.attributes, room)
+        middle = len(entries) // 2
+        left_out = 0
+        for index in sorted(range(1, len(entries) - 1), key=lambda index: abs(index - middle)):
+            if count <= 0 and size <= 0:
+                break
+            size -= sum(group.pop(key) for key in entries[index])
+            count -= len(entries[index])
+            left_out += 1
+        group.say(keys.OMITTED_PREFIX + name, left_out)
+
+    def _leave_out_others(self, group: _Group, room: int) -> None:
+        count, size = self._excess(group.attributes, room)
+        left_out = 0
+        for key in list(group.attributes)[::-1]:
+            if count <= 0 and size <= 0:
+                break
+            if key not in _PROTECTED_KEYS and not key.startswith(_PROTECTED):
+                size -= group.pop(key)
+                count -= 1
+                left_out += 1
+        group.say(_OTHERS, left_out)
+
+    def _cut(self, attributes: dict[str, Any], allowed: int) -> None:
+        for key, value in list(attributes.items()):
+            if isinstance(value, str):
+                attributes[key] = _short(value, allowed, self._margin, attributes, keys.TRUNCATED_PREFIX + key)
+            elif type(value) not in _FIXED:
+                attributes[key] = _short_value(value, allowed, attributes, keys.TRUNCATED_PREFIX + key)
+
+
+def _is_small(record: SpanRecord, limits: Limits) -> bool:
+    """A cheap look that says yes to nearly every span. A character has up to four bytes."""
+    if len(record.events) > limits.events or len(record.links) > limits.events or len(record.name) > _NAME:
+        return False
+    groups = [record.attributes, *(event.attributes or {} for event in record.events)]
+    groups += [link.attributes or {} for link in record.links]
+    total = 4 * len(record.status.description or "")
+    for group in groups:
+        if len(group) > limits.attributes:
+            return False
+        for key, value in group.items():
+            kind = type(value)
+            size = len(value) if kind is str else _SCALAR if kind in _FIXED else _size(value)
+            if size > limits.text or len(key) > _KEY or key.startswith(keys.TRUNCATED_PREFIX):
+                return False
+            total += 4 * (size + len(key)) + _PER_ATTRIBUTE
+    return total <= limits.span and len(record.status.description or "") <= limits.text
+
+
+_FIXED: Final = frozenset({bool, int, float})
+
+
+def _size(value: object) -> int:
+    """Bytes at most, by structure, of a value that is no plain str."""
+    if isinstance(value, str | bytes):
+        return len(value)
+    if isinstance(value, Mapping):
+        return sum(_size(key) + _size(item) + _ENTRY for key, item in value.items())
+    if isinstance(value, list | tuple):
+        return sum(_size(item) + _ENTRY for item in value)
+    return _SCALAR
+
+
+def _bytes(text: str) -> int:
+    return len(text) if text.isascii() else len(text.encode("utf-8", "replace"))
+
+
+def _cost(key: str, value: object) -> int:
+    """Bytes of an attribute when its text is cut to the floor."""
+    size = min(_bytes(value[:_FLOOR]), _FLOOR) if isinstance(value, str) else min(_size(value), _FLOOR)
+    return len(key) + size + _PER_ATTRIBUTE
+
+
+def _least_size(attributes: Mapping[str, Any]) -> int:
+    return sum(_cost(key, value) for key, value in attributes.items())
+
+
+def _lists(attributes: Mapping[str, Any]) -> list[tuple[str, list[list[str]]]]:
+    """The flattened lists, the longest first, each as the keys of its entries in order."""
+    found: dict[str, dict[int, list[str]]] = {}
+    for key in attributes:
+        entry = _LIST_ENTRY.fullmatch(key)
+        if entry:
+            found.setdefault(entry[1], {}).setdefault(int(entry[2][:9]), []).append(key)
+    lists = [(name, [entries[index] for index in sorted(entries)]) for name, entries in found.items()]
+    return sorted(lists, key=lambda item: -sum(len(entry) for entry in item[1]))
+
+
+def _level(groups: Sequence[Mapping[str, Any]], room: int) -> int:
+    """The characters that each text may have so that all fit: long texts are cut first, all to the same length."""
+    fixed = 0
+    lengths: list[int] = []
+    for group in groups:
+        for key, value in group.items():
+            fixed += len(key) + _PER_ATTRIBUTE
+            lengths.append(_bytes(value) if isinstance(value, str) else _size(value))
+    room -= fixed
+    if sum(lengths) <= room:
+        return room
+    for index, length in enumerate(sorted(lengths)):
+        level = room // (len(lengths) - index)
+        if length > level:
+            # A level of bytes is one of characters for ASCII; where it is not, a third is certainly enough.
+            return max(_FLOOR, level if _is_ascii(groups) else level // 3)
+        room -= length
+    return _FLOOR
+
+
+def _is_ascii(groups: Sequence[Mapping[str, Any]]) -> bool:
+    return all(value.isascii() for group in groups for value in group.values() if isinstance(value, str))
+
+
+def _short(text: str, allowed: int, margin: int, attributes: dict[str, Any], marker: str) -> str:
+    """The text, cut if it must be; how long it was goes into the attributes under `marker`.
+
+    Between the two steps the length is negative: the margin is still there.
+    """
+    before = attributes.get(marker)
+    if isinstance(before, int) and before < 0 and not margin:
+        attributes[marker] = -before
+        return text if MARK.fullmatch(text) else cut(text[:-_MARGIN], allowed, -before)
+    if len(text) <= allowed + margin:
+        return text
+    attributes[marker] = -len(text) if margin else len(text)
+    return text[: allowed + margin] if margin else cut(text, allowed, len(text))
+
+
+def _short_value(value: object, allowed: int, attributes: dict[str, Any], marker: str) -> Any:
+    """A value that is no text: of a sequence the first entries, of anything else the beginning of its JSON."""
+    size = _size(value)
+    if size <= allowed:
+        return value
+    if not isinstance(value, list | tuple):
+        attributes[marker] = size
+        return to_text(value, limit=allowed) if isinstance(value, Mapping) else MARK_TRUNCATED.format(size)
+    attributes[marker] = len(value)
+    kept: list[Any] = []
+    room = allowed
+    for item in value:
+        room -= _size(item) + _ENTRY
+        if room < 0:
+            break
+        kept.append(item)
+    if all(isinstance(item, str) for item in value):
+        kept.append(MARK_MORE.format(len(value) - len(kept)))
+    return tuple(kept)
+
+
+def _with_short_keys(attributes: Mapping[str, Any]) -> dict[str, Any]:
+    return {key if len(key) <= _KEY else truncate(key, _KEY): value for key, value in attributes.items()}
+
+
+def _number(value: object) -> int:
+    return value if isinstance(value, int) else 0
+
+
+def _ends(items: Sequence[_T], most: int, is_wanted: Callable[[_T], bool]) -> Sequence[_T]:
+    """The first and the last of too many, and among those between the wanted ones."""
+    if len(items) <= most:
+        return items
+    half = most // 2
+    wanted = [item for item in items[half:-half] if is_wanted(item)][: most // 4]
+    ends = (most - len(wanted)) // 2
+    return [*items[:ends], *wanted, *items[len(items) - ends :]]
+
+
+def _is_telling(event: Event) -> bool:
+    return event.name in (alert.EVENT_NAME, "exception")
+
+
+def _event(event: Event, group: _Group) -> Event:
+    return Event(truncate(event.name, _NAME), group.attributes, event.timestamp)

@@ -1,0 +1,349 @@
+"""Redaction: no secret leaves the process in a span. Once, on the worker, before any disk, wire or log.
+
+Looks at all that the encoder writes: name, attributes and their keys, events, links, status, trace state, scope and
+resource. It decides nothing about what a secret is (`llmtrace.secrets`), and removes no content
+(`llmtrace.processors.content`). A rule that fails hides the value that it was shown.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final, TypeVar
+
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import Event
+from opentelemetry.sdk.util.instrumentation import InstrumentationScope
+from opentelemetry.trace import Link, SpanContext, Status, TraceState
+
+from llmtrace._record import SpanRecord
+from llmtrace._serialize import to_text
+from llmtrace._storage import exact_text
+from llmtrace.processors.redaction_rules import Rule, applied, say_failed
+from llmtrace.secrets import MARK, RULE_FAILED, SecretName, looks_random, mark, redact, secret_name, suspected
+from llmtrace.semconv import trace as keys
+
+_T = TypeVar("_T")
+_DEEPEST: Final = 16
+_FIRST_CARD: Final = 10**12
+_MOST_KEYS: Final = 4096
+_MOST_SHARED: Final = 16
+_CUT: Final = "…[truncated, "
+"""How `llmtrace._serialize.MARK_TRUNCATED` begins."""
+_EDGE: Final = 4096
+_EDGE_BACKWARDS: Final = re.compile(r"[!#-&(-\[\]-~]{0,4096}(?: +[0-9-]+(?=[ \"'(]|\Z))*")
+"""The last word, and the groups of digits before it: read from the end."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Key:
+    """What is known of an attribute key.
+
+    Attributes:
+        clean: the key without a secret in itself; None where it has none.
+        name: what the key says of its value.
+    """
+
+    clean: str | None
+    name: SecretName | None
+
+
+class Redaction:
+    """The step. Also redacts single texts and resources, for whatever else leaves the process."""
+
+    def __init__(self, rules: Sequence[Rule] = (), *, defaults: bool = True, known: Sequence[str] = ()) -> None:
+        """Compile the rules; see `redaction`."""
+        self._rules = tuple((rule.name, rule.compiled()) for rule in rules)
+        self._defaults = defaults
+        self._known = tuple(known)
+        self._keys: dict[str, _Key] = {}
+        self._shared: dict[int, tuple[object, Any]] = {}
+
+    def __call__(self, record: SpanRecord) -> SpanRecord:
+        """The record without secrets; the same object where there was none."""
+        shared = {
+            "resource": self._once(record.resource, self.resource),
+            "instrumentation_scope": self._once(record.instrumentation_scope, self._scope),
+        }
+        own = {} if self._is_clean(record) else self._own_parts(record)
+        changed = {name: new for name, new in (shared | own).items() if new is not getattr(record, name)}
+        return replace(record, **changed) if changed else record
+
+    def text(self, text: str) -> str:
+        """A text without secrets. JSON stays JSON."""
+        try:
+            return self._text(exact_text(text))
+        except Exception as error:  # noqa: BLE001 - fail closed, whatever a rule did
+            say_failed("text", error)
+            return RULE_FAILED
+
+    def resource(self, resource: Resource) -> Resource:
+        """A resource without secrets."""
+        attributes = self.attributes(resource.attributes)
+        return resource if attributes is resource.attributes else Resource(attributes, resource.schema_url)
+
+    def attributes(self, attributes: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Attributes without secrets; the same object where there was none."""
+        hidden: dict[str, Any] = {}
+        is_changed = False
+        for key, value in attributes.items():
+            known = self._key(key)
+            new = self._attribute(known.name, value)
+            is_changed |= new is not value or known.clean is not None
+            hidden[_free(known.clean or key, hidden)] = new
+        return hidden if is_changed else attributes
+
+    def _own_parts(self, record: SpanRecord) -> dict[str, Any]:
+        description = record.status.description
+        hidden = self.text(description) if description else description
+        return {
+            "name": self.text(record.name),
+            "context": self._context(record.context),
+            "parent": self._context(record.parent) if record.parent else record.parent,
+            "attributes": self.attributes(record.attributes),
+            "events": _all(record.events, self._event),
+            "links": _all(record.links, self._link),
+            "status": record.status if hidden is description else Status(record.status.status_code, hidden),
+        }
+
+    def _is_clean(self, record: SpanRecord) -> bool:
+        """One look at all texts of a span together. Only where nothing but the default rules has to look."""
+        if self._rules or (self._defaults and any(_trace_state(context) for context in _contexts(record))):
+            return False
+        if not self._defaults:
+            return True
+        texts: list[str] = [record.name, record.status.description or ""]
+        groups = [record.attributes]
+        for event in record.events:
+            texts.append(event.name)
+            groups.append(event.attributes or {})
+        groups.extend(link.attributes or {} for link in record.links)
+        if not all(self._gather(group, texts) for group in groups):
+            return False
+        joined = "\n".join(texts)
+        return not (_CUT in joined or any(value in joined for value in self._known) or suspected(joined))
+
+    def _gather(self, attributes: Mapping[str, Any], texts: list[str]) -> bool:
+        """Add the texts of these attributes; False where something needs a look of its own."""
+        for key, value in attributes.items():
+            known = self._keys.get(key) or self._key(key)
+            if known.clean is not None or not _is_innocent(known.name, value):
+                return False
+            kind = type(value)
+            if kind is str:
+                texts.append(value)
+            elif kind is tuple:
+                if not all(type(item) in _INERT or type(item) is str for item in value):
+                    return False
+                texts.extend(item for item in value if type(item) is str)
+            elif kind is int:
+                if abs(value) >= _FIRST_CARD:
+                    texts.append(str(value))
+            elif kind not in _INERT:
+                return False
+        return True
+
+    def _key(self, key: str) -> _Key:
+        known = self._keys.get(key)
+        if known is None:
+            known = self._examined(key)
+            if len(self._keys) >= _MOST_KEYS:
+                self._keys.clear()
+            if len(key) < _MOST_KEYS:
+                self._keys[key] = known
+        return known
+
+    def _examined(self, key: str) -> _Key:
+        if key.startswith(keys.TRUNCATED_PREFIX):
+            # The attribute that tells the length of another one must follow it.
+            clean = self._key(key.removeprefix(keys.TRUNCATED_PREFIX)).clean
+            return _Key(None if clean is None else keys.TRUNCATED_PREFIX + clean, None)
+        clean = self.text(key)
+        return _Key(None if clean == key else clean, secret_name(MARK.sub("", clean)) if self._defaults else None)
+
+    def _attribute(self, name: SecretName | None, value: Any) -> Any:
+        try:
+            if name is not None and not _is_innocent(name, value):
+                return (mark(name.kind),) if isinstance(value, list | tuple) else mark(name.kind)
+            return self._value(value, 0)
+        except Exception as error:  # noqa: BLE001 - fail closed, whatever the value did
+            say_failed("value", error)
+            return RULE_FAILED
+
+    def _value(self, value: Any, depth: int) -> Any:
+        if isinstance(value, str):
+            return self.text(value)
+        if value is None or isinstance(value, bool | int | float | bytes):
+            return self._scalar(value)
+        if depth >= _DEEPEST:
+            return RULE_FAILED
+        if isinstance(value, Mapping):
+            return self._mapping(value, depth)
+        if isinstance(value, list | tuple):
+            hidden = [self._value(item, depth + 1) for item in value]
+            return value if all(new is old for new, old in zip(hidden, value, strict=True)) else tuple(hidden)
+        return self.text(to_text(value))
+
+    def _scalar(self, value: Any) -> Any:
+        if isinstance(value, bytes):
+            text = value.decode("latin-1")
+        elif isinstance(value, int) and abs(value) >= _FIRST_CARD:
+            text = to_text(value)
+        else:
+            return value
+        return _unless_same(value, text, self.text(text))
+
+    def _mapping(self, value: Mapping[Any, Any], depth: int) -> Mapping[str, Any]:
+        hidden: dict[str, Any] = {}
+        is_changed = False
+        for key, item in value.items():
+            known = self._key(str(key))
+            name = known.name
+            new = mark(name.kind) if name and not _is_innocent(name, item) else self._value(item, depth + 1)
+            is_changed |= new is not item or known.clean is not None
+            hidden[_free(known.clean or str(key), hidden)] = new
+        return hidden if is_changed else value
+
+    def _text(self, text: str) -> str:
+        hidden = self._without_edges(text) if self._defaults and _CUT in text else text
+        if self._defaults:
+            hidden = redact(hidden, self._known)
+        for name, rule in self._rules:
+            hidden = applied(name, rule, hidden)
+        return text if hidden == text else self._mended(text, hidden)
+
+    def _without_edges(self, text: str) -> str:
+        """Where a text was cut before it came here, the last word may be half a secret that no rule knows."""
+        pieces = text.split(_CUT)
+        return _CUT.join([*(_without_last_word(piece) for piece in pieces[:-1]), pieces[-1]])
+
+    def _mended(self, text: str, hidden: str) -> str:
+        """JSON that a replacement broke (a card number that was a bare number), redacted value by value instead."""
+        if text.lstrip()[:1] not in ("{", "[", '"') or _is_json(hidden) or not _is_json(text):
+            return hidden
+        return json.dumps(self._leaves(json.loads(text)), ensure_ascii=False)
+
+    def _leaves(self, value: Any) -> Any:
+        if isinstance(value, dict):
+            return {self.text(key): self._leaf(key, item) for key, item in value.items()}
+        if isinstance(value, list):
+            return [self._leaves(item) for item in value]
+        if isinstance(value, str):
+            return self.text(value)
+        if value is None or isinstance(value, bool):
+            return value
+        return _unless_same(value, str(value), self.text(str(value)))
+
+    def _leaf(self, key: str, value: Any) -> Any:
+        name = secret_name(key) if self._defaults else None
+        return mark(name.kind) if name and not _is_innocent(name, value) else self._leaves(value)
+
+    def _event(self, event: Event) -> Event:
+        name, attributes = self.text(event.name), self.attributes(event.attributes or {})
+        if name is event.name and (not event.attributes or attributes is event.attributes):
+            return event
+        return Event(name, attributes, event.timestamp)
+
+    def _link(self, link: Link) -> Link:
+        context, attributes = self._context(link.context), self.attributes(link.attributes or {})
+        if context is link.context and (not link.attributes or attributes is link.attributes):
+            return link
+        return Link(context, attributes)
+
+    def _context(self, context: SpanContext) -> SpanContext:
+        """Entries of the trace state come from whoever called us; one with a secret is left out."""
+        state = _trace_state(context)
+        clean = [(key, value) for key, value in state.items() if self.text(f"{key}={value}") == f"{key}={value}"]
+        if len(clean) == len(state):
+            return context
+        return SpanContext(context.trace_id, context.span_id, context.is_remote, context.trace_flags, TraceState(clean))
+
+    def _scope(self, scope: InstrumentationScope) -> InstrumentationScope:
+        name, version = self.text(scope.name), self.text(scope.version or "")
+        attributes = self.attributes(scope.attributes or {})
+        if name is scope.name and version == (scope.version or "") and attributes == (scope.attributes or {}):
+            return scope
+        return InstrumentationScope(name, version or None, scope.schema_url, attributes)
+
+    def _once(self, shared: _T, redacted: Callable[[Any], Any]) -> _T:
+        """What thousands of spans share is looked at once."""
+        found = self._shared.get(id(shared))
+        if found is None or found[0] is not shared:
+            found = (shared, shared if shared is None else redacted(shared))
+            if len(self._shared) >= _MOST_SHARED:
+                self._shared.clear()
+            self._shared[id(shared)] = found
+        return found[1]  # type: ignore[no-any-return]  # of the type that came in
+
+
+def redaction(rules: Sequence[Rule] = (), *, defaults: bool = True, known: Sequence[str] = ()) -> Redaction:
+    """The step that redacts spans.
+
+    Args:
+        rules: rules of your own, run in this order on every text, after the defaults.
+        defaults: False turns off all that llmtrace brings, `known` included; then only `rules` hide anything.
+        known: exact secrets, from `llmtrace.secrets.environment_secrets`.
+
+    Raises:
+        ConfigurationError: where a rule cannot be.
+    """
+    return Redaction(rules, defaults=defaults, known=known)
+
+
+_INERT: Final = frozenset({bool, float, type(None)})
+
+
+def _is_innocent(name: SecretName | None, value: object) -> bool:
+    """Whether a value under a secret's name is none: a truth value, nothing, a count under a weak name."""
+    if name is None or value is None or value == "" or isinstance(value, bool):
+        return True
+    if isinstance(value, str) and MARK.fullmatch(value):
+        return True
+    return name.is_weak and not (isinstance(value, str) and looks_random(value))
+
+
+def _without_last_word(text: str) -> str:
+    last = text[-_EDGE:][::-1]
+    word = _EDGE_BACKWARDS.match(last)
+    if word is None or not word[0] or (last[0] == "]" and MARK.search(text[-_EDGE:][-80:])):
+        return text
+    kept = text[: len(text) - word.end()]
+    # The letter of an escape stays with its backslash.
+    return kept + text[len(kept)] if kept.endswith("\\") else kept
+
+
+def _is_json(text: str) -> bool:
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
+def _all(items: Sequence[_T], hidden: Callable[[_T], _T]) -> Sequence[_T]:
+    new = [hidden(item) for item in items]
+    return items if all(a is b for a, b in zip(new, items, strict=True)) else new
+
+
+def _unless_same(value: Any, text: str, hidden: str) -> Any:
+    return value if hidden == text else hidden
+
+
+def _free(key: str, taken: Mapping[str, Any]) -> str:
+    """The key, or one like it: two keys that differed in a secret only must not become one."""
+    while key in taken:
+        key += "_"
+    return key
+
+
+def _trace_state(context: SpanContext | None) -> Mapping[str, str]:
+    return context.trace_state if context is not None and context.trace_state else {}
+
+
+def _contexts(record: SpanRecord) -> Iterator[SpanContext | None]:
+    yield record.context
+    yield record.parent
+    for link in record.links:
+        yield link.context

@@ -1,0 +1,58 @@
+"""What the answers of all providers have in common: a model, counts, and words that are the output."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+from llmtrace._attributes.fields import Attributes, Fields, entries, fields, text, whole_number
+from llmtrace.semconv import trace as keys
+
+_FARTHEST: Final = 100_000
+"""Beyond this nothing is taken without a second look: no place, no count."""
+
+Counts = tuple[tuple[str, str], ...]
+"""Field of the provider -> attribute."""
+
+
+def put_model(into: Attributes, model: object) -> None:
+    """The model that answered; without one, the one that was asked for stays."""
+    if type(model) is str and model:
+        into[keys.LLM_MODEL_NAME] = model
+    elif (name := text(model)) is not None:
+        into[keys.LLM_MODEL_NAME] = name
+
+
+def put_counts(into: Attributes, source: Fields, counts: Counts) -> None:
+    """The counts that the provider sent; one that it did not send is not made up."""
+    get = source.get
+    for field, key in counts:
+        count = get(field)
+        if type(count) is int and 0 <= count < _FARTHEST:
+            into[key] = count
+        elif count is not None and (number := whole_number(count)) is not None:
+            into[key] = number
+
+
+def put_output(into: Attributes, words: Iterable[str]) -> None:
+    """The words of the answer as ``output.value``; an answer without words gets one later, from its messages."""
+    joined = "".join(words)
+    if joined:
+        into[keys.OUTPUT_VALUE] = joined
+        into[keys.OUTPUT_MIME_TYPE] = keys.MIME_TEXT
+
+
+def texts_of(parts: object) -> str:
+    """The texts of the parts of a content, without what the model thought."""
+    spoken = []
+    for part in entries(parts):
+        found = fields(part)
+        kind = text(found.get("type"))
+        if kind is None or kind in ("text", "output_text", "refusal"):
+            spoken.append(text(part) or text(found.get("text")) or text(found.get("refusal")) or "")
+    return "".join(spoken)
+
+
+def place_of(index: object, position: int) -> int:
+    """The place that an entry claims; its position where it claims none, or an absurd one."""
+    return index if type(index) is int and 0 <= index < _FARTHEST else position

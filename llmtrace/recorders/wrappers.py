@@ -1,0 +1,46 @@
+"""What an SDK wraps around an answer: raw responses and stream helpers. Nothing is read that was not read before.
+
+A raw response (``with_raw_response``, or httpx's own) is recorded from the body that it has in memory: its ``parse()``
+may run the app's code and is the app's to call. A stream helper is recorded from the snapshot that it keeps.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Final
+
+from llmtrace._attributes.fields import read, text
+from llmtrace._storage import ABSENT, attribute, mro, qualname, top_module
+
+NOT_READ: Final = object()
+"""In place of an answer that is not there yet."""
+_LONGEST_BODY: Final = 4_194_304
+_SNAPSHOTS: Final = ("current_message_snapshot", "current_completion_snapshot")
+_HTTP: Final = frozenset({"httpx", "httpx2"})
+
+
+def unwrapped(answer: object) -> object:
+    """The answer inside a wrapper; `NOT_READ` where it has not arrived; anything else as it is."""
+    for name in _SNAPSHOTS:
+        if attribute(type(answer), name) is not ABSENT:
+            snapshot = read(answer, name)
+            return NOT_READ if snapshot is None else snapshot
+    response = read(answer, "http_response")
+    if response is None:
+        response = answer
+    return _body(response) if _is_http(response) else answer
+
+
+def _is_http(response: object) -> bool:
+    """Whether this is a response of httpx or of its successor, by its real class: a mock answers to any name."""
+    return any(qualname(base) == "Response" and top_module(base) in _HTTP for base in mro(type(response)))
+
+
+def _body(response: object) -> object:
+    content = read(response, "content") if read(response, "is_closed") is True else None
+    if type(content) is not bytes or len(content) > _LONGEST_BODY:
+        return NOT_READ
+    try:
+        return json.loads(content)
+    except (ValueError, RecursionError):
+        return text(content.decode(errors="replace")) or NOT_READ

@@ -1,0 +1,153 @@
+"""Values that betray themselves: provider keys and tokens by how they begin, JSON Web Tokens, private key blocks.
+
+A new kind is one line in the table.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import partial
+from typing import Final, NamedTuple
+
+from llmtrace.secrets.marks import mark
+
+
+class Token(NamedTuple):
+    """One kind of token.
+
+    Attributes:
+        kind: what stands in the mark.
+        anchors: how it begins, as plain text.
+        body: what follows, a pattern whose runs have no upper end: so no two findings overlap, and time stays linear.
+        is_word: the anchor also occurs inside of words ("task-"): it counts only where a word begins.
+    """
+
+    kind: str
+    anchors: tuple[str, ...]
+    body: str
+    is_word: bool = False
+
+
+_W: Final = r"[A-Za-z0-9_-]"
+_A: Final = r"[A-Za-z0-9]"
+TOKENS: Final = (
+    Token("anthropic_key", ("sk-ant-",), _W + "{9,}"),
+    Token("openrouter_key", ("sk-or-",), _W + "{10,}"),
+    Token("langfuse_key", ("sk-lf-", "pk-lf-"), _W + "{10,}"),
+    Token("openai_key", ("sk-proj-", "sk-svcacct-", "sk-admin-", "sk-None-", "sk-live-", "sk-test-"), _W + "{8,}"),
+    Token("openai_key", ("sk-",), _W + "{12,}", is_word=True),
+    Token("google_key", ("AIza",), _W + "{30,}"),
+    Token("google_token", ("ya29.",), _W + "{20,}"),
+    Token("google_secret", ("GOCSPX-",), _W + "{20,}"),
+    Token("aws_access_key", ("AKIA", "ASIA", "ABIA", "ACCA"), "[A-Z0-9]{16,}"),
+    Token("aws_bedrock_key", ("ABSK",), "[A-Za-z0-9+/]{40,}={0,2}"),
+    Token("github_token", ("ghp_", "gho_", "ghu_", "ghs_", "ghr_"), _A + "{16,}"),
+    Token("github_token", ("github_pat_",), "[A-Za-z0-9_]{20,}"),
+    Token("gitlab_token", ("glpat-", "glptt-", "gldt-", "glrt-", "glft-", "glsoat-"), "[A-Za-z0-9_.-]{16,}"),
+    Token("slack_token", ("xoxa-", "xoxb-", "xoxc-", "xoxd-", "xoxe-", "xoxe.", "xoxo-", "xoxp-", "xoxr-", "xoxs-"),
+          "[A-Za-z0-9_.%-]{10,}"),
+    Token("slack_token", ("xapp-",), _W + "{16,}"),
+    Token("stripe_key", ("sk_live_", "rk_live_", "pk_live_", "sk_test_", "rk_test_", "pk_test_"), _A + "{10,}"),
+    Token("webhook_secret", ("whsec_",), "[A-Za-z0-9+/]{16,}={0,2}"),
+    Token("huggingface_token", ("hf_",), _A + "{16,}", is_word=True),
+    Token("huggingface_token", ("api_org_",), _A + "{20,}"),
+    Token("groq_key", ("gsk_",), _A + "{20,}"),
+    Token("xai_key", ("xai-",), _W + "{20,}", is_word=True),
+    Token("perplexity_key", ("pplx-",), _A + "{20,}"),
+    Token("replicate_token", ("r8_",), _A + "{30,}"),
+    Token("nvidia_key", ("nvapi-",), _W + "{20,}"),
+    Token("fireworks_key", ("fw_",), _A + "{20,}", is_word=True),
+    Token("tavily_key", ("tvly-",), _W + "{12,}"),
+    Token("langsmith_key", ("lsv2_pt_", "lsv2_sk_"), "[A-Za-z0-9_]{20,}"),
+    Token("pinecone_key", ("pcsk_",), "[A-Za-z0-9_]{20,}"),
+    Token("npm_token", ("npm_",), _A + "{30,}"),
+    Token("pypi_token", ("pypi-",), _W + "{50,}"),
+    Token("sendgrid_key", ("SG.",), _W + r"{16,}\." + _W + "{16,}"),
+    Token("twilio_key", ("SK",), "[0-9a-f]{32,}"),
+    Token("mailgun_key", ("key-",), "[0-9a-f]{32,}"),
+    Token("digitalocean_token", ("dop_v1_", "doo_v1_", "dor_v1_"), "[0-9a-f]{40,}"),
+    Token("shopify_token", ("shpat_", "shpca_", "shppa_", "shpss_"), "[0-9A-Fa-f]{32,}"),
+    Token("vault_token", ("hvs.", "hvb.", "hvr."), _W + "{20,}"),
+    Token("linear_key", ("lin_api_",), _A + "{30,}"),
+    Token("notion_token", ("ntn_", "secret_"), _A + "{40,}"),
+    Token("newrelic_key", ("NRAK-",), "[A-Z0-9]{20,}"),
+    Token("postman_key", ("PMAK-",), _W + "{30,}"),
+    Token("grafana_token", ("glsa_", "glc_"), "[A-Za-z0-9+/_]{20,}={0,2}"),
+    Token("sentry_token", ("sntrys_", "sntryu_"), "[A-Za-z0-9+/_=]{30,}"),
+    Token("doppler_token", ("dp.pt.", "dp.st.", "dp.ct.", "dp.sa."), "[A-Za-z0-9_.]{30,}"),
+    Token("supabase_key", ("sbp_", "sb_secret_"), _W + "{20,}"),
+    Token("atlassian_token", ("ATATT3",), "[A-Za-z0-9_=-]{30,}"),
+    Token("age_key", ("AGE-SECRET-KEY-",), "[A-Z0-9]{30,}"),
+    Token("telegram_token", ("AA",), "(?<=[0-9]{8}:AA)" + _W + "{32,}"),
+    Token("jwt", ("eyJ",), rf"{_W}*(?:\.{_W}*)*"),
+)  # fmt: skip
+
+_BARE_OPENAI: Final = re.compile(r"[A-Z0-9]|[a-z]{16}")
+"""What a bare ``sk-`` key has, and ``sk-learn-based-pipeline`` has not."""
+_JWT: Final = re.compile(r"[^.]{13,}\.[^.]{2}")
+_AWS_SECRET: Final = re.compile(r"[A-Za-z0-9/+=]{40,}")
+_AWS_SECRET_LENGTH: Final = 40
+_KEY_BEGIN: Final = re.compile(r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY[A-Z ]{0,10}-----")
+_KEY_BODY: Final = re.compile(r"[\w+/=\s:,.-]*(?:\\+(?:[nrt/]|u00[0-9a-f]{2})[\w+/=\s:,.-]*)*")
+_KEY_END: Final = re.compile(r"-----END [A-Z0-9 ]{0,40}-----")
+# What stands before a word: no letter or digit, unless it belongs to an escape of JSON, of a URL or of a terminal.
+_WORD_STARTS: Final = (
+    r"(?:(?<![A-Za-z0-9]{0})|(?<=\\[nrtbfv]{0})|(?<=\\u[0-9a-fA-F]{{4}}{0})|(?<=%[0-9A-Fa-f]{{2}}{0})|(?<=\[[0-9]m{0})"
+    r"|(?<=\[[0-9]{{2}}m{0}))"
+)
+
+
+def _pattern(token: Token) -> re.Pattern[str]:
+    anchors = "|".join(re.escape(anchor) for anchor in token.anchors)
+    # The look at what stands before comes after the anchor: so the engine can leap from anchor to anchor.
+    starts = _WORD_STARTS.format(anchors) if token.is_word else ""
+    return re.compile(f"(?:{anchors}){starts}{token.body}")
+
+
+_PATTERNS: Final = tuple((token.anchors, token.kind, _pattern(token)) for token in TOKENS)
+
+
+def hide_tokens(text: str) -> str:
+    """Replace each token of the table; next to an AWS access key id also the secret key."""
+    for anchors, kind, pattern in _PATTERNS:
+        if any(anchor in text for anchor in anchors):
+            text = pattern.sub(partial(_replacement, kind), text)
+    if mark("aws_access_key") in text:
+        text = _AWS_SECRET.sub(_aws_secret, text)
+    return text
+
+
+def hide_key_blocks(text: str) -> str:
+    """Replace each private key block, up to its end line; without one, all that could be a part of the block."""
+    pieces: list[str] = []
+    done = 0
+    begin = _KEY_BEGIN.search(text)
+    end = _KEY_END.search(text)
+    while begin:
+        if end and end.start() < begin.end():
+            end = _KEY_END.search(text, begin.end())
+        pieces += (text[done : begin.start()], mark("private_key"))
+        body = _KEY_BODY.match(text, begin.end(), end.start() if end else len(text))
+        done = body.end() if body else begin.end()
+        if end and done == end.start():
+            done = end.end()
+        begin = _KEY_BEGIN.search(text, done)
+    return "".join([*pieces, text[done:]])
+
+
+def _replacement(kind: str, found: re.Match[str]) -> str:
+    value = found[0]
+    if kind == "jwt" and not _JWT.match(value):
+        return value
+    if kind == "openai_key" and not _BARE_OPENAI.search(value) and not value.startswith(_OPENAI_PREFIXES):
+        return value
+    return mark(kind)
+
+
+_OPENAI_PREFIXES: Final = next(token.anchors for token in TOKENS if token.kind == "openai_key")
+
+
+def _aws_secret(found: re.Match[str]) -> str:
+    value = found[0]
+    is_mixed = any(letter.isupper() for letter in value) and any(letter.islower() for letter in value)
+    return mark("aws_secret_key") if len(value) == _AWS_SECRET_LENGTH and is_mixed else value

@@ -1,0 +1,355 @@
+"""Delivery to one backend: retries, refusals, bounds, and what is said of them."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import httpx
+import pytest
+from opentelemetry import trace
+from opentelemetry.instrumentation.utils import is_instrumentation_enabled
+from otlp_sink import HANGS, Answer, OtlpSink, free_port, otlp_sink, partial_success
+from records import record
+from waiting import wait_until
+
+from llmtrace import get_tracer
+from llmtrace.exporters.delivery import Delivery
+from llmtrace.exporters.destination import Destination
+from llmtrace.testing import capture_spans
+
+pytest_plugins = ("core_fixtures",)
+
+BUSY = Answer(503)
+
+
+@contextmanager
+def delivery(url: str, timeout: float = 5.0, **arguments) -> Iterator[Delivery]:
+    """A delivery that is closed after the test, with its thread."""
+    running = Delivery(Destination("test", f"{url}/v1/traces", timeout=timeout), **arguments)
+    yield running
+    if running._closed_at is None:
+        running.close(time.monotonic())
+    for thread in threading.enumerate():
+        if thread.name == "llmtrace-test":
+            thread.join(10)
+            assert not thread.is_alive()
+
+
+def offer(running: Delivery, *names: str) -> None:
+    """Offer a span of each name."""
+    for number, name in enumerate(names):
+        running.offer(record(name=name, span_id=number + 1))
+
+
+def soon(seconds: float = 10.0) -> float:
+    """A deadline."""
+    return time.monotonic() + seconds
+
+
+def lines(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """What llmtrace logged."""
+    return [entry.getMessage() for entry in caplog.records if entry.name == "llmtrace"]
+
+
+def test_what_is_offered_arrives(sink, counts):
+    """Spans go out over OTLP/HTTP as protobuf, each once, and are counted."""
+    with delivery(sink.url) as running:
+        offer(running, "a", "b", "c")
+        assert running.flush(soon())
+    assert sorted(sink.names) == ["a", "b", "c"]
+    assert {request.path for request in sink.requests} == {"/v1/traces"}
+    assert {request.headers["content-type"] for request in sink.requests} == {"application/x-protobuf"}
+    assert counts() == {"delivered": 3}
+
+
+@pytest.mark.parametrize("status", [500, 502, 503, 504, 408, 429, 401, 403])
+def test_a_passing_trouble_costs_no_span(sink, counts, status):
+    """After an answer that can pass, everything is delivered once."""
+    sink.answers.extend([Answer(status)] * 2)
+    with delivery(sink.url) as running:
+        offer(running, "a", "b")
+        sink.wait_for_spans(2)
+        assert running.flush(soon())
+    assert sorted(sink.names) == ["a", "b"]
+    assert counts() == {"delivered": 2}
+
+
+def test_retry_after_is_obeyed(sink):
+    """Where the server names a time, the next attempt waits that long, and no less."""
+    sink.answers.append(Answer(429, {"retry-after": "1.2"}))
+    with delivery(sink.url) as running:
+        offer(running, "a")
+        first, second = sink.wait_for_requests(2)
+        assert running.flush(soon())
+    assert 1.1 < second.at - first.at < 4
+
+
+def test_a_refusal_for_good_is_counted_and_said_once(sink, counts, caplog):
+    """A 400 is not tried again; it is one log line however many batches meet it, and the backend stays in use."""
+    sink.answers.extend([Answer(400, body=b"nope")] * 2)
+    with delivery(sink.url) as running:
+        for name in ("a", "b", "c"):
+            offer(running, name)
+            assert running.flush(soon())
+    assert sink.names == ["c"]
+    assert len(sink.requests) == 3
+    assert counts() == {"lost.rejected": 2, "delivered": 1}
+    (line,) = lines(caplog)
+    assert "400" in line
+
+
+@pytest.mark.parametrize("status", [400, 404, 413, 415, 422, 302])
+def test_each_final_answer_is_final(sink, counts, status):
+    """One request, one loss."""
+    sink.then = Answer(status, {"location": f"{sink.url}/elsewhere"})
+    with delivery(sink.url) as running:
+        offer(running, "a")
+        assert running.flush(soon())
+    assert len(sink.requests) == 1
+    assert counts() == {"lost.rejected": 1}
+
+
+def test_a_refusal_for_good_after_an_outage_is_said(sink, caplog):
+    """That spans are lost is said, even right after the line that they wait."""
+    sink.answers.extend([BUSY, Answer(400)])
+    with delivery(sink.url) as running:
+        offer(running, "a")
+        sink.wait_for_requests(2)
+        assert running.flush(soon())
+    assert any("400" in line for line in lines(caplog))
+
+
+def test_redirects_are_not_followed(sink, router):
+    """Spans and headers go nowhere but to the address that was set."""
+    sink.then = Answer(307, {"location": f"{router.url}/v1/traces"})
+    with delivery(sink.url) as running:
+        offer(running, "a")
+        assert running.flush(soon())
+    assert not router.requests
+
+
+def test_a_partial_success_is_counted_and_said(sink, counts, caplog):
+    """What a 200 says was refused is a loss, not a delivery."""
+    sink.answers.append(partial_success(2))
+    with delivery(sink.url) as running:
+        offer(running, "a", "b", "c")
+        assert running.flush(soon())
+    assert counts()["lost.rejected"] == 2
+    assert counts()["delivered"] == 1
+    assert any("2" in line for line in lines(caplog))
+
+
+@pytest.mark.parametrize("body", [b"", b"<html>", b"{}", b"\xff" * 100])
+def test_a_success_with_any_body_is_a_success(sink, counts, body):
+    """A backend that answers 200 with something else has taken the spans."""
+    sink.answers.append(Answer(200, body=body))
+    with delivery(sink.url) as running:
+        offer(running, "a")
+        assert running.flush(soon())
+    assert counts() == {"delivered": 1}
+
+
+def test_a_backend_that_is_down_is_one_line(counts, caplog):
+    """However many spans there are, an outage is one log line, and nothing is lost meanwhile."""
+    caplog.set_level(logging.DEBUG)
+    port = free_port()
+    with delivery(f"http://127.0.0.1:{port}") as running:
+        offer(running, *map(str, range(2_000)))
+        assert not running.flush(soon(1.5))
+        (line,) = lines(caplog)
+        assert f"http://127.0.0.1:{port}" in line
+        assert counts() == {}
+        with otlp_sink(port) as sink:
+            sink.wait_for_spans(2_000)
+            assert running.flush(soon())
+            assert sorted(map(int, sink.names)) == list(range(2_000))
+    assert counts() == {"delivered": 2_000}
+
+
+def test_the_queue_is_bounded_and_the_oldest_are_lost(sink, counts):
+    """While a backend hangs, at most `capacity` spans wait; the newest are kept and the others counted."""
+    sink.answers.append(HANGS)
+    with delivery(sink.url, capacity=10) as running:
+        offer(running, "in flight")
+        sink.wait_for_requests(1)
+        offer(running, *map(str, range(100)))
+        assert counts() == {"lost.queue_full": 90}
+        sink.release()
+        assert running.flush(soon())
+    assert sorted(sink.names) == [*map(str, range(90, 100)), "in flight"]
+
+
+def test_closing_is_fast_where_nobody_listens(counts, caplog):
+    """Refused connections are not waited for; what was not delivered is counted and said."""
+    with delivery(f"http://127.0.0.1:{free_port()}") as running:
+        offer(running, "a", "b", "c")
+        began = time.monotonic()
+        assert not running.close(soon(5))
+        assert time.monotonic() - began < 1.5
+    assert counts() == {"lost.shutdown": 3}
+    assert "3 spans" in lines(caplog)[-1]
+
+
+def test_closing_again_counts_and_says_nothing_twice(counts, caplog):
+    """OpenTelemetry's shutdown and ours may both be called."""
+    with delivery(f"http://127.0.0.1:{free_port()}") as running:
+        offer(running, "a", "b", "c")
+        running.close(soon(1))
+        said = len(lines(caplog))
+        running.close(soon(1))
+    assert counts() == {"lost.shutdown": 3}
+    assert len(lines(caplog)) == said
+
+
+def test_closing_is_bounded_where_the_backend_hangs(sink, counts):
+    """A backend that never answers costs the given time, and no more."""
+    sink.then = HANGS
+    with delivery(sink.url) as running:
+        offer(running, "a", "b")
+        sink.wait_for_requests(1)
+        began = time.monotonic()
+        assert not running.close(soon(0.5))
+        assert 0.4 < time.monotonic() - began < 1.0
+        assert counts() == {"lost.shutdown": 2}
+        sink.release()
+
+
+def test_a_busy_backend_is_tried_until_the_time_is_over(sink, counts):
+    """At close a 503 is tried again within the budget, and then delivered."""
+    sink.answers.append(BUSY)
+    with delivery(sink.url) as running:
+        offer(running, "a")
+        assert running.close(soon(5))
+    assert sink.names == ["a"]
+    assert counts() == {"delivered": 1}
+
+
+def test_what_comes_after_closing_is_counted_as_lost(sink, counts):
+    """No span disappears without a count: it was delivered, or it is lost for a reason."""
+    with delivery(sink.url) as running:
+        offer(running, "a")
+        assert running.close(soon())
+        offer(running, "late")
+    assert counts() == {"delivered": 1, "lost.shutdown": 1}
+
+
+@pytest.mark.parametrize(
+    "url", ["http://127.0.0.1:{}/v1/traces?token=s3cr3t", "http://user:s3cr3t@127.0.0.1:{}/v1/traces"]
+)
+def test_credentials_in_the_address_are_in_no_log_line(caplog, url):
+    """Neither userinfo nor query of the address is ever logged, at any level."""
+    caplog.set_level(logging.DEBUG)
+    with otlp_sink() as sink:
+        sink.answers.extend([BUSY, Answer(400), partial_success(1), HANGS])
+        running = Delivery(Destination("test", url.format(sink.port), timeout=5))
+        for name in ("a", "b"):
+            offer(running, name)
+            assert running.flush(soon())
+        offer(running, "c")
+        running.close(soon(0.2))
+        sink.release()
+        assert lines(caplog)
+    assert "s3cr3t" not in caplog.text
+
+
+def test_our_requests_leave_no_line_of_httpx(sink, caplog):
+    """Httpx logs each request at INFO; ours are not among them, the app's still are."""
+    caplog.set_level(logging.INFO)
+    with delivery(sink.url) as running:
+        offer(running, "a")
+        assert running.flush(soon())
+        assert not [entry for entry in caplog.records if entry.name == "httpx"]
+    with httpx.Client(trust_env=False) as client:
+        client.post(sink.url)
+    assert [entry for entry in caplog.records if entry.name == "httpx"]
+
+
+def test_our_requests_are_no_spans_of_an_instrumented_httpx(sink, monkeypatch):
+    """Instrumentation that asks OpenTelemetry whether it may record is told no in our thread, and only there."""
+    send = httpx.HTTPTransport.handle_request
+
+    def instrumented(transport: httpx.HTTPTransport, request: httpx.Request) -> httpx.Response:
+        if not is_instrumentation_enabled():
+            return send(transport, request)
+        with tracer.start_as_current_span(f"HTTP {request.method}"):
+            return send(transport, request)
+
+    monkeypatch.setattr(httpx.HTTPTransport, "handle_request", instrumented)
+    with capture_spans() as spans:
+        tracer = get_tracer()
+        with delivery(sink.url) as running:
+            offer(running, "a")
+            assert running.flush(soon())
+        assert spans == []
+        with httpx.Client(trust_env=False) as client:
+            client.post(sink.url)
+        assert [span.name for span in spans] == ["HTTP POST"]
+    assert not trace.get_current_span().get_span_context().is_valid
+
+
+def test_gzip_is_used_where_it_is_asked_for(sink):
+    """With compression the body is gzip and says so."""
+    running = Delivery(Destination("test", f"{sink.url}/v1/traces", compression="gzip"))
+    offer(running, "a")
+    assert running.close(soon())
+    assert sink.requests[0].headers["content-encoding"] == "gzip"
+    assert sink.names == ["a"]
+
+
+def test_many_spans_go_in_several_requests(sink):
+    """A backlog leaves in batches of a size that backends take."""
+    sink.answers.append(HANGS)
+    with delivery(sink.url) as running:
+        offer(running, "in flight")
+        sink.wait_for_requests(1)
+        offer(running, *map(str, range(1_200)))
+        sink.release()
+        assert running.flush(soon())
+    assert max(len(request.spans) for request in sink.requests) == 512
+    assert len({span.name for request in sink.requests for span in request.spans}) == 1_201
+
+
+def test_without_spans_there_is_no_thread_and_no_connection(sink):
+    """A delivery that was never used costs nothing, and closes at once."""
+    with delivery(sink.url) as running:
+        assert running.flush(soon())
+        assert running.close(soon())
+        assert not [thread for thread in threading.enumerate() if thread.name == "llmtrace-test"]
+    assert sink.connections == 0
+
+
+def test_the_timeout_of_a_request_is_obeyed(sink, counts):
+    """A request that hangs is given up after the timeout and tried again."""
+    sink.answers.append(HANGS)
+    with delivery(sink.url, timeout=0.3) as running:
+        offer(running, "a")
+        sink.wait_for_requests(2)
+        assert running.flush(soon())
+        assert wait_until(lambda: counts().get("delivered"), "the span delivered") == 1
+        sink.release()
+
+
+def test_the_shown_address_has_no_credentials():
+    """What log lines name is scheme, host, port and path."""
+    destination = Destination("test", "https://user:pw@host:1/path?key=1", {"authorization": "pw"}, client_key="pw")
+    assert destination.shown == "https://host:1/path"
+    assert "pw" not in repr(destination).replace("user:pw@", "")
+
+
+def test_no_secret_is_in_the_repr_of_a_destination():
+    """Not in headers, not in the address."""
+    assert "s3cr3t" not in repr(Destination("test", "https://u:s3cr3t@host?key=s3cr3t", {"authorization": "s3cr3t"}))
+
+
+def test_a_sink_that_is_the_opposite_of_fast_does_not_slow_the_app(sink: OtlpSink):
+    """Offering a span takes no time worth speaking of, whatever the backend does."""
+    sink.then = HANGS
+    with delivery(sink.url) as running:
+        began = time.perf_counter()
+        offer(running, *map(str, range(1_000)))
+        assert time.perf_counter() - began < 0.5
+        sink.release()

@@ -1,0 +1,213 @@
+"""The hand-off from the app's threads to the worker."""
+
+from __future__ import annotations
+
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace.sampling import ALWAYS_ON
+from opentelemetry.sdk.util.instrumentation import InstrumentationScope
+from waiting import wait_until
+
+from llmtrace._tracer import Tracer, TracerProvider
+from llmtrace.exporters.pipeline import Pipeline
+
+pytest_plugins = ("core_fixtures",)
+
+
+class Sink:
+    def __init__(self) -> None:
+        self.records = []
+        self.closed = False
+
+    def offer(self, record) -> None:
+        self.records.append(record)
+
+    def flush(self, deadline: float) -> bool:  # noqa: ARG002 - a sink's signature
+        return True
+
+    def close(self, deadline: float) -> bool:  # noqa: ARG002 - a sink's signature
+        self.closed = True
+        return True
+
+    def after_fork_in_child(self) -> None:
+        self.records.clear()
+
+    @property
+    def names(self) -> list[str]:
+        return [record.name for record in self.records]
+
+
+def ended(name: str):
+    """A span that has ended, and was handed to nobody."""
+    provider = TracerProvider()
+    provider.arm(Pipeline((), ()), Resource.get_empty(), ALWAYS_ON)
+    provider._relay.target = None
+    span = Tracer(provider, InstrumentationScope("test")).start_span(name)
+    span.end()
+    return span
+
+
+def soon(seconds: float = 5.0) -> float:
+    """A deadline."""
+    return time.monotonic() + seconds
+
+
+def test_steps_run_in_order_and_none_ends_a_span(strict):
+    """Each step takes what the one before handed on; None means that the span goes nowhere."""
+
+    def shout(record):
+        return record.with_attributes({"name": record.name.upper()})
+
+    def drop_b(record):
+        return None if record.attributes["name"] == "B" else record
+
+    sink = Sink()
+    pipeline = Pipeline((shout, drop_b), (sink,), gather=0.01)
+    for name in "abc":
+        pipeline.on_end(ended(name))
+    assert pipeline.close(soon())
+    assert [record.attributes["name"] for record in sink.records] == ["A", "C"]
+    assert sink.closed
+
+
+def test_a_step_that_fails_costs_one_span(lenient, counts):
+    """The other spans go on, and the loss is counted."""
+
+    def fail_b(record):
+        if record.name == "b":
+            raise RuntimeError
+        return record
+
+    sink = Sink()
+    pipeline = Pipeline((fail_b,), (sink,), gather=0.01)
+    for name in "abc":
+        pipeline.on_end(ended(name))
+    assert pipeline.close(soon())
+    assert sink.names == ["a", "c"]
+    assert counts() == {"lost.internal_error": 1}
+
+
+def test_a_sink_that_fails_does_not_keep_a_span_from_the_others(lenient):
+    """Each sink is offered each span, whatever another one does."""
+
+    class Broken(Sink):
+        def offer(self, record) -> None:  # noqa: ARG002 - a sink's signature
+            raise RuntimeError
+
+    sink = Sink()
+    pipeline = Pipeline((), (Broken(), sink), gather=0.01)
+    pipeline.on_end(ended("a"))
+    assert pipeline.close(soon())
+    assert sink.names == ["a"]
+
+
+def test_flush_waits_for_all_that_ended_before(strict):
+    """After a flush that answers True, every span that ended before it has gone on."""
+    sink = Sink()
+    pipeline = Pipeline((), (sink,), gather=30)
+    spans = [ended(str(number)) for number in range(50)]
+    for count, span in enumerate(spans, start=1):
+        pipeline.on_end(span)
+        assert pipeline.flush(soon())
+        assert len(sink.records) == count
+    pipeline.close(soon())
+
+
+def test_a_span_that_ends_while_the_worker_goes_idle_is_not_overlooked(strict):
+    """A flush right after such a span still waits for it."""
+    sink = Sink()
+    pipeline = Pipeline((), (sink,), gather=5)
+    late = ended("late")
+
+    class Idle(threading.Event):
+        was_late = False
+
+        def set(self) -> None:
+            if not self.was_late and sink.records:
+                self.was_late = True
+                pipeline.on_end(late)  # between the worker's look at the queue and its word that it is idle
+            super().set()
+
+    pipeline._idle = Idle()
+    pipeline._idle.set()
+    pipeline.on_end(ended("first"))
+    pipeline.flush(soon())
+    wait_until(lambda: pipeline._idle.was_late, "the late span ended")
+    assert pipeline.flush(soon())
+    assert sink.names == ["first", "late"]
+    pipeline.close(soon())
+
+
+def test_the_queue_is_bounded(lenient, counts, caplog):
+    """Beyond the capacity spans are lost and counted, and that is said once."""
+    sink, gate = Sink(), threading.Event()
+    pipeline = Pipeline((lambda record: gate.wait(10) and record,), (sink,), capacity=10, gather=0)
+    first = ended("first")
+    pipeline.on_end(first)
+    wait_until(lambda: not pipeline._waiting, "the worker at work")
+    span = ended("more")
+    for _ in range(30):
+        pipeline.on_end(span)
+    assert counts() == {"lost.queue_full": 20}
+    gate.set()
+    assert pipeline.close(soon())
+    assert len(sink.records) == 11
+    assert len(caplog.records) == 1
+
+
+def test_spans_of_many_threads_all_arrive(strict):
+    """Nothing is lost or doubled between eight threads that end spans and a worker that takes them."""
+    sink = Sink()
+    pipeline = Pipeline((), (sink,), gather=0)
+    spans = [[ended(f"{thread}-{number}") for number in range(200)] for thread in range(8)]
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda own: [pipeline.on_end(span) for span in own], spans))
+    assert pipeline.close(soon())
+    assert sorted(sink.names) == sorted(span.name for own in spans for span in own)
+
+
+def test_a_span_that_ends_after_closing_is_counted(counts):
+    """It goes nowhere, and the count says so."""
+    sink = Sink()
+    pipeline = Pipeline((), (sink,))
+    assert pipeline.close(soon())
+    pipeline.on_end(ended("late"))
+    assert counts() == {"lost.shutdown": 1}
+    assert sink.records == []
+
+
+def test_what_the_worker_has_not_done_at_closing_is_still_handed_on(strict):
+    """Whatever the worker gets done late, the sink is offered, so that it can count what it no longer sends."""
+    gate = threading.Event()
+    sink = Sink()
+    pipeline = Pipeline((lambda record: gate.wait(10) and record,), (sink,), gather=0)
+    for name in "abc":
+        pipeline.on_end(ended(name))
+    assert not pipeline.close(soon(0.2))
+    assert sink.closed
+    gate.set()
+    pipeline._worker.join(5)
+    assert sorted(sink.names) == ["a", "b", "c"]
+
+
+def test_closing_ends_the_worker(strict):
+    """No thread is left."""
+    pipeline = Pipeline((), (Sink(),), gather=0.01)
+    pipeline.on_end(ended("a"))
+    assert pipeline.close(soon())
+    pipeline._worker.join(5)
+    assert not pipeline._worker.is_alive()
+
+
+@pytest.mark.parametrize("timeout", [0, 30_000])
+def test_opentelemetrys_flush_and_shutdown_work(strict, timeout):
+    """force_flush and shutdown of the processor protocol do what their names say."""
+    sink = Sink()
+    pipeline = Pipeline((), (sink,), gather=0.01)
+    assert pipeline.force_flush(timeout)
+    pipeline.shutdown()
+    assert sink.closed

@@ -1,0 +1,36 @@
+"""No log line, no warning, no unraisable exception: what the matrix listens for."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+from collections.abc import Callable, Coroutine, Iterator
+from typing import Any
+
+import pytest
+
+
+@pytest.fixture
+def quiet(caplog: pytest.LogCaptureFixture, recwarn: pytest.WarningsRecorder) -> Iterator[None]:
+    """Nothing is logged by anybody, at any level, and nothing is warned of."""
+    caplog.set_level(logging.NOTSET)
+    yield
+    gc.collect()
+    lines = [record.getMessage() for record in caplog.records]
+    assert [line for line in lines if not line.startswith("Using selector")] == []
+    assert [str(warning.message) for warning in recwarn] == []
+
+
+def run(main: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
+    """Run in asyncio's debug mode, which says more."""
+    with asyncio.Runner(debug=True) as runner:
+        runner.get_loop().slow_callback_duration = 60.0  # a slow machine is not what is looked for
+        return runner.run(main())
+
+
+async def settle() -> None:
+    """Let the loop close what was collected."""
+    gc.collect()
+    for _ in range(5):
+        await asyncio.sleep(0)

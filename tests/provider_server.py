@@ -1,0 +1,101 @@
+"""A loopback server that answers as the model providers do: whole, or streamed in their framing."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from enum import Enum
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+
+class Framing(Enum):
+    """How an answer goes over the wire."""
+
+    JSON = "application/json"
+    OPENAI = "text/event-stream"
+    """Events of data only, closed by [DONE]."""
+    NAMED_EVENTS = "text/event-stream; charset=utf-8"
+    """Events with their type as name, as Anthropic and OpenAI's Responses send them."""
+    LINES = "application/x-ndjson"
+    """One JSON document a line, as Ollama sends them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What the server says to the next request.
+
+    Attributes:
+        body: The answer, or the list of its chunks.
+        framing: How it is sent.
+    """
+
+    body: Any
+    framing: Framing = Framing.JSON
+
+    def encoded(self) -> bytes:
+        """The bytes on the wire."""
+        match self.framing:
+            case Framing.JSON:
+                return json.dumps(self.body).encode()
+            case Framing.OPENAI:
+                return (
+                    "".join(f"data: {json.dumps(chunk)}\n\n" for chunk in [*self.body]).encode() + b"data: [DONE]\n\n"
+                )
+            case Framing.NAMED_EVENTS:
+                return "".join(f"event: {chunk['type']}\ndata: {json.dumps(chunk)}\n\n" for chunk in self.body).encode()
+            case Framing.LINES:
+                return "".join(f"{json.dumps(chunk)}\n" for chunk in self.body).encode()
+
+
+@dataclass(slots=True)
+class ProviderServer:
+    """A running server.
+
+    Attributes:
+        url: Its base URL, without a path.
+        reply: What it says to every request from now on.
+        requests: The bodies that it was sent.
+    """
+
+    url: str
+    reply: Reply = field(default_factory=lambda: Reply({}))
+    requests: list[Any] = field(default_factory=list)
+
+
+@contextmanager
+def provider_server() -> Iterator[ProviderServer]:
+    """Run a server on a free port of 127.0.0.1 as long as the block lasts."""
+    http = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
+    http.daemon_threads = True
+    server = ProviderServer(f"http://127.0.0.1:{http.server_port}")
+    http.told = server  # type: ignore[attr-defined]  # the handler's way to it
+    thread = threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+    thread.start()
+    try:
+        yield server
+    finally:
+        http.shutdown()
+        http.server_close()
+        thread.join(5)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_POST(self) -> None:
+        server: ProviderServer = self.server.told  # type: ignore[attr-defined]
+        server.requests.append(json.loads(self.rfile.read(int(self.headers.get("content-length", 0)))))
+        body = server.reply.encoded()
+        self.send_response(200)
+        self.send_header("content-type", server.reply.framing.value)
+        self.send_header("content-length", str(len(body)))
+        self.send_header("connection", "close")
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
