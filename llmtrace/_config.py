@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+import ssl
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
-from urllib.parse import urlsplit
-
-from opentelemetry.util.re import parse_env_headers
+from urllib.parse import unquote, urlsplit
 
 from llmtrace.exceptions import ConfigurationError
 from llmtrace.sampling import Preset
@@ -22,6 +21,7 @@ from llmtrace.sampling import Preset
 TRACES_PATH: Final = "/v1/traces"
 DEFAULT_ENDPOINT: Final = "http://localhost:6006/v1/traces"
 
+_HEADER_VALUE: Final = re.compile(r"[\t -~]*")
 _HEADER_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 Environment = Mapping[str, str]
@@ -31,7 +31,7 @@ Environment = Mapping[str, str]
 class Endpoint:
     """An OTLP/HTTP address, and the setting that it came from."""
 
-    url: str
+    url: str = field(repr=False)
     setting: str
 
     @property
@@ -63,7 +63,7 @@ class Settings:
     project: str | None
     sampling: Preset
     otel_sampler: bool
-    alerts: str | None
+    alerts: str | None = field(repr=False)
     alerts_headers: Mapping[str, str] = field(repr=False)
     transport: Transport
 
@@ -102,7 +102,7 @@ def resolve(
         alerts=None if alerts is None else _with_default_path(alerts_setting, alerts),
         alerts_headers=_given_headers("alerts_headers", alerts_headers)
         if alerts_headers is not None
-        else _env_headers(env.get("LLMTRACE_ALERTS_HEADERS", "")),
+        else _env_headers("LLMTRACE_ALERTS_HEADERS", env),
         transport=_transport(env),
     )
 
@@ -140,29 +140,34 @@ def _checked(setting: str, url: object) -> str:
     if not isinstance(url, str):
         msg = f"{setting}={url!r:.80} is a {type(url).__name__}; {allowed}"
         raise ConfigurationError(msg)
+    url = url.strip()
     try:
-        parts = urlsplit(url.strip())
-        host, port = parts.hostname, parts.port
-    except ValueError as error:
-        msg = f"{setting}={_shown(url)} is no address ({error}); {allowed}"
-        raise ConfigurationError(msg) from None
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        parts, port = urlsplit(""), None
     if port == _GRPC_PORT or parts.scheme in ("grpc", "grpcs"):
         msg = f"{setting}={_shown(url)} is an OTLP/gRPC address; llmtrace speaks OTLP/HTTP: {_HTTP_PORTS}"
         raise ConfigurationError(msg)
-    if parts.scheme not in ("http", "https") or not host:
+    if parts.scheme not in ("http", "https") or not _HOST.fullmatch(parts.hostname or "") or not _URL.fullmatch(url):
         msg = f"{setting}={_shown(url)} is no address; {allowed}"
         raise ConfigurationError(msg)
-    return url.strip()
+    return url
 
 
 _GRPC_PORT: Final = 4317
 _HTTP_PORTS: Final = "port 6006 for Phoenix, 4318 for an OpenTelemetry Collector"
+_URL: Final = re.compile(r"[!-~]+")
+"""Printable ASCII without blanks, as RFC 3986 wants it."""
+_HOST: Final = re.compile(r"[A-Za-z0-9._~-]+|[0-9A-Fa-f:.]+(%[A-Za-z0-9._~-]+)?")
+"""A name, an IPv4 or an IPv6 address."""
 
 
 def _shown(url: str) -> str:
-    """The address as it may be shown: without what stands before an @."""
-    _, at, rest = url.rpartition("@")
-    return f"'***@{rest:.80}'" if at else f"'{url:.80}'"
+    """The address as it may be shown: one line, without what stands before an @ or after a question mark."""
+    hidden = re.sub(r"[?#].*", "?***", url, count=1, flags=re.DOTALL)
+    _, at, rest = hidden.rpartition("@")
+    return f"{'***@' + rest if at else hidden!r:.120}"
 
 
 def _refuse_grpc(env: Environment) -> None:
@@ -176,9 +181,9 @@ def _refuse_grpc(env: Environment) -> None:
 
 
 def _headers(argument: Mapping[str, str] | None, endpoint: Endpoint, env: Environment) -> dict[str, str]:
-    merged = _env_headers(env.get("PHOENIX_CLIENT_HEADERS", "")) if endpoint.is_phoenix else {}
-    merged |= _env_headers(env.get("OTEL_EXPORTER_OTLP_HEADERS", ""))
-    merged |= _env_headers(env.get("OTEL_EXPORTER_OTLP_TRACES_HEADERS", ""))
+    merged = _env_headers("PHOENIX_CLIENT_HEADERS", env) if endpoint.is_phoenix else {}
+    merged |= _env_headers("OTEL_EXPORTER_OTLP_HEADERS", env)
+    merged |= _env_headers("OTEL_EXPORTER_OTLP_TRACES_HEADERS", env)
     merged |= _given_headers("headers", argument)
     api_key = env.get("PHOENIX_API_KEY")
     if api_key and endpoint.is_phoenix:
@@ -186,8 +191,16 @@ def _headers(argument: Mapping[str, str] | None, endpoint: Endpoint, env: Enviro
     return merged
 
 
-def _env_headers(text: str) -> dict[str, str]:
-    return dict(parse_env_headers(text, liberal=True))
+def _env_headers(setting: str, env: Environment) -> dict[str, str]:
+    """``name=value,name=value``, URL-encoded, as OpenTelemetry's specification says."""
+    headers: dict[str, str] = {}
+    for pair in filter(None, map(str.strip, env.get(setting, "").split(","))):
+        name, equals, value = pair.partition("=")
+        if not equals:
+            msg = f"{setting}: an entry without '='; allowed: name=value,name=value, URL-encoded"
+            raise ConfigurationError(msg)
+        headers[unquote(name).strip()] = unquote(value).strip()
+    return _given_headers(setting, headers)
 
 
 def _given_headers(setting: str, headers: object) -> dict[str, str]:
@@ -200,8 +213,8 @@ def _given_headers(setting: str, headers: object) -> dict[str, str]:
         if not isinstance(name, str) or not isinstance(value, str) or not _HEADER_NAME.fullmatch(name):
             msg = f"{setting}: header {name!r:.80} is no header; allowed: names and values that are texts"
             raise ConfigurationError(msg)
-        if "\r" in value or "\n" in value:
-            msg = f"{setting}: the value of header {name!r} has a line break; allowed: one line"
+        if not _HEADER_VALUE.fullmatch(value):
+            msg = f"{setting}: the value of header {name!r} cannot be sent; allowed: printable ASCII in one line"
             raise ConfigurationError(msg)
     return {name.lower(): value for name, value in headers.items()}
 
@@ -221,13 +234,29 @@ def _sampling(argument: str | None, env: Environment) -> Preset:
 
 
 def _transport(env: Environment) -> Transport:
+    certificate, client = _file("CERTIFICATE", env), _file("CLIENT_CERTIFICATE", env)
+    key = _file("CLIENT_KEY", env)
+    context = ssl.create_default_context() if certificate or client else None
+    if context and certificate:
+        _try_pem(lambda: context.load_verify_locations(certificate), *_otlp("CERTIFICATE", env))
+    if context and client:
+        _try_pem(lambda: context.load_cert_chain(client, key), *_otlp("CLIENT_CERTIFICATE", env))
     return Transport(
         timeout=_timeout(env),
         compression=_compression(env),
-        certificate=_file("CERTIFICATE", env),
-        client_certificate=_file("CLIENT_CERTIFICATE", env),
-        client_key=_file("CLIENT_KEY", env),
+        certificate=certificate,
+        client_certificate=client,
+        client_key=key,
     )
+
+
+def _try_pem(load: Callable[[], None], setting: str, path: str) -> None:
+    """Load a certificate now: at the first request the error would be one of delivery, hours later."""
+    try:
+        load()
+    except OSError as error:  # ssl.SSLError is one
+        msg = f"{setting}={path!r:.200} cannot be used ({error.strerror or error}); allowed: a PEM file"
+        raise ConfigurationError(msg) from None
 
 
 def _otlp(name: str, env: Environment) -> tuple[str, str]:

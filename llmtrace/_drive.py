@@ -24,6 +24,23 @@ Open = Callable[[Context], tuple[Span | NoopSpan, Context]]
 """Starts the span below a context; returns it with the context to go on from."""
 
 
+class _Ending:
+    """The end of a span that waits for a coroutine."""
+
+    def __init__(self) -> None:
+        self.then: Callable[[BaseException | None], None] | None = None
+        self.is_over = False
+        self.has_begun = False
+
+    def finish(self, outcome: Outcome, error: BaseException | None = None) -> None:
+        """End the span."""
+        then, self.then = self.then, None
+        if not self.is_over:
+            self.is_over = True
+            if then is not None:
+                then(GeneratorExit() if error is None and outcome is Outcome.ABANDONED else error)
+
+
 class Body:
     """The user's side of a generator: its span, its context between steps, its recording.
 
@@ -40,12 +57,15 @@ class Body:
         self._entered: _scope.Entered | None = None
         self._steps: _scope.Steps | None = None
         self._is_closing = False
+        self._ending = _Ending()
 
     @classmethod
     def of(cls, span: Span, *, is_coroutine: bool = False) -> Body:
         """The body of a generator that a function returned whose span has begun already, and ends with it."""
         body = cls(lambda context: (span, context), is_coroutine=is_coroutine)
-        body._take(span, _scope.present(_scope.current()))
+        body._take(span, with_span(span, _scope.present(_scope.current())))
+        if is_coroutine:
+            span.await_end_of(body._ending)
         body._open_span = None
         return body
 
@@ -94,6 +114,7 @@ class Body:
             self._recording.finish(self._outcome(error), error)
         elif self._is_coroutine and returned is not None:
             span.record_output(returned)
+        self._ending.is_over = True
         if span.is_recording():
             finish(span, error)
 
@@ -189,30 +210,13 @@ def _leave_to_the_driver(generator: AsyncGenerator[Any, Any]) -> None:
     """Instead of closing a collected generator: whoever collects it has collected or closed its driver."""
 
 
-class _Ending:
-    """The end of a span that waits for a coroutine."""
-
-    def __init__(self) -> None:
-        self.then: Callable[[BaseException | None], None] | None = None
-        self.is_over = False
-        self.has_begun = False
-
-    def finish(self, outcome: Outcome, error: BaseException | None = None) -> None:
-        """End the span."""
-        then, self.then = self.then, None
-        if not self.is_over:
-            self.is_over = True
-            if then is not None:
-                then(GeneratorExit() if error is None and outcome is Outcome.ABANDONED else error)
-
-
 class Answer:
     """A coroutine that a function returned whose span has begun already, and ends with it."""
 
     def __init__(self, span: Span, coroutine: Coroutine[Any, Any, Any]) -> None:
         self._ending = _Ending()
         self._coroutine = coroutine
-        self._steps = _scope.Steps(_scope.present(_scope.current()))
+        self._steps = _scope.Steps(with_span(span, _scope.present(_scope.current())))
         span.await_end_of(self._ending)
 
     async def wait(self) -> Any:

@@ -42,7 +42,10 @@ def swallowed(where: str, error: BaseException) -> None:
 
 
 class guarded:  # noqa: N801 - used as a statement: `with guarded("recording output"):`
-    """Run telemetry code so that no Exception of it reaches the app. KeyboardInterrupt and SystemExit pass."""
+    """Run telemetry code so that no exception of it reaches the app, not even a SystemExit that a user's repr raises.
+
+    Only KeyboardInterrupt passes: it is the person at the terminal.
+    """
 
     __slots__ = ("_where",)
 
@@ -53,9 +56,7 @@ class guarded:  # noqa: N801 - used as a statement: `with guarded("recording out
         return None
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> bool:
-        if error is None:
+        if error is None or isinstance(error, KeyboardInterrupt):
             return False
-        if isinstance(error, Exception):
-            swallowed(self._where, error)
-            return True
-        return False
+        swallowed(self._where, error)
+        return True

@@ -36,6 +36,11 @@ class RecordedStream(wrapt.BaseObjectProxy[Any]):
         super().__init__(stream)
         self._self_reader = reader
 
+    @property
+    def __copy__(self) -> Any:
+        # itertools.tee copies what says that it can be copied, as every proxy of wrapt does.
+        raise AttributeError("__copy__")
+
 
 def recorded(stream: object, recording: StreamRecording, steps: Steps) -> RecordedStream:
     """The stream to iterate instead of `stream`.
@@ -55,12 +60,17 @@ def _proxy(stream: object, reader: _Reader) -> RecordedStream:
     return made
 
 
+def _reader(proxy: RecordedStream) -> _Reader:
+    made: _Reader = proxy._self_reader  # noqa: SLF001 - wrapt keeps what begins so on the proxy; of this file
+    return made
+
+
 def _same_or_proxy(proxy: RecordedStream, other: object) -> object:
-    return proxy if other is proxy.__wrapped__ else _proxy(other, proxy._self_reader)
+    return proxy if other is proxy.__wrapped__ else _proxy(other, _reader(proxy))
 
 
 def _step(proxy: RecordedStream, resume: Callable[..., Any], *sent: Any) -> Any:
-    reader = proxy._self_reader
+    reader = _reader(proxy)
     try:
         chunk = reader.steps.run(resume, *sent)
     except StopIteration:
@@ -74,7 +84,7 @@ def _step(proxy: RecordedStream, resume: Callable[..., Any], *sent: Any) -> Any:
 
 
 async def _step_async(proxy: RecordedStream, resume: Callable[..., Any], *sent: Any) -> Any:
-    reader = proxy._self_reader
+    reader = _reader(proxy)
     try:
         chunk = await reader.steps.wait(resume, *sent)
     except StopAsyncIteration:
@@ -88,7 +98,7 @@ async def _step_async(proxy: RecordedStream, resume: Callable[..., Any], *sent: 
 
 
 def _stopped(proxy: RecordedStream, error: BaseException) -> None:
-    recording = proxy._self_reader.recording
+    recording = _reader(proxy).recording
     if isinstance(error, CancelledError) and not isinstance(proxy.__wrapped__, GeneratorType | AsyncGeneratorType):
         # Only the wait for this chunk was cancelled, by a timeout perhaps: unlike a generator the stream may go on.
         recording.unless_more_comes = Outcome.CANCELLED
@@ -97,7 +107,7 @@ def _stopped(proxy: RecordedStream, error: BaseException) -> None:
 
 
 def _closed(proxy: RecordedStream, close: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-    reader = proxy._self_reader
+    reader = _reader(proxy)
     try:
         result = reader.steps.run(close, *args, **kwargs)
     except BaseException as error:
@@ -108,7 +118,7 @@ def _closed(proxy: RecordedStream, close: Callable[..., Any], *args: Any, **kwar
 
 
 async def _closed_async(proxy: RecordedStream, close: Callable[..., Any], *args: Any) -> Any:
-    reader = proxy._self_reader
+    reader = _reader(proxy)
     try:
         result = await reader.steps.wait(close, *args)
     except BaseException as error:
@@ -119,7 +129,7 @@ async def _closed_async(proxy: RecordedStream, close: Callable[..., Any], *args:
 
 
 def _iter(self: RecordedStream) -> Any:
-    return _same_or_proxy(self, self._self_reader.steps.run(iter, self.__wrapped__))
+    return _same_or_proxy(self, _reader(self).steps.run(iter, self.__wrapped__))
 
 
 def _next(self: RecordedStream) -> Any:
@@ -139,7 +149,7 @@ def _close(self: RecordedStream, *args: Any, **kwargs: Any) -> Any:
 
 
 def _aiter(self: RecordedStream) -> Any:
-    return _same_or_proxy(self, self._self_reader.steps.run(aiter, self.__wrapped__))
+    return _same_or_proxy(self, _reader(self).steps.run(aiter, self.__wrapped__))
 
 
 async def _anext(self: RecordedStream) -> Any:

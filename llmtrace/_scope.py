@@ -12,7 +12,7 @@ import asyncio
 import sys
 import threading
 import weakref
-from collections.abc import Awaitable, Callable, ItemsView, Iterator, KeysView, ValuesView
+from collections.abc import Awaitable, Callable, ItemsView, Iterator, ValuesView
 from contextvars import Token
 from inspect import CO_ASYNC_GENERATOR, CO_GENERATOR
 from types import FrameType
@@ -64,7 +64,7 @@ def present(context: Context) -> Context:
 
 
 class Hold:
-    """A context that was entered in a generator's frame, and that the generator may be keeping while it is suspended."""
+    """A context that was entered in a generator's frame, and may be kept while the generator is suspended."""
 
     __slots__ = ("_frame", "_lost", "_place", "_state", "_token", "_who", "context", "outside")
 

@@ -44,7 +44,6 @@ from llmtrace.recorders.items import DocumentAccumulator, ItemAccumulator
 from llmtrace.recorders.shape import Accumulator
 from llmtrace.semconv import trace as keys
 
-_PLAIN: Final = frozenset({str, bool, int, float})
 _ADOPTED: Final = (
     keys.INPUT_VALUE,
     keys.INPUT_MIME_TYPE,
@@ -56,27 +55,31 @@ _ADOPTED: Final = (
 _UNSET_STATUS: Final = Status(StatusCode.UNSET)
 
 
+def is_plain(kind: type) -> bool:
+    """Whether values of exactly this type can be an attribute as they are."""
+    return kind is str or kind is int or kind is bool or kind is float
+
+
 def clean_value(value: object) -> Any:
     """An attribute value of any type -> one that OTLP carries, independent of what the caller does to it later."""
-    if type(value) in _PLAIN:
+    kind = type(value)  # by identity: a foreign object may lie about its class, or its metaclass raise when compared
+    if is_plain(kind):
         return value
-    if isinstance(value, list | tuple) and all(type(item) in _PLAIN for item in value):
-        return tuple(value)
-    if isinstance(value, str):
-        return str.__str__(value)
-    if isinstance(value, list | tuple | dict):
-        return to_json(value)
-    return to_text(value)
+    if kind is list or kind is tuple:
+        items: tuple[object, ...] = tuple(value)  # type: ignore[arg-type] # it is a list or a tuple
+        return items if all(is_plain(type(item)) for item in items) else to_json(items)
+    return to_json(value) if kind is dict else to_text(value)
 
 
 def clean_attributes(attributes: Mapping[str, Any] | None) -> Attributes:
     """User-given attributes -> ours; None values are left out, as OpenTelemetry demands."""
     cleaned: Attributes = {}
-    if attributes:
-        with guarded("reading attributes"):
-            for key, value in attributes.items():
-                if value is not None:
-                    cleaned[key if type(key) is str else to_text(key)] = clean_value(value)
+    if attributes is None:
+        return cleaned
+    with guarded("reading attributes"):
+        for key, value in attributes.items():
+            if value is not None:
+                cleaned[key if type(key) is str else to_text(key)] = clean_value(value)
     return cleaned
 
 
@@ -94,6 +97,8 @@ class Span(sdk.Span):
     _record_exception = True
     _set_status_on_exception = True
     adopts = False
+    _adopted_at: float = float("inf")
+    _adopted: frozenset[str] = frozenset()
 
     def __init__(  # the SDK's constructor builds locks and bounded containers that cost more than the whole span
         self,
@@ -134,12 +139,14 @@ class Span(sdk.Span):
         """Take over who asked, what was asked and what came out, from the span that really did the work.
 
         Phoenix shows a trace, and each turn of a session, by its root span; behind a web framework that is the HTTP
-        request, which knows nothing of them.
+        request, which knows nothing of them. Of several workers the one that started first counts: the outermost.
         """
-        for key in _ADOPTED:
-            value = child._attributes.get(key)
-            if value is not None and key not in self._attributes:
-                self.put({key: value})
+        if child.started < self._adopted_at:
+            self._adopted_at = child.started
+            present = self._attributes.keys() - self._adopted
+            taken = {key: child._attributes[key] for key in _ADOPTED if key in child._attributes and key not in present}
+            self._adopted = frozenset(taken)
+            self.put(taken)
 
     @property
     def root(self) -> Span:
@@ -149,10 +156,11 @@ class Span(sdk.Span):
     def set_attribute(self, key: str, value: Any) -> None:
         """Set one attribute. Any value is taken; what OTLP does not carry becomes text."""
         if self._end_time is None and value is not None:
-            if type(value) in _PLAIN and type(key) is str:
+            if type(key) is str and is_plain(type(value)):
                 self._attributes[key] = value
             else:
-                self._attributes.update(clean_attributes({key: value}))
+                with guarded("setting an attribute"):
+                    self._attributes[to_text(key)] = clean_value(value)
 
     def set_attributes(self, attributes: Mapping[str, Any]) -> None:
         """Set several attributes."""
@@ -176,6 +184,12 @@ class Span(sdk.Span):
         """Take back an event of ours that a later one replaces."""
         if self._end_time is None and event in self._events:
             self._own("_events").remove(event)
+
+    def drop_attributes(self, prefix: str) -> None:
+        """Take back the attributes under a prefix of ours."""
+        if self._end_time is None:
+            for key in [key for key in self._attributes if key.startswith(prefix)]:
+                del self._attributes[key]
 
     def add_link(self, context: SpanContext, attributes: ApiAttributes = None) -> None:
         """Link to another span."""

@@ -5,6 +5,9 @@
 
 from __future__ import annotations
 
+# Registers its fork hook before the SDK's provider registers one that needs it: the other way round a forked child
+# waits for ever, on a lock that only the later hook would renew.
+import concurrent.futures.thread  # noqa: F401
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from time import time_ns

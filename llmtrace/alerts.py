@@ -47,10 +47,10 @@ def tag_alert(
         segment: who is affected, e.g. ``{"tier": "premium"}``.
         span: the span to tag; default: the current one.
     """
-    target = get_current_span() if span is None else span
-    if not target.is_recording():
-        return
     with guarded("tagging an alert"):
+        target = get_current_span() if span is None else span
+        if not target.is_recording():
+            return
         tag = AlertTag(
             _severity(severity),
             reason=_text(reason),
@@ -76,6 +76,10 @@ def put_tag(span: ApiSpan, tag: AlertTag) -> None:
         span.drop_event(present)
     span.add_event(alert.EVENT_NAME, attributes)
     if _is_worse(tag.severity, _attribute(span, alert.SEVERITY)):
+        if isinstance(span, Span):
+            span.drop_attributes(
+                alert.PREFIX
+            )  # of the milder tag nothing stays: its team would be told of the wrong one
         span.set_attributes(attributes)
     root = span.root if isinstance(span, Span) else span
     if _is_worse(tag.severity, _attribute(root, alert.TRACE_SEVERITY)):

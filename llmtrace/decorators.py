@@ -11,7 +11,9 @@ import inspect
 import sys
 import types
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Any, Final, TypeVar, cast, overload
 
 import wrapt
@@ -149,8 +151,8 @@ def _recorded(plan: _Plan, span: Span | NoopSpan, result: Any) -> Any:
 
 
 _GOING_ON: Final = frozenset({types.GeneratorType, types.AsyncGeneratorType, types.CoroutineType})
-_OURS_ALONE: Final = 4
-"""References to a result that only we hold: the caller's variable and argument, ours, and the count's own."""
+_OURS_ALONE: Final = 3
+"""References to a result that only we hold: the caller's variable, ours, and the count's own."""
 
 
 def _going_on(plan: _Plan, span: Span, result: Any) -> Any:
@@ -255,6 +257,8 @@ class _BoundDecorated(wrapt.BoundFunctionWrapper[..., Any]):
     """A decorated function bound to its instance or class."""
 
     def __reduce_ex__(self, protocol: Any) -> Any:
+        if isinstance(self.__wrapped__, types.FunctionType):
+            return _found, (self.__module__, self.__qualname__)
         return self.__wrapped__.__reduce_ex__(protocol)
 
     def __copy__(self) -> _BoundDecorated:
@@ -274,8 +278,9 @@ class _Decorated(wrapt.FunctionWrapper[..., Any]):
         self._self_made_of = (function, kind, name)
 
     def __reduce_ex__(self, protocol: Any) -> Any:
-        if _found_by_name(self):
-            return self.__qualname__
+        with suppress(AttributeError, ImportError):
+            if _found(self.__module__, self.__qualname__) is self:
+                return self.__qualname__
         return _Decorated, self._self_made_of
 
     def __copy__(self) -> _Decorated:
@@ -285,12 +290,9 @@ class _Decorated(wrapt.FunctionWrapper[..., Any]):
         return self
 
 
-def _found_by_name(function: Any) -> bool:
-    """Whether a function stands in its module under its own name, as pickle looks it up."""
-    found: Any = sys.modules.get(getattr(function, "__module__", None) or "")
-    for name in getattr(function, "__qualname__", "").split("."):
-        found = getattr(found, name, None)
-    return found is function
+def _found(module: str, name: str) -> Any:
+    """What stands in a module under a qualified name, as pickle looks it up."""
+    return functools.reduce(getattr, name.split("."), import_module(module))
 
 
 def _decorated(function: Any, kind: str, name: str | None) -> Any:

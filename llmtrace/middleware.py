@@ -60,6 +60,7 @@ class TraceIdMiddleware:
 
     async def _serve_in_span(self, scope: Scope, receive: Receive, send: Send) -> None:
         span = _server_span(scope)
+        prefix = len(scope.get("root_path") or "")
         token = _scope.attach(with_span(span, _scope.current()))
         error: BaseException | None = None
         try:
@@ -70,7 +71,7 @@ class TraceIdMiddleware:
         finally:
             _scope.detach(token)
             with guarded("naming a request"):
-                _name_by_route(span, scope)
+                _name_by_route(span, scope, prefix)
             finish(span, error)
 
 
@@ -89,10 +90,14 @@ def _server_span(scope: Scope) -> Span | NoopSpan:
     return span
 
 
-def _name_by_route(span: ApiSpan, scope: Scope) -> None:
-    """Name the span by the route's template, known only after routing: a raw path would make a name for each id."""
+def _name_by_route(span: ApiSpan, scope: Scope, prefix: int) -> None:
+    """Name the span by the route's template, known only after routing: a raw path would make a name for each id.
+
+    `prefix` is the length of the path under which a proxy serves the application; what stands behind it is a mount.
+    """
     template = getattr(scope.get("route"), "path", None)
     if isinstance(template, str):
+        template = str(scope.get("root_path") or "")[prefix:] + template
         span.set_attribute(http.HTTP_ROUTE, template)
         span.update_name(f"{scope.get('method', 'websocket')} {template}")
 

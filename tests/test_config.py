@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+import subprocess
 
 import httpx
 import pytest
@@ -348,7 +349,20 @@ def test_alerts_are_the_argument_or_the_variable_or_off():
 def test_opentelemetrys_transport_variables_are_honoured(infix, tmp_path):
     """Timeout, compression and certificates come from OpenTelemetry's variables, those for traces first."""
     pem = tmp_path / "ca.pem"
-    pem.touch()
+    made = [
+        "openssl",
+        "req",
+        "-x509",
+        "-newkey",
+        "ec",
+        "-pkeyopt",
+        "ec_paramgen_curve:P-256",
+        "-nodes",
+        "-subj",
+        "/CN=x",
+    ]
+    subprocess.run([*made, "-subj", "/CN=x", "-keyout", pem.with_suffix(".key"), "-out", pem], check=True, capture_output=True)
+    pem.write_text(pem.with_suffix(".key").read_text() + pem.read_text())
     prefix = f"OTEL_EXPORTER_OTLP_{infix}"
     names = ("CERTIFICATE", "CLIENT_CERTIFICATE", "CLIENT_KEY")
     env = {f"{prefix}TIMEOUT": "2.5", f"{prefix}COMPRESSION": "gzip", **{prefix + name: str(pem) for name in names}}

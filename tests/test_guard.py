@@ -41,12 +41,17 @@ def test_the_text_of_an_error_is_not_logged(lenient, caplog):
     assert not any(entry.exc_info for entry in caplog.records)
 
 
-@pytest.mark.parametrize("kind", [KeyboardInterrupt, SystemExit])
-def test_what_ends_the_process_passes(lenient, counts, kind):
-    """Ctrl-C and sys.exit are not ours to keep."""
-    with pytest.raises(kind):
-        fail(kind())
+def test_what_ends_the_process_passes(lenient, counts):
+    """Ctrl-C is not ours to keep."""
+    with pytest.raises(KeyboardInterrupt):
+        fail(KeyboardInterrupt())
     assert counts() == {}
+
+
+def test_a_system_exit_is_an_error_like_any_other(lenient, counts):
+    """In our own code it can only come from a value that the app gave us: it ends nothing."""
+    fail(SystemExit(1))
+    assert counts() == {"lost.internal_error": 1}
 
 
 def test_in_our_own_tests_nothing_is_swallowed(strict):

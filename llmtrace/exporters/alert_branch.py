@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 from opentelemetry.sdk.trace import Event
 from opentelemetry.trace import Status
@@ -41,8 +43,12 @@ def slim(record: SpanRecord, tags: list[Event]) -> SpanRecord:
     """A tagged span without content: no messages, no exception text, no status description, no links."""
     return replace(
         record,
-        attributes={key: value for key, value in record.attributes.items() if alert.is_slim_key(key)},
-        events=tags,
+        attributes=_only_slim(record.attributes),
+        events=[Event(tag.name, _only_slim(tag.attributes or {}), tag.timestamp) for tag in tags],
         links=(),
         status=Status(record.status.status_code),
     )
+
+
+def _only_slim(attributes: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in attributes.items() if alert.is_slim_key(key)}

@@ -59,6 +59,8 @@ class _Attempt:
     said: str = ""
     wait: float | None = None
     """Seconds that the server asked us to wait."""
+    rejected: int = 0
+    """Spans that a successful answer says were not taken."""
 
 
 class Delivery:
@@ -81,7 +83,7 @@ class Delivery:
         self._destination = destination
         self._capacity = capacity
         self._make_client = client or destination.client
-        self._said_at = float("-inf")
+        self._said_at: dict[str, float] = {}
         self._away = False
         self._closed_at: float | None = None
         self._renew()
@@ -90,6 +92,7 @@ class Delivery:
         self._waiting: deque[SpanRecord] = deque()
         self._in_flight = 0
         self._abandoned = 0
+        self._is_closed = False
         self._changed = threading.Condition()
         self._hurry = False
         self._thread: threading.Thread | None = None
@@ -97,6 +100,9 @@ class Delivery:
     def offer(self, record: SpanRecord) -> None:
         """Take a record; where the queue is full the oldest one is lost."""
         with self._changed:
+            if self._is_closed:
+                stats.lose(Loss.SHUTDOWN)
+                return
             if len(self._waiting) >= self._capacity:
                 self._waiting.popleft()
                 stats.lose(Loss.QUEUE_FULL)
@@ -119,9 +125,12 @@ class Delivery:
     def close(self, deadline: float) -> bool:
         """Send what is left until `deadline`; what then remains is lost and counted."""
         with self._changed:
+            if self._is_closed:
+                return not self._abandoned
             self._closed_at = deadline
         self.flush(deadline)
         with self._changed:
+            self._is_closed = True
             self._abandoned += len(self._waiting) + self._in_flight
             self._waiting.clear()
             self._changed.notify_all()
@@ -162,17 +171,17 @@ class Delivery:
         while True:
             attempt = self._attempt(client, body, headers)
             if attempt.outcome is _Outcome.DELIVERED:
-                stats.add("delivered", len(batch))
-                self._say_back()
+                self._count_delivered(len(batch), attempt.rejected)
                 return
             if attempt.outcome is _Outcome.REFUSED_FOR_GOOD:
                 stats.lose(Loss.REJECTED, len(batch))
-                self._say(f"refuses spans for good ({attempt.said}): {len(batch)} lost", level=logging.ERROR)
+                self._say("refused", f"refuses spans for good ({attempt.said}): {len(batch)} lost", logging.ERROR)
                 return
             self._say_away(attempt.said)
             if not self._may_try_again(attempt, pause):
                 with self._changed:
                     self._abandoned += len(batch)
+                    self._in_flight = 0
                 return
             pause = min(LONGEST_PAUSE, pause * 2)
 
@@ -190,26 +199,21 @@ class Delivery:
         except Exception as error:  # noqa: BLE001 - whatever the network or a proxy does, the spans wait
             return _Attempt(_Outcome.TRY_AGAIN, _short(error))
         if answer.is_success:
-            self._count_rejected(answer.content)
-            return _Attempt(_Outcome.DELIVERED)
+            return _Attempt(_Outcome.DELIVERED, rejected=_rejected(answer.content))
         said = f"HTTP {answer.status_code}"
         if answer.status_code in _RETRIED or answer.is_server_error:
             return _Attempt(_Outcome.TRY_AGAIN, said, _retry_after(answer))
         return _Attempt(_Outcome.REFUSED_FOR_GOOD, said)
 
-    def _count_rejected(self, content: bytes) -> None:
-        """A 2xx may still say that some spans were refused."""
-        if not content:
-            return
-        response = ExportTraceServiceResponse()
-        try:
-            response.ParseFromString(content)
-        except Exception:  # noqa: BLE001 - a backend that answers 2xx with something else has still taken the spans
-            return
-        rejected = response.partial_success.rejected_spans
+    def _count_delivered(self, sent: int, rejected: int) -> None:
+        rejected = min(sent, rejected)
+        stats.add("delivered", sent - rejected)
         if rejected:
             stats.lose(Loss.REJECTED, rejected)
-            self._say(f"rejected {rejected} spans of a batch (partial_success)")
+            self._say("rejected", f"rejected {rejected} spans of a batch (partial_success)")
+        if self._away:
+            self._away = False
+            logger.info("llmtrace: %s takes spans again", self._destination.shown)
 
     def _may_try_again(self, attempt: _Attempt, pause: float) -> bool:
         """Wait before the next attempt; False where there is no time for one."""
@@ -228,18 +232,25 @@ class Delivery:
     def _say_away(self, said: str) -> None:
         if not self._away:
             self._away = True
-            self._say(f"does not take spans ({said}); up to {self._capacity} wait in memory, your app is not affected")
+            waits = f"up to {self._capacity} wait in memory, your app is not affected"
+            self._say("away", f"does not take spans ({said}); {waits}")
 
-    def _say_back(self) -> None:
-        if self._away:
-            self._away = False
-            self._say("takes spans again", level=logging.INFO)
-
-    def _say(self, what: str, level: int = logging.WARNING) -> None:
+    def _say(self, trouble: str, what: str, level: int = logging.WARNING) -> None:
+        """Log one line about a trouble, at most one in `SAY_EVERY` seconds."""
         now = time.monotonic()
-        if level <= logging.INFO or now - self._said_at >= SAY_EVERY:
-            self._said_at = now if level > logging.INFO else self._said_at
+        if now - self._said_at.get(trouble, float("-inf")) >= SAY_EVERY:
+            self._said_at[trouble] = now
             logger.log(level, "llmtrace: %s %s", self._destination.shown, what)
+
+
+def _rejected(content: bytes) -> int:
+    """How many spans a successful answer says were not taken."""
+    response = ExportTraceServiceResponse()
+    try:
+        response.ParseFromString(content)
+    except Exception:  # noqa: BLE001 - a backend that answers 2xx with something else has still taken the spans
+        return 0
+    return max(0, response.partial_success.rejected_spans)
 
 
 def _short(error: Exception) -> str:

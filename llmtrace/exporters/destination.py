@@ -15,7 +15,7 @@ class Destination:
     """Where spans go, and how."""
 
     name: str
-    url: str
+    url: str = field(repr=False)
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     timeout: float = 10.0
     compression: str | None = None

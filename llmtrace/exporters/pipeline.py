@@ -107,8 +107,9 @@ class Pipeline(SpanProcessor):
                 self._hurry.wait(self._gather)
             self._arrived.clear()
             self._drain()
-            if not self._waiting:
-                self._idle.set()
+            self._idle.set()
+            if self._waiting:  # a span that ended between the last look and this line is not idleness
+                self._idle.clear()
 
     def _drain(self) -> None:
         for _ in range(len(self._waiting)):
@@ -123,7 +124,8 @@ class Pipeline(SpanProcessor):
             record = step(record)
         if record is not None:
             for sink in self._sinks:
-                sink.offer(record)
+                with guarded("handing on a span"):
+                    sink.offer(record)
 
     def flush(self, deadline: float) -> bool:
         """Work on all that has ended, then flush the sinks; False where `deadline` (time.monotonic()) passed first."""

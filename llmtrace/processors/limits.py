@@ -215,7 +215,9 @@ class _Fitting:
 
     def _cut(self, attributes: dict[str, Any], allowed: int) -> None:
         for key, value in list(attributes.items()):
-            if isinstance(value, str):
+            if self._margin and key.startswith(keys.TRUNCATED_PREFIX) and isinstance(value, int):
+                attributes[key] = abs(value)  # below zero it would be ours; see `_short`
+            elif isinstance(value, str):
                 attributes[key] = _short(value, allowed, self._margin, attributes, keys.TRUNCATED_PREFIX + key)
             elif type(value) not in _FIXED:
                 attributes[key] = _short_value(value, allowed, attributes, keys.TRUNCATED_PREFIX + key)

@@ -59,7 +59,8 @@ async def _serve(
 ) -> None:
     clock = SystemClock()
     async with httpx.AsyncClient(follow_redirects=False, trust_env=False) as client:
-        tools = Toolbox(client, clock, config.external_url or _url(listening), _print)
+        external = config.external_url or _url(listening)
+        tools = Toolbox(client, clock, external, _print, lambda _incident: "")
         store = SqlStore(database)
         dispatcher = Dispatcher(config, store, build_notifiers(config, tools), clock, random.SystemRandom().random)
         inbox = GroupCommit(lambda alerts: store.accept(alerts, clock.now()), dispatcher.wake)
@@ -96,6 +97,7 @@ def build_web(
             Route("/api/v1/alerts", listing("alerts", records.alerts)),
             Route("/api/v1/decisions", listing("decisions", records.decisions)),
             Route("/api/v1/deliveries", listing("deliveries", records.deliveries)),
+            Route("/api/v1/incidents", listing("incidents", records.incidents)),
         ],
         middleware=[Middleware(OnlyHosts, hosts=hosts)],
     )

@@ -5,45 +5,69 @@ It knows the order of the steps. Whoever wants to know what would happen (a test
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
 from llmtrace.router.config import RouterConfig
-from llmtrace.router.model import Alert, Candidate, Decision, Reason
-from llmtrace.router.ports import Recall, Stage
+from llmtrace.router.model import Alert, AlertState, Candidate, Decision, Policy, Reason, Status
+from llmtrace.router.ports import Over, Recall
 from llmtrace.router.routing import tiers, tree
 from llmtrace.router.stages.dedup import deduplicate
 from llmtrace.router.stages.grouping import due_at, group_of
+from llmtrace.router.stages.resolution import after, resolve
 
-STAGES: Final[tuple[Stage, ...]] = (deduplicate,)
 UNROUTED: Final = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class Deciding:
+    """The decision bound to a configuration and a moment."""
+
+    config: RouterConfig
+    now: datetime
+
+    def decide(self, alert: Alert, recall: Recall) -> tuple[Decision, ...]:
+        """One decision for each route that applies, at least one."""
+        return decide(alert, self.config, recall, self.now)
+
+    def expire(self, over: Over, recall: Recall) -> Decision:
+        """That an alert is over by itself."""
+        reason = Reason.RESOLVE_AFTER if over.alert.ends_at is None else Reason.RESOLVE_TIMEOUT
+        due = None if over.state.told_at is None else due_at(over.policy, recall.group(over.group.key), self.now)
+        state = AlertState(Status.RESOLVED, over.alert.severity, None, None)
+        return Decision(over.route, over.policy, reason, over.group, due, self.config.hash, state)
 
 
 def decide(alert: Alert, config: RouterConfig, recall: Recall, now: datetime) -> tuple[Decision, ...]:
     """One decision for each route that applies, at least one."""
-    routes = [(node.id, tiers.policy(node, alert.severity), Reason.NEW) for node in tree.route(alert, config.routes)]
+    routes: Sequence[tuple[str, Policy, Reason]] = [
+        (node.id, tiers.policy(node, alert.severity), Reason.NEW) for node in tree.route(alert, config.routes)
+    ]
     return tuple(
-        _decide(Candidate(alert, route, policy, reason, recall.told(route, alert.fingerprint), now), config, recall)
+        _decide(alert, route, policy, reason, config, recall, now)
         for route, policy, reason in routes or [(UNROUTED, config.unrouted, Reason.NO_ROUTE)]
     )
 
 
-def _decide(candidate: Candidate, config: RouterConfig, recall: Recall) -> Decision:
-    group = group_of(candidate.alert, candidate.route, candidate.policy)
-    if candidate.policy.receivers:
-        reason = _through_stages(candidate)
-        due = None if reason.suppresses else due_at(candidate.policy, recall.group(group.key), candidate.now)
-    else:
-        reason, due = _unheard(candidate.reason), None
-    return Decision(candidate.route, candidate.policy, reason, group, due, config.hash)
+def _decide(
+    alert: Alert, route: str, policy: Policy, reason: Reason, config: RouterConfig, recall: Recall, now: datetime
+) -> Decision:
+    group = group_of(alert, route, policy)
+    state, incident = recall.state(route, alert.fingerprint), recall.incident(group.key)
+    judged = _judge(Candidate(alert, route, policy, reason, state, incident, now), config, recall)
+    due = None if judged.reason.suppresses else due_at(policy, recall.group(group.key), now)
+    if not policy.receivers:
+        due, judged = None, replace(judged, reason=_unheard(judged.reason))
+    state = after(judged, notifies=due is not None)
+    return Decision(route, policy, judged.reason, group, due, config.hash, state, judged.hold)
 
 
-def _through_stages(candidate: Candidate) -> Reason:
-    for stage in STAGES:
-        candidate = stage(candidate)
-        if candidate.reason.suppresses:
-            break
-    return candidate.reason
+def _judge(candidate: Candidate, _config: RouterConfig, _recall: Recall) -> Candidate:
+    if candidate.alert.status is Status.RESOLVED:
+        return resolve(candidate)
+    return deduplicate(candidate)
 
 
 def _unheard(reason: Reason) -> Reason:

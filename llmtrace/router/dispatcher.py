@@ -9,15 +9,15 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Final
 
 from llmtrace.router.config import RouterConfig
-from llmtrace.router.decide import decide
-from llmtrace.router.model import Alert, Attempt, Decision, Delivery, Destination, Outcome, Receipt
+from llmtrace.router.decide import Deciding
+from llmtrace.router.model import Attempt, Delivery, Destination, Outcome, Receipt
 from llmtrace.router.notifiers.retry import settle
-from llmtrace.router.ports import Clock, Notifier, Recall, Store, StoreError
+from llmtrace.router.ports import Clock, Desk, Notifier, Store, StoreError
 
 BATCH: Final = 500
 """Alerts or groups in one transaction: the writer is never held for long."""
@@ -46,6 +46,7 @@ class Dispatcher:
         self._config = config
         self._store = store
         self._notifiers = notifiers
+        self._desk = Desk(list(notifiers))
         self._clock = clock
         self._jitter = jitter
         self._wake = asyncio.Event()
@@ -119,10 +120,8 @@ class Dispatcher:
         if not self._retired:
             self._retire(now)
         self._write_finished()
-        decided = self._store.decide(self._decide_at(now), now, BATCH)
-        flushed = self._store.flush(list(self._notifiers), now, BATCH)
         # In a storm the first pages go out before the last alert is decided.
-        more = BATCH in (decided, flushed)
+        more = self._store.advance(Deciding(self._config, now), self._desk, list(self._under_way), now, BATCH)
         return self._claim(now), now if more else self._store.next_due(now)
 
     def _retire(self, now: datetime) -> None:
@@ -130,9 +129,6 @@ class Dispatcher:
         if retired:
             _log.error("%d deliveries of the last run end: their receivers are not configured any more", retired)
         self._retired = True
-
-    def _decide_at(self, now: datetime) -> Callable[[Alert, Recall], Sequence[Decision]]:
-        return lambda alert, recall: decide(alert, self._config, recall, now)
 
     def _claim(self, now: datetime) -> list[Delivery]:
         busy = Counter(destination for destination, _ in self._under_way.values())

@@ -11,10 +11,13 @@ import operator
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from functools import cache
 from types import MappingProxyType
 from typing import Final
+
+from llmtrace.router.model import Alert
 
 
 class Operator(StrEnum):
@@ -78,6 +81,22 @@ class Matcher:
     def __str__(self) -> str:
         escaped = self.value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
         return f'{self.name}{self.operator}"{escaped}"'
+
+
+@dataclass(frozen=True, slots=True)
+class Silence:
+    """Whoever matches is not told from ``starts_at`` until ``ends_at``, because of ``comment``."""
+
+    id: str
+    matchers: tuple[Matcher, ...]
+    starts_at: datetime
+    ends_at: datetime
+    created_by: str
+    comment: str
+
+    def mutes(self, alert: Alert, now: datetime) -> bool:
+        """Whether the alert is not to be told now."""
+        return self.starts_at <= now < self.ends_at and all_match(self.matchers, alert.labels, alert.annotations)
 
 
 def parse(text: str) -> Matcher:

@@ -1,16 +1,29 @@
-"""What the router's parts need of each other, as small Protocols: clock, notifier, stage, recall, store."""
+"""What the router's parts need of each other, as small Protocols: clock, notifier, recall, store, records."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 import httpx
 from pydantic import BaseModel
 
-from llmtrace.router.model import Alert, Attempt, Candidate, Decision, Delivery, Destination, GroupState, Receipt, Told
+from llmtrace.router.model import (
+    Act,
+    Alert,
+    AlertState,
+    Attempt,
+    Decision,
+    Delivery,
+    Destination,
+    Group,
+    GroupState,
+    Incident,
+    Policy,
+    Receipt,
+)
 
 Row = Mapping[str, object]
 """A row of the reading API, ready for JSON."""
@@ -23,24 +36,38 @@ class Clock(Protocol):
         """The present, aware of its zone."""
 
 
-class Stage(Protocol):
-    """One look at a candidate: returns it as it is, or with another reason."""
-
-    def __call__(self, candidate: Candidate, /) -> Candidate:
-        """Judge it, without I/O."""
-
-
 class Recall(Protocol):
     """What a decision may know of the past."""
 
-    def told(self, route: str, fingerprint: str) -> Told | None:
-        """What the route last told about this fingerprint."""
+    def state(self, route: str, fingerprint: str) -> AlertState | None:
+        """What the route remembers of this fingerprint."""
 
     def group(self, key: str) -> GroupState | None:
         """When the group was last told and is due."""
 
+    def incident(self, key: str) -> Incident | None:
+        """The group's incident that is not resolved yet."""
 
-Decider = Callable[[Alert, Recall], Sequence[Decision]]
+
+@dataclass(frozen=True, slots=True)
+class Over:
+    """An alert whose time is over on one of its routes, with what the route remembers."""
+
+    alert: Alert
+    route: str
+    policy: Policy
+    group: Group
+    state: AlertState
+
+
+class Decider(Protocol):
+    """The pure decision, bound to a configuration and a moment."""
+
+    def decide(self, alert: Alert, recall: Recall) -> Sequence[Decision]:
+        """One decision for each route that applies, at least one."""
+
+    def expire(self, over: Over, recall: Recall) -> Decision:
+        """That an alert is over by itself."""
 
 
 class Notifier(Protocol):
@@ -51,6 +78,14 @@ class Notifier(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Rate:
+    """How much a destination takes: ``burst`` at once, ``burst`` again in each ``period``."""
+
+    burst: int
+    period: timedelta
+
+
+@dataclass(frozen=True, slots=True)
 class Toolbox:
     """What a notifier may use of the world outside."""
 
@@ -58,6 +93,12 @@ class Toolbox:
     clock: Clock
     external_url: str
     print: Callable[[str], None]
+    acknowledge_url: Callable[[int], str]
+    """The signed link by which a reader acknowledges an incident."""
+
+
+def _no_key(_settings: Any) -> str:
+    return ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +107,15 @@ class NotifierKind:
 
     settings: type[BaseModel]
     build: Callable[[Any, Toolbox], Notifier]
+    rate: Rate | None = None
+    rate_key: Callable[[Any], str] = _no_key
+    """Receivers with the same key share the rate. It may be a secret: it is hashed before it is kept."""
+    acknowledges: bool = False
+    """Whether it tells that an incident was acknowledged."""
+    coalesces: bool = False
+    """Whether a newer message about a group replaces older ones that still wait."""
+    escalates: bool = False
+    """Whether the destination escalates by itself."""
 
 
 class Inbox(Protocol):
@@ -83,17 +133,26 @@ class StoreError(Exception):
     """The database could not do what it was asked; nothing of it was done."""
 
 
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """Whom a turn can tell: all destinations, and those among them that hear of acknowledgements or coalesce."""
+
+    destinations: Collection[Destination]
+    acknowledging: Collection[Destination] = ()
+    coalescing: Collection[Destination] = ()
+    fallback: str | None = None
+    """The receiver that is told what another one did not take."""
+    fallback_after: timedelta = timedelta(minutes=10)
+
+
 class Store(Protocol):
     """The durable side of the dispatcher. Each call is one transaction; all of them block and raise StoreError."""
 
     def retire(self, destinations: Collection[Destination], now: datetime) -> int:
         """End the deliveries to destinations that are not among these any more; returns how many."""
 
-    def decide(self, decider: Decider, now: datetime, limit: int) -> int:
-        """Decide the oldest undecided alerts, at most ``limit``; returns how many."""
-
-    def flush(self, destinations: Collection[Destination], now: datetime, limit: int) -> int:
-        """Turn at most ``limit`` groups that are due into a notification each, with a delivery to each destination."""
+    def advance(self, decider: Decider, desk: Desk, busy: Collection[int], now: datetime, limit: int) -> bool:
+        """Decide, expire, escalate and notify what is due, at most ``limit`` of each; whether there may be more."""
 
     def claim(self, destination: Destination, busy: Collection[int], now: datetime, limit: int) -> list[Delivery]:
         """Deliveries that are due, without those in ``busy``, and none before an older one of its group."""
@@ -102,7 +161,14 @@ class Store(Protocol):
         """Write what became of deliveries."""
 
     def next_due(self, now: datetime) -> datetime | None:
-        """When the next group or delivery comes due, after ``now``."""
+        """When the next thing comes due, after ``now``."""
+
+
+class Desktop(Protocol):
+    """What people do to incidents and silences. Each call is one transaction that blocks and may raise StoreError."""
+
+    def act(self, incident_id: int, act: Act, who: str, desk: Desk, now: datetime) -> bool | None:
+        """Acknowledge or resolve; False where it was so already, None where there is no such incident."""
 
 
 class Records(Protocol):
@@ -117,9 +183,21 @@ class Records(Protocol):
     def deliveries(self, limit: int, before: int | None) -> list[Row]:
         """Who was told, and what the destination answered."""
 
+    def incidents(self, limit: int, before: int | None) -> list[Row]:
+        """What is or was open, and who reacted."""
+
     def ping(self) -> None:
         """Read one row.
 
         Raises:
             StoreError: where that fails.
         """
+
+
+class Auditor(Protocol):
+    """Where what happened is written down for good."""
+
+    def add(
+        self, kind: str, body: Mapping[str, Any], alert_id: int | None = None, incident_id: int | None = None
+    ) -> None:
+        """One entry, of the transaction's time."""

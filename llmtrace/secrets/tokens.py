@@ -6,7 +6,7 @@ A new kind is one line in the table.
 from __future__ import annotations
 
 import re
-from functools import partial
+from functools import cache, partial
 from typing import Final, NamedTuple
 
 from llmtrace.secrets.marks import mark
@@ -97,21 +97,20 @@ _WORD_STARTS: Final = (
 )
 
 
+@cache
 def _pattern(token: Token) -> re.Pattern[str]:
+    """Compiled when a text first shows the anchor: most processes never see most kinds."""
     anchors = "|".join(re.escape(anchor) for anchor in token.anchors)
     # The look at what stands before comes after the anchor: so the engine can leap from anchor to anchor.
     starts = _WORD_STARTS.format(anchors) if token.is_word else ""
     return re.compile(f"(?:{anchors}){starts}{token.body}")
 
 
-_PATTERNS: Final = tuple((token.anchors, token.kind, _pattern(token)) for token in TOKENS)
-
-
 def hide_tokens(text: str) -> str:
     """Replace each token of the table; next to an AWS access key id also the secret key."""
-    for anchors, kind, pattern in _PATTERNS:
-        if any(anchor in text for anchor in anchors):
-            text = pattern.sub(partial(_replacement, kind), text)
+    for token in TOKENS:
+        if any(anchor in text for anchor in token.anchors):
+            text = _pattern(token).sub(partial(_replacement, token.kind), text)
     if mark("aws_access_key") in text:
         text = _AWS_SECRET.sub(_aws_secret, text)
     return text

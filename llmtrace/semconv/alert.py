@@ -15,6 +15,7 @@ from typing import Final
 from llmtrace.semconv import trace
 
 EVENT_NAME: Final = "llmtrace.alert"
+PREFIX: Final = "llmtrace.alert."
 SEVERITY: Final = "llmtrace.alert.severity"
 KEY: Final = "llmtrace.alert.key"
 REASON: Final = "llmtrace.alert.reason"
@@ -136,7 +137,7 @@ _SLIM_KEYS: Final = frozenset(
         TRACE_SEVERITY,
     }
 )
-_SLIM_PREFIXES: Final = ("llmtrace.alert.", "llm.token_count.", "llm.cost.")
+_SLIM_PREFIXES: Final = (PREFIX, "llm.token_count.", "llm.cost.")
 
 
 def is_slim_key(key: str) -> bool:

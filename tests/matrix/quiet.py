@@ -11,8 +11,17 @@ from typing import Any
 import pytest
 
 
+@pytest.fixture(scope="module")
+def small_heap() -> Iterator[None]:
+    """A collection looks at what the tests made, not at every module: thousands of collections are made here."""
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
+
+
 @pytest.fixture
-def quiet(caplog: pytest.LogCaptureFixture, recwarn: pytest.WarningsRecorder) -> Iterator[None]:
+def quiet(small_heap: None, caplog: pytest.LogCaptureFixture, recwarn: pytest.WarningsRecorder) -> Iterator[None]:
     """Nothing is logged by anybody, at any level, and nothing is warned of."""
     caplog.set_level(logging.NOTSET)
     yield

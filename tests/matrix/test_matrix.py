@@ -27,13 +27,13 @@ from matrix_cases import (
     generator,
 )
 from opentelemetry.sdk.trace import ReadableSpan
-from quiet import quiet, run, settle
+from quiet import quiet, run, settle, small_heap
 
 import llmtrace
 
 pytest_plugins = ("core_fixtures",)
 pytestmark = pytest.mark.usefixtures("strict", "quiet")
-__all__ = ["quiet"]
+__all__ = ["quiet", "small_heap"]
 
 each_way = pytest.mark.parametrize("way", WAYS)
 each_binding = pytest.mark.parametrize("binding", BINDINGS)
@@ -245,11 +245,14 @@ def _throw(call: Callable[[], Any], error: BaseException) -> None:
 
 
 def _consumer_raises(call: Callable[[], Any], error: BaseException) -> None:
-    with pytest.raises(UserError) as caught:
+    def consume() -> None:
         for text in call():
             between()
             if text == "b":
                 raise error
+
+    with pytest.raises(UserError) as caught:
+        consume()
     assert caught.value is error
     error.__traceback__ = None
     gc.collect()
@@ -371,11 +374,14 @@ async def _athrow(call: Callable[[], Any], error: BaseException) -> None:
 
 
 async def _aconsumer_raises(call: Callable[[], Any], error: BaseException) -> None:
-    with pytest.raises(UserError) as caught:
+    async def consume() -> None:
         async for text in call():
             between()
             if text == "b":
                 raise error
+
+    with pytest.raises(UserError) as caught:
+        await consume()
     assert caught.value is error
     error.__traceback__ = None
     await settle()

@@ -9,17 +9,19 @@ from typing import TYPE_CHECKING
 
 from router_values import ManualClock
 
+from llmtrace.router.decide import Deciding
 from llmtrace.router.dispatcher import Dispatcher
 from llmtrace.router.model import Delivery, Outcome, Receipt
+from llmtrace.router.ports import Desk
 from llmtrace.router.store.database import Database
 from llmtrace.router.store.records import SqlRecords
 from llmtrace.router.store.sql import SqlStore
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
     from llmtrace.router.config import RouterConfig
-    from llmtrace.router.model import Alert, Notification
+    from llmtrace.router.model import Act, Alert, Destination, Notification
 
 DELIVERED = Receipt(Outcome.DELIVERED, "ok")
 
@@ -62,6 +64,15 @@ class World:
             if destination.receiver == receiver
             for notification in notifier.notifications
         ]
+
+    def act(self, incident_id: int, act: Act, who: str) -> bool | None:
+        """What a person does."""
+        return self.store.act(incident_id, act, who, Desk(list(self.notifiers)), self.clock.now())
+
+    def turn_store(self, destinations: Collection[Destination]) -> None:
+        """Decide and notify, without delivering."""
+        now = self.clock.now()
+        self.store.advance(Deciding(self.config, now), Desk(destinations), (), now, 100)
 
     def turn(self, **by: float) -> None:
         """Move the clock, then do all that is due by then, the writing of receipts included."""

@@ -137,6 +137,7 @@ def test_oddities_are_warnings(tmp_path):
     assert make_config(tmp_path, text.replace(", other: {console: {}}", "")).warnings == ()
 
 
+PAGING = "version: 1\nreceivers: {a: {console: {}}}\ntiers:\n  page: {receivers: [a], escalate: "
 MISTAKES = {
     "unknown key": (
         "version: 1\nreciever: {}",
@@ -146,9 +147,21 @@ MISTAKES = {
         "version: 1\nmonitors: []",
         "alerts.yaml:2:1: monitors: this key is not available in this version",
     ),
-    "escalation": (
-        "version: 1\nreceivers: {a: {console: {}}}\ntiers:\n  page: {receivers: [a], escalate: []}",
-        "alerts.yaml:4:26: tiers.page.escalate: this key is not available",
+    "escalation to nobody": (
+        PAGING + "[{after: 5m, receivers: [b]}]}",
+        "alerts.yaml:4:61: tiers.page.escalate[0].receivers[0]: 'b' is no receiver of this file",
+    ),
+    "escalation after the end": (
+        PAGING + "[{after: 2h, receivers: [a]}]}",
+        "alerts.yaml:4:26: tiers.page.escalate: the last step comes after 2:00:00, the incident ends after 1:00:00",
+    ),
+    "end before the escalation": (
+        PAGING + "[{after: 15m, receivers: [a]}]}\nroutes:\n  - {tier: page, resolve_after: 10m}",
+        "alerts.yaml:6:18: routes[0].resolve_after: the last step comes after 0:15:00, the incident ends after 0:10:00",
+    ),
+    "escalation out of order": (
+        PAGING + "[{after: 15m, receivers: [a]}, {after: 15m, receivers: [a]}]}",
+        "alerts.yaml:4:26: tiers.page.escalate: not in order",
     ),
     "version": (
         "version: 2\nreceivers: {a: {console: {}}}",

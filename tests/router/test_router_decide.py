@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from router_values import NOON, make_alert, make_config
 
 from llmtrace.router.decide import decide
-from llmtrace.router.model import GroupState, Reason, Tier, Told
+from llmtrace.router.model import AlertState, GroupState, Reason, Tier
 from llmtrace.semconv.alert import Severity
 
 RULES = """
@@ -23,21 +23,24 @@ RULES = """
 
 
 class Memory:
-    """Remembers what decisions told, as the store does."""
+    """Remembers what was decided, as the store does."""
 
     def __init__(self) -> None:
-        self._told: dict[tuple[str, str], Told] = {}
+        self._states: dict[tuple[str, str], AlertState] = {}
         self._due: dict[str, GroupState] = {}
 
-    def told(self, route, fingerprint):
-        return self._told.get((route, fingerprint))
+    def state(self, route, fingerprint):
+        return self._states.get((route, fingerprint))
 
     def group(self, key):
         return self._due.get(key)
 
-    def keep(self, alert, decision, now):
+    def incident(self, _key):
+        return None
+
+    def keep(self, alert, decision):
+        self._states[decision.route, alert.fingerprint] = decision.state
         if decision.notifies:
-            self._told[decision.route, alert.fingerprint] = Told(alert.severity, now)
             self._due[decision.group.key] = GroupState(None, decision.due_at)
 
 
@@ -101,4 +104,4 @@ def test_never_without_a_decision_never_twice_for_one_state(tmp_path_factory, ev
                     now - before[1] >= decision.policy.repeat_interval
                 )  # fmt: skip
                 told[key] = (severity, now)
-            memory.keep(alert, decision, now)
+            memory.keep(alert, decision)

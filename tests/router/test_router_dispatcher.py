@@ -11,7 +11,7 @@ from router_values import make_alert, make_config
 from waiting import wait_until
 
 from llmtrace.router.dispatcher import AT_ONCE, Dispatcher
-from llmtrace.router.model import Outcome, Reason, Receipt
+from llmtrace.router.model import Outcome, Phase, Reason, Receipt
 from llmtrace.router.ports import StoreError
 from llmtrace.semconv.alert import Severity
 
@@ -136,8 +136,10 @@ def test_a_delivery_ends_when_refused_or_too_old(world: World, receipt, state):
     world.turn()
     world.turn(days=3)
     world.turn(days=1)
-    assert world.records.deliveries(10, None)[0]["state"] == state
-    assert len(notifier.deliveries) == (1 if state == "refused" else 2)
+    *_, first = world.records.deliveries(10, None)
+    assert (first["phase"], first["state"]) == ("firing", state)
+    firing = [sent for sent in notifier.notifications if sent.phase is Phase.FIRING]
+    assert len(firing) == (1 if state == "refused" else 2)
 
 
 def test_a_group_keeps_its_order_and_does_not_hold_up_others(world: World):
@@ -198,7 +200,7 @@ def test_the_loop_outlives_a_store_that_fails(config):
             self._store = store
 
         def __getattr__(self, name):
-            if self.broken and name == "decide":
+            if self.broken and name == "advance":
                 raise StoreError("disk full")
             return getattr(self._store, name)
 

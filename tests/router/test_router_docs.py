@@ -22,7 +22,7 @@ ENVIRON = defaultdict(lambda: "https://example.org/hook", PAGER_SECRET="whsec_" 
 
 def keys() -> set[str]:
     """Every key of the file."""
-    models = [schema.RouterFile, schema.Route, schema.TierOptions, schema.LinkOptions]
+    models = [schema.RouterFile, schema.Route, schema.TierOptions, schema.LinkOptions, schema.EscalationStep]
     models += [kind.settings for kind in KINDS.values()]
     return {field.alias or name for model in models for name, field in model.model_fields.items()}
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from router_values import NOON, make_alert
 
-from llmtrace.router.model import SEVERITY, Alert, Reason, fingerprint, worst_of_each
+from llmtrace.router.model import SEVERITY, Alert, Reason, fingerprint, latest_of_each
 from llmtrace.semconv.alert import Severity
 
 labels = st.dictionaries(st.text(max_size=8), st.text(max_size=8), max_size=6)
@@ -37,7 +37,7 @@ def test_other_labels_are_another_alert(one, other):
 @given(st.lists(alerts, max_size=12))
 def test_of_equal_alerts_the_most_severe_remains(given_alerts):
     """One alert remains for each fingerprint, none milder than any that was given, and the worst stands first."""
-    remaining = worst_of_each(given_alerts)
+    remaining = latest_of_each(given_alerts)
     assert {alert.fingerprint for alert in remaining} == {alert.fingerprint for alert in given_alerts}
     assert len({alert.fingerprint for alert in remaining}) == len(remaining)
     assert [alert.severity.rank for alert in remaining] == sorted(alert.severity.rank for alert in remaining)
@@ -50,8 +50,8 @@ def test_of_equal_alerts_the_most_severe_remains(given_alerts):
 @given(st.lists(alerts, max_size=12))
 def test_taking_the_worst_twice_changes_nothing(given_alerts):
     """Deduplication inside a notification is idempotent."""
-    once = worst_of_each(given_alerts)
-    assert worst_of_each(once) == once
+    once = latest_of_each(given_alerts)
+    assert latest_of_each(once) == once
 
 
 def test_a_fingerprint_stays_what_it_is():
@@ -60,5 +60,8 @@ def test_a_fingerprint_stays_what_it_is():
 
 
 def test_each_reason_either_tells_or_suppresses():
-    """Exactly deduplication and a route without receivers tell nobody."""
-    assert {reason for reason in Reason if reason.suppresses} == {Reason.DEDUPLICATED, Reason.NO_RECEIVER}
+    """What was told, is held back, was never firing or may not resolve tells nobody; all else tells somebody."""
+    assert {reason.value for reason in Reason if not reason.suppresses} == {
+        "new", "severity_rose", "repeated", "no_route", "resolved", "resolve_after", "resolve_timeout", "escalated",
+        "by_person",
+    }  # fmt: skip

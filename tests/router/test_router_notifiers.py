@@ -56,7 +56,9 @@ def send(settings: WebhookSettings, *alerts) -> Receipt:
 
     async def scenario():
         async with httpx.AsyncClient(trust_env=False) as client:
-            tools = Toolbox(client, ManualClock(), "http://router", print)
+            tools = Toolbox(
+                client, ManualClock(), "http://router", print, lambda incident: f"http://router/ack/{incident}"
+            )
             return await WebhookNotifier.build(settings, tools).send(delivery(*alerts))
 
     return asyncio.run(scenario())

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from router_values import NOON, make_alert
 
-from llmtrace.router.model import Candidate, GroupState, Policy, Reason, Tier, Told
+from llmtrace.router.model import AlertState, Candidate, GroupState, Policy, Reason, Status, Tier
 from llmtrace.router.stages.dedup import deduplicate
 from llmtrace.router.stages.grouping import due_at, group_of
 from llmtrace.semconv.alert import Severity
@@ -21,15 +21,20 @@ severities = st.sampled_from(list(Severity))
 ages = st.timedeltas(timedelta(0), 3 * HOUR)
 
 
-def candidate(severity: str, told: Told | None, reason: Reason = Reason.NEW) -> Candidate:
-    """An alert at noon on a route that told this before."""
-    return Candidate(make_alert(severity), "/{}", POLICY, reason, told, NOON)
+def told(severity: str, at: datetime | None) -> AlertState:
+    """What a route remembers of an alert that fires and that it told."""
+    return AlertState(Status.FIRING, Severity(severity), at, None)
+
+
+def candidate(severity: str, state: AlertState | None, reason: Reason = Reason.NEW) -> Candidate:
+    """An alert at noon on a route that remembers this."""
+    return Candidate(make_alert(severity), "/{}", POLICY, reason, state, None, NOON)
 
 
 @given(severities, severities, ages)
 def test_an_alert_is_told_again_only_when_worse_or_when_its_time_is_over(severity, before, age):
     """A rise always tells, repeat_interval tells, everything else is a duplicate."""
-    reason = deduplicate(candidate(severity, Told(before, NOON - age))).reason
+    reason = deduplicate(candidate(severity, told(before, NOON - age))).reason
     if severity.rank < before.rank:
         assert reason is Reason.SEVERITY_ROSE
     elif age >= HOUR:
@@ -44,20 +49,20 @@ def test_deduplication_is_idempotent(severity):
     first = candidate(severity, None)
     assert deduplicate(first) == first
     for again in Severity:
-        result = deduplicate(candidate(again, Told(severity, NOON)))
+        result = deduplicate(candidate(again, told(severity, NOON)))
         assert result.reason.suppresses is (again.rank >= severity.rank)
         assert deduplicate(result) == result
 
 
 def test_no_route_stays_the_reason_when_it_is_told_again():
     """An alert without a route is told as such each time, yet deduplicated in between."""
-    assert deduplicate(candidate("info", Told(Severity.INFO, NOON - HOUR), Reason.NO_ROUTE)).reason is Reason.NO_ROUTE
-    assert deduplicate(candidate("info", Told(Severity.INFO, NOON), Reason.NO_ROUTE)).reason is Reason.DEDUPLICATED
+    assert deduplicate(candidate("info", told("info", NOON - HOUR), Reason.NO_ROUTE)).reason is Reason.NO_ROUTE
+    assert deduplicate(candidate("info", told("info", NOON), Reason.NO_ROUTE)).reason is Reason.DEDUPLICATED
 
 
 def test_a_clock_that_was_set_back_tells_nobody_twice():
     """A last time in the future counts as just now."""
-    assert deduplicate(candidate("info", Told(Severity.INFO, NOON + HOUR))).reason is Reason.DEDUPLICATED
+    assert deduplicate(candidate("info", told("info", NOON + HOUR))).reason is Reason.DEDUPLICATED
 
 
 def test_a_group_is_a_route_and_the_values_of_its_labels():

@@ -8,13 +8,13 @@ import sqlite3
 import pytest
 from router_store import world_of
 from router_values import NOON, make_alert, make_config
+from sqlalchemy import select
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 from llmtrace.exceptions import ConfigurationError
-from llmtrace.router.decide import decide
 from llmtrace.router.model import Destination
-from llmtrace.router.ports import StoreError
+from llmtrace.router.ports import Desk, StoreError
 from llmtrace.router.store import schema
 from llmtrace.router.store.database import Database
 
@@ -43,13 +43,13 @@ def test_the_file_is_for_its_owner_alone(tmp_path):
 def test_a_failed_transaction_leaves_nothing(tmp_path):
     """An error in the middle undoes what went before it and is a StoreError without the statement."""
     database = Database(tmp_path / "router.db")
-    twice = [{"version": 7}, {"version": 7}]
+    twice = [{"version": 7, "link_key": ""}] * 2
     with pytest.raises(StoreError, match="UNIQUE constraint failed") as caught, database.write() as connection:  # noqa: PT012 - the block is what is tested
-        connection.execute(schema.about.insert().values(version=6))
+        connection.execute(schema.about.insert().values(version=6, link_key=""))
         connection.execute(schema.about.insert(), twice)
     assert "INSERT" not in str(caught.value)
     with database.read() as connection:
-        assert connection.execute(schema.about.select()).scalars().all() == [schema.VERSION]
+        assert connection.execute(select(schema.about.c.version)).scalars().all() == [schema.VERSION]
     database.close()
 
 
@@ -66,7 +66,7 @@ def test_a_database_that_cannot_be_used_is_one_line(tmp_path):
         (tmp_path / "none" / "router.db", "No such file or directory; allowed: a file in a writable folder"),
         (tmp_path, "Is a directory"),
         (text, "is no database that can be used: file is not a database"),
-        (other, "is of schema version 99; this llmtrace uses 1"),
+        (other, "is of schema version 99; this llmtrace uses 2"),
     ):
         with pytest.raises(ConfigurationError, match=problem) as caught:
             Database(file)
@@ -87,7 +87,7 @@ def test_the_tables_fit_postgresql():
     for table in schema.metadata.sorted_tables:
         assert "CREATE TABLE" in str(CreateTable(table).compile(dialect=postgresql.dialect()))
         for index in table.indexes:
-            assert "CREATE INDEX" in str(CreateIndex(index).compile(dialect=postgresql.dialect()))
+            assert "INDEX" in str(CreateIndex(index).compile(dialect=postgresql.dialect()))
 
 
 def test_alerts_are_decided_once_and_in_order(tmp_path):
@@ -101,10 +101,11 @@ def test_alerts_are_decided_once_and_in_order(tmp_path):
 
     with world_of(config) as world:
         world.accept(*(make_alert(number=str(number)) for number in range(5)))
-        assert world.store.decide(decider, NOON, 2) == 2
+        assert advance(world, decider, 2) is True
+        assert len(seen) == 2
     with world_of(config) as world:
-        assert world.store.decide(decider, NOON, 10) == 3
-        assert world.store.decide(decider, NOON, 10) == 0
+        assert advance(world, decider, 10) is False
+        assert advance(world, decider, 10) is False
     assert seen == ["0", "1", "2", "3", "4"]
 
 
@@ -113,8 +114,10 @@ def test_a_decision_that_fails_keeps_the_alert(tmp_path):
     with world_of(make_config(tmp_path)) as world:
         world.accept(make_alert())
         with pytest.raises(ZeroDivisionError):
-            world.store.decide(lambda _alert, _recall: [1 // 0], NOON, 10)
-        assert world.store.decide(lambda _alert, _recall: (), NOON, 10) == 1
+            advance(world, lambda _alert, _recall: [1 // 0])
+        seen = []
+        advance(world, lambda alert, _recall: seen.append(alert) or ())
+    assert seen == [make_alert()]
 
 
 def test_times_come_back_to_the_microsecond(tmp_path):
@@ -130,8 +133,7 @@ def test_deliveries_to_what_is_configured_no_more_end(tmp_path):
     """A delivery whose receiver left the file is over, and says so."""
     with world_of(make_config(tmp_path)) as world:
         world.accept(make_alert())
-        world.store.decide(lambda *_: _decide(world, make_alert()), NOON, 10)
-        world.store.flush([Destination("hook", "webhook")], NOON, 10)
+        world.turn_store([Destination("hook", "webhook")])
         assert world.store.retire([Destination("hook", "webhook")], NOON) == 0
         assert world.store.retire([Destination("other", "console")], NOON) == 1
         assert world.records.deliveries(10, None)[0]["state"] == "receiver_gone"
@@ -141,21 +143,18 @@ def test_a_group_whose_receiver_left_is_not_lost_in_silence(tmp_path):
     """It becomes a delivery that ended, which can be read."""
     with world_of(make_config(tmp_path)) as world:
         world.accept(make_alert())
-        world.store.decide(lambda *_: _decide(world, make_alert()), NOON, 10)
-        assert world.store.flush([Destination("other", "console")], NOON, 10) == 1
+        world.turn_store([Destination("other", "console")])
         (row,) = world.records.deliveries(10, None)
     assert (row["receiver"], row["state"]) == ("hook", "receiver_gone")
 
 
-class Nothing:
-    """Remembers nothing."""
+class Calling:
+    """A decision that is this function, and never finds anything over."""
 
-    def told(self, *_):
-        return None
-
-    def group(self, _):
-        return None
+    def __init__(self, decide):
+        self.decide = decide
 
 
-def _decide(world, alert):
-    return decide(alert, world.config, Nothing(), NOON)
+def advance(world, decider, limit=10):
+    """One turn of the store."""
+    return world.store.advance(Calling(decider), Desk([]), (), NOON, limit)

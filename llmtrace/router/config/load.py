@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import timedelta
+from itertools import pairwise
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
@@ -132,17 +133,43 @@ def _receiver(
 def _tiers(opened: Document, parsed: schema.RouterFile, receivers: Any) -> Mapping[Tier, Policy]:
     for tier, options in parsed.tiers.items():
         _check_receivers(opened, ("tiers", tier.value), options, receivers)
+        _check_life(opened, ("tiers", tier.value), _policy(_BUILT_IN[tier], options.said()), options.said())
     return {
-        tier: replace(built_in, **parsed.tiers[tier].said()) if tier in parsed.tiers else built_in
+        tier: _policy(built_in, parsed.tiers[tier].said() if tier in parsed.tiers else {})
         for tier, built_in in _BUILT_IN.items()
     }
 
 
+def _policy(base: Policy, said: Mapping[str, Any]) -> Policy:
+    """A digest opens no incident, so that nothing of it escalates."""
+    policy = replace(base, **said)
+    return replace(policy, escalate=()) if policy.tier is Tier.DIGEST else policy
+
+
+def _check_life(opened: Document, location: Location, policy: Policy, said: Mapping[str, Any]) -> None:
+    """Steps in their order, and an incident that lives to see the last one."""
+    if not policy.escalate or not {"escalate", "resolve_after"} & said.keys():
+        return
+    place = (*location, "escalate" if "escalate" in said else "resolve_after")
+    if any(later.after <= step.after for step, later in pairwise(policy.escalate)):
+        raise opened.error(place, "not in order; allowed: each step's after longer than that before", about_key=True)
+    last, over = policy.escalate[-1].after, policy.resolve_after
+    if over < last:
+        problem = f"the last step comes after {last}, the incident ends after {over}; allowed: resolve_after >= {last}"
+        raise opened.error(place, problem, about_key=True)
+
+
 def _check_receivers(opened: Document, location: Location, options: schema.Options, known: Any) -> None:
-    for index, name in enumerate(options.receivers or ()):
+    _check_names(opened, (*location, "receivers"), options.receivers or (), known)
+    for index, step in enumerate(options.escalate or ()):
+        _check_names(opened, (*location, "escalate", index, "receivers"), step.receivers, known)
+
+
+def _check_names(opened: Document, location: Location, names: Iterable[str], known: Any) -> None:
+    for index, name in enumerate(names):
         if name not in known:
             problem = f"no receiver of this file; allowed: {', '.join(known)}"
-            raise opened.error((*location, "receivers", index), problem)
+            raise opened.error((*location, index), problem)
 
 
 class _Tree:
@@ -172,7 +199,9 @@ class _Tree:
         _check_receivers(self._opened, location, route, self._receivers)
         tier = route.tier or tier
         said = {**inherited, **route.said()}
-        policies = {each: replace(self.tiers[each], **said) for each in ([tier] if tier else Tier)}
+        policies = {each: _policy(self.tiers[each], said) for each in ([tier] if tier else Tier)}
+        for policy in policies.values():
+            _check_life(self._opened, location, policy, route.said())
         if all(child.matchers for child in route.routes):  # else some child always applies, and never this one
             self._check_told(location, policies, route)
         name = self._identify(parent + "/{" + ",".join(str(matcher) for matcher in route.matchers) + "}")

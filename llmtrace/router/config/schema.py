@@ -15,12 +15,12 @@ from llmtrace.router.config import durations
 from llmtrace.router.config.document import PlainText
 from llmtrace.router.config.settings import Listen
 from llmtrace.router.matchers import Matcher
-from llmtrace.router.model import GROUP_BY_ALL, Tier
+from llmtrace.router.model import GROUP_BY_ALL, Escalation, Tier
 
 PHOENIX_TRACE: Final = "http://localhost:6006/redirects/traces/{trace_id}"
 
 _LATER_IN_FILE: Final = frozenset({"monitors", "metrics", "silences", "inhibit", "rollout", "intake", "enrich", "web"})
-_LATER_IN_ROUTE: Final = frozenset({"escalate", "schedule", "timezone", "mute_time_intervals", "resolve_after"})
+_LATER_IN_ROUTE: Final = frozenset({"schedule", "timezone", "mute_time_intervals"})
 _LABEL: Final = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*", re.ASCII)
 _PLACEHOLDER: Final = re.compile(r"\{[^}]*\}?")
 _HIGHEST_PORT: Final = 65_535
@@ -141,6 +141,17 @@ Address = Annotated[Listen, BeforeValidator(listen)]
 OneMatcher = Annotated[Matcher, BeforeValidator(_matcher)]
 
 
+class EscalationStep(Strict):
+    """Who is told too when nobody has acknowledged for so long."""
+
+    after: Duration
+    receivers: Annotated[list[str], Field(min_length=1)]
+
+    def plain(self) -> Escalation:
+        """As the policy holds it."""
+        return Escalation(self.after, tuple(self.receivers))
+
+
 class Options(Strict):
     """The keys that a tier and a route share: how alerts are told. None: not said here."""
 
@@ -149,11 +160,21 @@ class Options(Strict):
     group_wait: Duration | None = None
     group_interval: Duration | None = None
     repeat_interval: Duration | None = None
+    resolve_after: Duration | None = None
+    escalate: list[EscalationStep] | None = None
 
     def said(self) -> dict[str, Any]:
         """The keys that are said here, lists as tuples."""
         said = {name: value for name in Options.model_fields if (value := getattr(self, name)) is not None}
-        return {name: tuple(value) if isinstance(value, list) else value for name, value in said.items()}
+        return {name: _frozen(value) for name, value in said.items()}
+
+
+def _frozen(value: Any) -> Any:
+    return (
+        tuple(step.plain() if isinstance(step, EscalationStep) else step for step in value)
+        if isinstance(value, list)
+        else value
+    )
 
 
 class TierOptions(Options):

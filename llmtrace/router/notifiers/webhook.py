@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from pydantic import BeforeValidator, Field, SecretStr, model_validator
 
 from llmtrace.router.config.schema import Strict, Url, wrong
-from llmtrace.router.model import Alert, Annotation, Delivery, Notification, Receipt
+from llmtrace.router.model import Alert, Annotation, Delivery, Notification, Phase, Receipt, Status
 from llmtrace.router.notifiers import http
 from llmtrace.router.notifiers.address import is_surely_private
 from llmtrace.router.ports import Toolbox
@@ -97,7 +97,7 @@ def _body(delivery: Delivery, external_url: str, max_alerts: int) -> bytes:
         "version": "4",
         "groupKey": notification.group.key,
         "truncatedAlerts": len(notification.alerts) - len(shown),
-        "status": "firing",
+        "status": "resolved" if notification.phase is Phase.RESOLVED else "firing",
         "receiver": delivery.destination.receiver,
         "groupLabels": notification.group.labels,
         "commonLabels": _common([alert.labels for alert in notification.alerts]),
@@ -120,16 +120,20 @@ def _about(notification: Notification) -> dict[str, object]:
 
 
 def _alert(alert: Alert) -> dict[str, object]:
-    """A tagged span is an event: it fires, and nothing says that it is over."""
+    ended_at = alert.ends_at if alert.status is Status.RESOLVED else None
     return {
-        "status": "firing",
+        "status": alert.status,
         "labels": alert.labels,
         "annotations": alert.annotations,
-        "startsAt": alert.starts_at.astimezone(UTC).isoformat().replace("+00:00", "Z"),
-        "endsAt": _NEVER,
-        "generatorURL": alert.annotations.get(Annotation.TRACE_URL, ""),
+        "startsAt": _utc(alert.starts_at),
+        "endsAt": _utc(ended_at) if ended_at is not None else _NEVER,
+        "generatorURL": alert.annotations.get(Annotation.TRACE_URL) or alert.annotations.get(Annotation.SOURCE_URL, ""),
         "fingerprint": alert.fingerprint,
     }
+
+
+def _utc(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
 def _common(mappings: list[Mapping[str, str]]) -> dict[str, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import secrets
 import sqlite3
 import threading
 from collections.abc import Iterator
@@ -20,6 +21,11 @@ from llmtrace.router.ports import StoreError
 from llmtrace.router.store import schema
 
 _PRAGMAS: Final = ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=5000", "foreign_keys=ON")
+
+_APPEND_ONLY: Final = (
+    "CREATE TRIGGER IF NOT EXISTS {table}_no_{change} BEFORE {change} ON {table} "
+    "BEGIN SELECT RAISE(ABORT, '{table} is append-only'); END"
+)
 
 
 class Database:
@@ -60,6 +66,12 @@ class Database:
         with self._connect() as connection, connection.begin():
             yield connection
 
+    @property
+    def link_key(self) -> bytes:
+        """What links in messages are signed with: made once, and never shown."""
+        with self.read() as connection:
+            return bytes.fromhex(str(connection.scalar(select(schema.about.c.link_key))))
+
     def close(self) -> None:
         """Give all connections back, and the file to the next router."""
         self._engine.dispose()
@@ -77,9 +89,13 @@ class Database:
     def _set_up(self, file: Path) -> None:
         with self.write() as connection:
             schema.metadata.create_all(connection)
+            for table in ("audit", "decisions"):
+                for change in ("UPDATE", "DELETE"):
+                    connection.exec_driver_sql(_APPEND_ONLY.format(table=table, change=change))
             version = connection.scalar(select(schema.about.c.version))
             if version is None:
-                connection.execute(insert(schema.about).values(version=schema.VERSION))
+                key = secrets.token_hex(32)
+                connection.execute(insert(schema.about).values(version=schema.VERSION, link_key=key))
             elif version != schema.VERSION:
                 problem = f"is of schema version {version}; this llmtrace uses {schema.VERSION}: name another file"
                 raise ConfigurationError(f"store: {file} {problem}")

@@ -9,7 +9,7 @@ from sqlalchemy import Select, select
 
 from llmtrace.router.ports import Row
 from llmtrace.router.store.database import Database
-from llmtrace.router.store.schema import about, alerts, decisions, deliveries, members, notifications
+from llmtrace.router.store.schema import about, alerts, decisions, deliveries, incidents, members, notifications
 
 
 class SqlRecords:
@@ -29,11 +29,23 @@ class SqlRecords:
 
     def deliveries(self, limit: int, before: int | None) -> list[Row]:
         """Who was told and what the destination answered, with the ids of the alerts in it."""
-        query = select(deliveries, notifications.c.decision_id, notifications.c.tier, notifications.c.reason)
+        query = select(
+            deliveries,
+            notifications.c.decision_id,
+            notifications.c.incident_id,
+            notifications.c.phase,
+            notifications.c.step,
+            notifications.c.tier,
+            notifications.c.reason,
+        )
         query = query.select_from(deliveries.join(notifications))
         rows = self._page(query, deliveries.c.id, limit, before)
         told = self._alert_ids({row["notification_id"] for row in rows})
         return [{**row, "alert_ids": told[row["notification_id"]]} for row in rows]
+
+    def incidents(self, limit: int, before: int | None) -> list[Row]:
+        """What is or was open, and who reacted."""
+        return self._page(select(incidents), incidents.c.id, limit, before)
 
     def ping(self) -> None:
         """Read one row."""

@@ -1,111 +1,106 @@
-"""Between rows and values: what a decision recalls, and how alerts and notifications come back from their tables."""
+"""Between rows and values: how alerts, policies, states and incidents are kept in their tables and come back."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import Connection, Row, Table, insert
 
 from llmtrace.router.model import (
     Alert,
-    Delivery,
-    Destination,
-    Group,
-    GroupState,
-    Notification,
-    Reason,
+    AlertState,
+    Escalation,
+    Incident,
+    IncidentState,
+    Policy,
+    Status,
     Tier,
-    Told,
-    worst_of_each,
 )
-from llmtrace.router.store.schema import alerts, deliveries, groups, members, notifications, told
 from llmtrace.semconv.alert import Severity
 
-
-class SqlRecall:
-    """What decisions of this transaction recall, those made in it included."""
-
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-
-    def told(self, route: str, fingerprint: str) -> Told | None:
-        """What the route last told about this fingerprint."""
-        query = select(told).where(told.c.route == route, told.c.fingerprint == fingerprint)
-        row = self._connection.execute(query).one_or_none()
-        return None if row is None else Told(Severity(row.severity), row.told_at)
-
-    def group(self, key: str) -> GroupState | None:
-        """When the group was last told and is due."""
-        row = self._connection.execute(
-            select(groups.c.told_at, groups.c.due_at).where(groups.c.key == key)
-        ).one_or_none()
-        return None if row is None else GroupState(row.told_at, row.due_at)
+AnyRow = Row[*tuple[Any, ...]]
+"""A row of any columns; which ones, says whoever reads it."""
 
 
-def save(connection: Connection, table: Any, key: dict[str, Any], values: dict[str, Any], **first: Any) -> None:
-    """Update the row with this key, or insert it, then with the values of ``first`` too; the same in every dialect."""
-    changed = connection.execute(
-        update(table).where(*(table.c[name] == value for name, value in key.items())).values(**values)
-    )
-    if changed.rowcount == 0:
-        connection.execute(insert(table).values(**key, **values, **first))
-
-
-def to_alert(row: Row[Any]) -> Alert:
-    """An alert of a row that holds the columns of ``alerts``."""
-    return Alert(row.labels, row.annotations, row.starts_at)
-
-
-def load_deliveries(connection: Connection, ids: Sequence[int]) -> list[Delivery]:
-    """Whole deliveries, in the order of ``ids``."""
-    if not ids:
+def insert_all(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> list[int]:
+    """Insert rows with one statement; returns their ids, in the order of ``rows``."""
+    if not rows:
         return []
-    query = (
-        select(deliveries, *_NOTIFICATION)
-        .select_from(deliveries.join(notifications).join(groups))
-        .where(deliveries.c.id.in_(ids))
+    statement = insert(table).returning(table.c.id, sort_by_parameter_order=True)
+    return list(connection.scalars(statement, rows))
+
+
+def from_alert(alert: Alert) -> dict[str, Any]:
+    """The columns of ``alerts`` that an alert says."""
+    return {
+        "fingerprint": alert.fingerprint,
+        "status": alert.status.value,
+        "labels": dict(alert.labels),
+        "annotations": dict(alert.annotations),
+        "starts_at": alert.starts_at,
+        "ends_at": alert.ends_at,
+    }
+
+
+def to_alert(row: AnyRow) -> Alert:
+    """An alert of a row that holds the columns of ``alerts``."""
+    return Alert(row.labels, row.annotations, row.starts_at, Status(row.status), row.ends_at)
+
+
+def from_policy(policy: Policy) -> dict[str, Any]:
+    """A policy as JSON, with all that a group needs when its route is gone from the file."""
+    return {
+        "tier": policy.tier.value,
+        "receivers": list(policy.receivers),
+        "group_by": list(policy.group_by),
+        "group_wait": policy.group_wait.total_seconds(),
+        "group_interval": policy.group_interval.total_seconds(),
+        "repeat_interval": policy.repeat_interval.total_seconds(),
+        "resolve_after": policy.resolve_after.total_seconds(),
+        "escalate": from_steps(policy.escalate),
+        "mute_time_intervals": list(policy.mute_time_intervals),
+    }
+
+
+def to_policy(data: Mapping[str, Any]) -> Policy:
+    """A policy from its JSON."""
+    return Policy(
+        tier=Tier(data["tier"]),
+        receivers=tuple(data["receivers"]),
+        group_by=tuple(data["group_by"]),
+        group_wait=timedelta(seconds=data["group_wait"]),
+        group_interval=timedelta(seconds=data["group_interval"]),
+        repeat_interval=timedelta(seconds=data["repeat_interval"]),
+        resolve_after=timedelta(seconds=data["resolve_after"]),
+        escalate=to_steps(data["escalate"]),
+        mute_time_intervals=tuple(data["mute_time_intervals"]),
     )
-    rows = {row.id: row for row in connection.execute(query)}
-    told_alerts = _alerts_of(connection, {row.notification_id for row in rows.values()})
-    return [_delivery(rows[identifier], told_alerts[rows[identifier].notification_id]) for identifier in ids]
 
 
-_NOTIFICATION = (
-    notifications.c.sequence,
-    notifications.c.tier,
-    notifications.c.reason,
-    notifications.c.decision_id,
-    notifications.c.created_at.label("notified_at"),
-    groups.c.key,
-    groups.c.labels,
-    groups.c.route,
-)
+def from_steps(steps: Iterable[Escalation]) -> list[dict[str, Any]]:
+    """Escalation steps as JSON."""
+    return [{"after": step.after.total_seconds(), "receivers": list(step.receivers)} for step in steps]
 
 
-def _alerts_of(connection: Connection, notification_ids: set[int]) -> dict[int, list[Alert]]:
-    found: dict[int, list[Alert]] = {identifier: [] for identifier in notification_ids}
-    query = (
-        select(members.c.notification_id, alerts)
-        .join(alerts, members.c.alert_id == alerts.c.id)
-        .where(members.c.notification_id.in_(notification_ids))
-        .order_by(members.c.id)
+def to_steps(data: Iterable[Mapping[str, Any]]) -> tuple[Escalation, ...]:
+    """Escalation steps from their JSON."""
+    return tuple(Escalation(timedelta(seconds=step["after"]), tuple(step["receivers"])) for step in data)
+
+
+def to_state(row: AnyRow) -> AlertState:
+    """What a route remembers, of a row of ``states``."""
+    return AlertState(Status(row.status), Severity(row.severity), row.told_at, row.resolve_at)
+
+
+def to_incident(row: AnyRow) -> Incident:
+    """An incident of a row of ``incidents``."""
+    return Incident(
+        id=row.id,
+        state=IncidentState(row.state),
+        opened_at=row.opened_at,
+        steps=to_steps(row.steps),
+        step=row.step,
+        receivers=tuple(row.receivers),
     )
-    for row in connection.execute(query):
-        found[row.notification_id].append(to_alert(row))
-    return found
-
-
-def _delivery(row: Row[Any], told_alerts: list[Alert]) -> Delivery:
-    notification = Notification(
-        dedup_key=row.dedup_key,
-        sequence=row.sequence,
-        group=Group(row.key, row.labels),
-        route=row.route,
-        tier=Tier(row.tier),
-        reason=Reason(row.reason),
-        decision_id=row.decision_id,
-        created_at=row.notified_at,
-        alerts=worst_of_each(told_alerts),
-    )
-    return Delivery(row.id, Destination(row.receiver, row.notifier), notification, row.attempts, row.created_at)

@@ -1,8 +1,8 @@
 """The tables. Nothing in them is SQLite's own; times are microseconds since 1970 so that they sort and survive exactly.
 
-``alerts`` is the inbox and the history; ``decisions`` is written once and never changed; ``told`` and ``alert_groups``
-are what a decision recalls; ``members`` are decided alerts that wait for (or were told in) a notification;
-``deliveries`` is the outbox.
+``alerts`` is the inbox and the history; ``decisions`` and ``audit`` are written once and never changed; ``states``,
+``alert_groups`` and ``incidents`` are what a decision recalls; ``members`` are decided alerts that wait for (or were
+told in) a notification; ``deliveries`` is the outbox.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from sqlalchemy import (
     TypeDecorator,
 )
 
-VERSION: Final = 1
+VERSION: Final = 2
 """Of the tables. A database of another version is refused, not guessed at."""
 
 PENDING: Final = "pending"
@@ -63,16 +63,23 @@ def _where(condition: ColumnElement[bool]) -> dict[str, Any]:
 
 metadata = MetaData()
 
-about = Table("about", metadata, Column("version", Integer, primary_key=True))
+about = Table(
+    "about",
+    metadata,
+    Column("version", Integer, primary_key=True),
+    Column("link_key", String(64), nullable=False),
+)
 
 alerts = Table(
     "alerts",
     metadata,
     _id(),
     Column("fingerprint", String(32), nullable=False, index=True),
+    Column("status", String(16), nullable=False),
     Column("labels", JSON, nullable=False),
     Column("annotations", JSON, nullable=False),
     Column("starts_at", Time, nullable=False),
+    Column("ends_at", Time),
     Column("received_at", Time, nullable=False),
     Column("decided_at", Time),
 )
@@ -89,17 +96,10 @@ decisions = Table(
     Column("receivers", JSON, nullable=False),
     Column("group_key", Text, nullable=False),
     Column("due_at", Time),
+    Column("held_by", Text),
+    Column("held_until", Time),
     Column("config_hash", String(16), nullable=False),
     Column("decided_at", Time, nullable=False),
-)
-
-told = Table(
-    "told",
-    metadata,
-    Column("route", Text, primary_key=True),
-    Column("fingerprint", String(32), primary_key=True),
-    Column("severity", String(16), nullable=False),
-    Column("told_at", Time, nullable=False),
 )
 
 groups = Table(
@@ -108,12 +108,54 @@ groups = Table(
     Column("key", Text, primary_key=True),
     Column("labels", JSON, nullable=False),
     Column("route", Text, nullable=False),
-    Column("tier", String(16), nullable=False),
-    Column("receivers", JSON, nullable=False),
+    Column("policy", JSON, nullable=False),
     Column("sequence", Integer, nullable=False),
     Column("told_at", Time),
     Column("due_at", Time, index=True),
 )
+
+states = Table(
+    "states",
+    metadata,
+    Column("route", Text, primary_key=True),
+    Column("fingerprint", String(32), primary_key=True),
+    Column("group_key", ForeignKey(groups.c.key), nullable=False, index=True),
+    Column("alert_id", ForeignKey(alerts.c.id), nullable=False),
+    Column("decision_id", ForeignKey(decisions.c.id), nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("severity", String(16), nullable=False),
+    Column("told_at", Time),
+    Column("resolve_at", Time),
+    Column("held_by", Text),
+    Column("held_until", Time),
+)
+_firing = states.c.status == "firing"
+Index("states_over", states.c.resolve_at, **_where(_firing & states.c.resolve_at.is_not(None)))
+Index("states_held", states.c.held_until, **_where(_firing & states.c.held_until.is_not(None)))
+Index("states_held_by", states.c.held_by, **_where(_firing & states.c.held_by.is_not(None)))
+
+incidents = Table(
+    "incidents",
+    metadata,
+    _id(),
+    Column("group_key", ForeignKey(groups.c.key), nullable=False),
+    Column("dedup_key", String(32), nullable=False, index=True),
+    Column("state", String(16), nullable=False),
+    Column("tier", String(16), nullable=False),
+    Column("receivers", JSON, nullable=False),
+    Column("steps", JSON, nullable=False),
+    Column("step", Integer, nullable=False),
+    Column("escalate_at", Time),
+    Column("config_hash", String(16), nullable=False),
+    Column("opened_at", Time, nullable=False),
+    Column("acknowledged_at", Time),
+    Column("acknowledged_by", Text),
+    Column("resolved_at", Time),
+    Column("resolved_by", Text),
+)
+_live = incidents.c.state != "resolved"
+Index("incidents_live", incidents.c.group_key, unique=True, **_where(_live))
+Index("incidents_escalate", incidents.c.escalate_at, **_where(incidents.c.escalate_at.is_not(None)))
 
 notifications = Table(
     "notifications",
@@ -122,6 +164,10 @@ notifications = Table(
     Column("dedup_key", String(32), nullable=False),
     Column("sequence", Integer, nullable=False),
     Column("group_key", ForeignKey(groups.c.key), nullable=False),
+    Column("incident_id", ForeignKey(incidents.c.id), index=True),
+    Column("phase", String(16), nullable=False),
+    Column("step", Integer, nullable=False),
+    Column("acted_by", Text, nullable=False),
     Column("tier", String(16), nullable=False),
     Column("reason", String(32), nullable=False),
     Column("decision_id", ForeignKey(decisions.c.id), nullable=False),
@@ -133,8 +179,9 @@ members = Table(
     metadata,
     _id(),
     Column("group_key", ForeignKey(groups.c.key), nullable=False),
-    Column("alert_id", ForeignKey(alerts.c.id), nullable=False),
+    Column("alert_id", ForeignKey(alerts.c.id), nullable=False, index=True),
     Column("decision_id", ForeignKey(decisions.c.id), nullable=False),
+    Column("ended_at", Time),
     Column("notification_id", ForeignKey(notifications.c.id), index=True),
 )
 Index("members_waiting", members.c.group_key, **_where(members.c.notification_id.is_(None)))
@@ -153,7 +200,34 @@ deliveries = Table(
     Column("created_at", Time, nullable=False),
     Column("attempted_at", Time),
     Column("due_at", Time, nullable=False),
+    Column("superseded_by", BigInteger, index=True),
+    Column("fallback_at", Time),
 )
 _pending = _where(deliveries.c.state == PENDING)
 Index("deliveries_due", deliveries.c.receiver, deliveries.c.notifier, deliveries.c.due_at, **_pending)
 Index("deliveries_in_order", deliveries.c.receiver, deliveries.c.notifier, deliveries.c.dedup_key, **_pending)
+Index("deliveries_fallback", deliveries.c.fallback_at, **_where(deliveries.c.fallback_at.is_not(None)))
+
+silences = Table(
+    "silences",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("matchers", JSON, nullable=False),
+    Column("starts_at", Time, nullable=False),
+    Column("ends_at", Time, nullable=False, index=True),
+    Column("created_by", Text, nullable=False),
+    Column("comment", Text, nullable=False),
+    Column("created_at", Time, nullable=False),
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    _id(),
+    Column("at", Time, nullable=False),
+    Column("kind", String(32), nullable=False),
+    Column("alert_id", BigInteger, index=True),
+    Column("incident_id", BigInteger, index=True),
+    Column("body", Text, nullable=False),
+    Column("hash", String(64), nullable=False),
+)

@@ -1,212 +1,152 @@
-"""The dispatcher's store in SQL: inbox, decisions, groups and the outbox. Each method is one transaction."""
+"""The dispatcher's store in SQL: inbox, decisions, groups, incidents and the outbox. Each method is one transaction."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
-from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, exists, func, insert, select, tuple_, union_all, update
+from sqlalchemy import Connection, func, insert, select, union_all, update
 
-from llmtrace.router.model import Alert, Attempt, Decision, Delivery, Destination, Outcome, digest
-from llmtrace.router.ports import Decider
+from llmtrace.router.model import Act, Alert, Attempt, Delivery, Destination, Group, Status
+from llmtrace.router.ports import Decider, Desk, Over
+from llmtrace.router.store import incidents as incident_book
+from llmtrace.router.store import outbox
+from llmtrace.router.store.audit import AuditTrail
 from llmtrace.router.store.database import Database
-from llmtrace.router.store.rows import SqlRecall, load_deliveries, save, to_alert
-from llmtrace.router.store.schema import PENDING, alerts, decisions, deliveries, groups, members, notifications, told
-from llmtrace.semconv.alert import Severity
+from llmtrace.router.store.ledger import Ledger
+from llmtrace.router.store.rows import from_alert, to_alert, to_policy, to_state
+from llmtrace.router.store.schema import PENDING, alerts, deliveries, groups, incidents, states
+from llmtrace.router.store.telling import Telling
 
 
 class SqlStore:
-    """What the inbox and the dispatcher write and read."""
+    """What the inbox, the dispatcher and people write and read."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     def accept(self, accepted: Sequence[Alert], now: datetime) -> None:
         """Put alerts into the inbox."""
-        rows = [
-            {
-                "fingerprint": alert.fingerprint,
-                "labels": dict(alert.labels),
-                "annotations": dict(alert.annotations),
-                "starts_at": alert.starts_at,
-                "received_at": now,
-            }
-            for alert in accepted
-        ]
+        rows = [{**from_alert(alert), "received_at": now} for alert in accepted]
         with self._database.write() as connection:
             connection.execute(insert(alerts), rows)
 
     def retire(self, destinations: Collection[Destination], now: datetime) -> int:
         """End the deliveries to destinations that are not among these any more; returns how many."""
-        known = [(destination.receiver, destination.notifier) for destination in destinations]
-        gone = update(deliveries).where(
-            deliveries.c.state == PENDING, tuple_(deliveries.c.receiver, deliveries.c.notifier).not_in(known)
-        )
         with self._database.write() as connection:
-            ended = connection.execute(gone.values(state=Outcome.RECEIVER_GONE, detail=_GONE, attempted_at=now))
-            return ended.rowcount
+            trail = AuditTrail(connection, now)
+            count = outbox.retire(connection, destinations, trail, now)
+            trail.write()
+        return count
 
-    def decide(self, decider: Decider, now: datetime, limit: int) -> int:
-        """Decide the oldest undecided alerts, at most ``limit``; returns how many."""
-        undecided = select(alerts).where(alerts.c.decided_at.is_(None)).order_by(alerts.c.id).limit(limit)
+    def advance(self, decider: Decider, desk: Desk, busy: Collection[int], now: datetime, limit: int) -> bool:
+        """Decide, expire, escalate and notify what is due, at most ``limit`` of each; whether there may be more."""
         with self._database.write() as connection:
-            rows = connection.execute(undecided).all()
-            recall = SqlRecall(connection)
-            for row in rows:
-                alert = to_alert(row)
-                for decision in decider(alert, recall):
-                    _keep(connection, row.id, alert, decision, now)
-            decided = [row.id for row in rows]
-            connection.execute(update(alerts).where(alerts.c.id.in_(decided)).values(decided_at=now))
-        return len(rows)
-
-    def flush(self, destinations: Collection[Destination], now: datetime, limit: int) -> int:
-        """Turn at most ``limit`` groups that are due into a notification each, with a delivery to each destination."""
-        due = select(groups).where(groups.c.due_at <= now).order_by(groups.c.due_at).limit(limit)
-        with self._database.write() as connection:
-            rows = connection.execute(due).all()
-            for group in rows:
-                _notify(connection, group, destinations, now)
-        return len(rows)
+            trail = AuditTrail(connection, now)
+            ledger = Ledger(connection, now)
+            counts = [
+                _release(connection, now, limit),
+                _decide(connection, decider, ledger, now, limit),
+                _expire(connection, decider, ledger, now, limit),
+            ]
+            ledger.write(trail)
+            counts.append(_tell(connection, desk, trail, now, limit))
+            counts.append(incident_book.escalate(connection, desk, trail, now, limit))
+            outbox.fall_back(connection, desk, trail, now, limit)
+            trail.write()
+            for destination in desk.coalescing:
+                outbox.coalesce(connection, destination, busy, now)
+        return limit in counts
 
     def claim(self, destination: Destination, busy: Collection[int], now: datetime, limit: int) -> list[Delivery]:
         """Deliveries that are due, without those in ``busy``, and none before an older one of its group."""
-        older = deliveries.alias()
-        waits = exists().where(
-            older.c.state == PENDING,
-            older.c.receiver == deliveries.c.receiver,
-            older.c.notifier == deliveries.c.notifier,
-            older.c.dedup_key == deliveries.c.dedup_key,
-            older.c.id < deliveries.c.id,
-        )
-        due = (
-            select(deliveries.c.id)
-            .where(
-                deliveries.c.state == PENDING,
-                deliveries.c.receiver == destination.receiver,
-                deliveries.c.notifier == destination.notifier,
-                deliveries.c.due_at <= now,
-                deliveries.c.id.not_in(busy),
-                ~waits,
-            )
-            .order_by(deliveries.c.due_at, deliveries.c.id)
-            .limit(limit)
-        )
         with self._database.read() as connection:
-            return load_deliveries(connection, connection.scalars(due).all())
+            return outbox.claim(connection, destination, busy, now, limit)
 
     def record(self, attempts: Sequence[Attempt]) -> None:
         """Write what became of deliveries."""
-        changed = (
-            update(deliveries)
-            .where(deliveries.c.id == bindparam("delivery"))
-            .values(
-                state=bindparam("outcome"),
-                attempts=deliveries.c.attempts + 1,
-                detail=bindparam("said"),
-                attempted_at=bindparam("at"),
-                due_at=bindparam("again"),
-            )
-        )
         with self._database.write() as connection:
-            connection.execute(changed, [_attempt(attempt) for attempt in attempts])
+            trail = AuditTrail(connection, attempts[-1].at)
+            outbox.record(connection, attempts, trail)
+            trail.write()
+
+    def act(self, incident_id: int, act: Act, who: str, desk: Desk, now: datetime) -> bool | None:
+        """Acknowledge or resolve; False where it was so already, None where there is no such incident."""
+        with self._database.write() as connection:
+            return incident_book.act(connection, incident_id, act, who, desk, now)
 
     def next_due(self, now: datetime) -> datetime | None:
-        """When the next group or delivery comes due, after ``now``."""
+        """When the next thing comes due, after ``now``."""
+        firing = states.c.status == Status.FIRING
         times = union_all(
             select(func.min(groups.c.due_at).label("at")).where(groups.c.due_at > now),
+            select(func.min(incidents.c.escalate_at)).where(incidents.c.escalate_at > now),
+            select(func.min(states.c.resolve_at)).where(firing, states.c.resolve_at > now),
+            select(func.min(states.c.held_until)).where(firing, states.c.held_until > now),
             select(func.min(deliveries.c.due_at)).where(deliveries.c.state == PENDING, deliveries.c.due_at > now),
+            select(func.min(deliveries.c.fallback_at)).where(deliveries.c.fallback_at > now),
         ).subquery()
         with self._database.read() as connection:
             due: datetime | None = connection.scalar(select(func.min(times.c.at)))
         return due
 
 
-_GONE = "the configuration names this receiver or notifier no more"
-
-
-def _keep(connection: Connection, alert_id: int, alert: Alert, decision: Decision, now: datetime) -> None:
-    """Write a decision and, where it tells somebody, put its alert into the group that waits to be told."""
-    decision_id = _insert(
-        connection,
-        decisions,
-        alert_id=alert_id,
-        route=decision.route,
-        tier=decision.policy.tier,
-        reason=decision.reason,
-        receivers=list(decision.policy.receivers),
-        group_key=decision.group.key,
-        due_at=decision.due_at,
-        config_hash=decision.config_hash,
-        decided_at=now,
+def _release(connection: Connection, now: datetime, limit: int) -> int:
+    """Alerts that were held until now are decided again."""
+    held = (
+        select(states.c.route, states.c.fingerprint, states.c.alert_id)
+        .where(states.c.status == Status.FIRING, states.c.held_until <= now)
+        .limit(limit)
     )
-    if not decision.notifies:
-        return
-    key = {"route": decision.route, "fingerprint": alert.fingerprint}
-    save(connection, told, key, {"severity": alert.severity, "told_at": now})
-    policy = {"tier": decision.policy.tier, "receivers": list(decision.policy.receivers), "due_at": decision.due_at}
-    fixed = {"labels": dict(decision.group.labels), "route": decision.route, "sequence": 0}
-    save(connection, groups, {"key": decision.group.key}, policy, **fixed)
-    _insert(connection, members, group_key=decision.group.key, alert_id=alert_id, decision_id=decision_id)
+    rows = connection.execute(held).all()
+    for row in rows:
+        this = (states.c.route == row.route) & (states.c.fingerprint == row.fingerprint)
+        connection.execute(update(states).where(this).values(held_until=None, held_by=None))
+    again = [row.alert_id for row in rows]
+    connection.execute(update(alerts).where(alerts.c.id.in_(again)).values(decided_at=None))
+    return len(rows)
 
 
-def _notify(connection: Connection, group: Row[Any], destinations: Collection[Destination], now: datetime) -> None:
-    waiting = (members.c.group_key == group.key) & members.c.notification_id.is_(None)
-    decision_id, reason = _lead(connection, waiting)
-    notification_id = _insert(
-        connection,
-        notifications,
-        dedup_key=digest(group.key),
-        sequence=group.sequence + 1,
-        group_key=group.key,
-        tier=group.tier,
-        reason=reason,
-        decision_id=decision_id,
-        created_at=now,
+def _decide(connection: Connection, decider: Decider, ledger: Ledger, now: datetime, limit: int) -> int:
+    """The oldest undecided alerts."""
+    undecided = select(alerts).where(alerts.c.decided_at.is_(None)).order_by(alerts.c.id).limit(limit)
+    rows = connection.execute(undecided).all()
+    if not rows:
+        return 0
+    ledger.prepare({row.fingerprint for row in rows})
+    for row in rows:
+        alert = to_alert(row)
+        for decision in decider.decide(alert, ledger):
+            ledger.keep(row.id, alert, row.fingerprint, decision)
+    connection.execute(update(alerts).where(alerts.c.id.in_([row.id for row in rows])).values(decided_at=now))
+    return len(rows)
+
+
+def _expire(connection: Connection, decider: Decider, ledger: Ledger, now: datetime, limit: int) -> int:
+    """Alerts whose time is over; what was decided in this turn already counts."""
+    over = (
+        select(states, groups.c.policy, groups.c.labels.label("group_labels"))
+        .join(groups, states.c.group_key == groups.c.key)
+        .where(states.c.status == Status.FIRING, states.c.resolve_at <= now)
+        .order_by(states.c.resolve_at)
+        .limit(limit)
     )
-    connection.execute(update(members).where(waiting).values(notification_id=notification_id))
-    for delivery in _deliveries(group, destinations):
-        fixed = {"notification_id": notification_id, "dedup_key": digest(group.key), "attempts": 0}
-        connection.execute(insert(deliveries).values(**fixed, **delivery, created_at=now, due_at=now))
-    told_now = {"sequence": group.sequence + 1, "told_at": now, "due_at": None}
-    connection.execute(update(groups).where(groups.c.key == group.key).values(**told_now))
+    rows = connection.execute(over).all()
+    fired = select(alerts).where(alerts.c.id.in_([row.alert_id for row in rows]))
+    found = {row.id: row for row in connection.execute(fired)}
+    for row in rows:
+        if ledger.state(row.route, row.fingerprint) not in (None, to_state(row)):
+            continue
+        alert, group = to_alert(found[row.alert_id]), Group(row.group_key, row.group_labels)
+        due = Over(alert, row.route, to_policy(row.policy), group, to_state(row))
+        ledger.keep(row.alert_id, alert, row.fingerprint, decider.expire(due, ledger))
+    return len(rows)
 
 
-def _lead(connection: Connection, waiting: Any) -> tuple[int, str]:
-    """The decision that speaks for the group: that of its most severe alert, of equals the first."""
-    rows = connection.execute(
-        select(decisions.c.id, decisions.c.reason, alerts.c.labels)
-        .select_from(members)
-        .join(decisions, members.c.decision_id == decisions.c.id)
-        .join(alerts, members.c.alert_id == alerts.c.id)
-        .where(waiting)
-        .order_by(members.c.id)
-    )
-    lead = min(rows, key=lambda row: Severity(row.labels["severity"]).rank)
-    return lead.id, lead.reason
-
-
-def _deliveries(group: Row[Any], destinations: Collection[Destination]) -> Iterator[dict[str, str]]:
-    """One for each notifier of each receiver; one that is over at once for a receiver that is no more."""
-    for receiver in group.receivers:
-        found = [destination for destination in destinations if destination.receiver == receiver]
-        for destination in found:
-            yield {"receiver": receiver, "notifier": destination.notifier, "state": PENDING, "detail": ""}
-        if not found:
-            yield {"receiver": receiver, "notifier": "", "state": Outcome.RECEIVER_GONE, "detail": _GONE}
-
-
-def _attempt(attempt: Attempt) -> dict[str, object]:
-    over = attempt.retry_at is None
-    return {
-        "delivery": attempt.delivery_id,
-        "outcome": attempt.receipt.outcome if over else PENDING,
-        "said": attempt.receipt.detail,
-        "at": attempt.at,
-        "again": attempt.at if over else attempt.retry_at,
-    }
-
-
-def _insert(connection: Connection, table: Any, **values: object) -> int:
-    return int(connection.scalars(insert(table).values(**values).returning(table.c.id)).one())
+def _tell(connection: Connection, desk: Desk, trail: AuditTrail, now: datetime, limit: int) -> int:
+    """Groups that are due."""
+    due = select(groups).where(groups.c.due_at <= now).order_by(groups.c.due_at, groups.c.key).limit(limit)
+    rows = connection.execute(due).all()
+    if rows:
+        Telling(connection, rows, now).run(desk, trail)
+    return len(rows)

@@ -1,0 +1,59 @@
+"""The values that flow through the router, one file each family: Alert, Policy, Decision, Incident, Delivery.
+
+Each is frozen; a step takes one and hands on a new one. Nothing here does I/O or knows the time.
+"""
+
+from __future__ import annotations
+
+from llmtrace.router.model.alert import (
+    ALERTNAME,
+    REGULATED,
+    SEVERITY,
+    SOURCE,
+    Alert,
+    Annotation,
+    Status,
+    digest,
+    fingerprint,
+    latest_of_each,
+)
+from llmtrace.router.model.decision import AlertState, Candidate, Decision, Group, GroupState, Hold, Reason
+from llmtrace.router.model.delivery import Attempt, Delivery, Destination, Notification, Outcome, Phase, Receipt
+from llmtrace.router.model.incident import Act, Incident, IncidentState, Step, first_at
+from llmtrace.router.model.policy import GROUP_BY_ALL, Escalation, Policy, Tier
+
+__all__ = [
+    "ALERTNAME",
+    "GROUP_BY_ALL",
+    "REGULATED",
+    "SEVERITY",
+    "SOURCE",
+    "Act",
+    "Alert",
+    "AlertState",
+    "Annotation",
+    "Attempt",
+    "Candidate",
+    "Decision",
+    "Delivery",
+    "Destination",
+    "Escalation",
+    "Group",
+    "GroupState",
+    "Hold",
+    "Incident",
+    "IncidentState",
+    "Notification",
+    "Outcome",
+    "Phase",
+    "Policy",
+    "Reason",
+    "Receipt",
+    "Status",
+    "Step",
+    "Tier",
+    "digest",
+    "fingerprint",
+    "first_at",
+    "latest_of_each",
+]

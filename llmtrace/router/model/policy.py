@@ -1,0 +1,42 @@
+"""A policy: how a route tells its alerts, from the receivers to what happens when nobody reacts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+from typing import Final
+
+GROUP_BY_ALL: Final = "..."
+
+
+class Tier(StrEnum):
+    """How loudly an alert is told: wake someone, write to a channel, or bundle for later."""
+
+    PAGE = "page"
+    CHANNEL = "channel"
+    DIGEST = "digest"
+
+
+@dataclass(frozen=True, slots=True)
+class Escalation:
+    """Who is told too, when nobody has acknowledged ``after`` the incident was opened."""
+
+    after: timedelta
+    receivers: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """How a route tells: whom, how loudly, bundled by which labels, how often, until when."""
+
+    tier: Tier
+    receivers: tuple[str, ...]
+    group_by: tuple[str, ...]
+    group_wait: timedelta
+    group_interval: timedelta
+    repeat_interval: timedelta
+    resolve_after: timedelta = timedelta(hours=1)
+    """An event that does not recur for so long is over."""
+    escalate: tuple[Escalation, ...] = ()
+    mute_time_intervals: tuple[str, ...] = ()

@@ -1,0 +1,102 @@
+"""The audit trail: what happened, appended and never changed; each entry's hash covers the one before it.
+
+Whoever changes or takes out an entry breaks the chain from there on; whoever cuts off its end is found by the last hash
+that somebody else has kept.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from sqlalchemy import Connection, insert, select
+
+from llmtrace.router.store.rows import AnyRow
+from llmtrace.router.store.schema import audit
+
+FIRST: Final = "0" * 64
+"""What the first entry's hash covers in place of one before it."""
+_AT_ONCE: Final = 1_000
+
+
+class AuditTrail:
+    """The entries of one transaction, written together at its end."""
+
+    def __init__(self, connection: Connection, now: datetime) -> None:
+        self._connection = connection
+        self._now = now
+        self._entries: list[dict[str, Any]] = []
+
+    def add(
+        self, kind: str, body: Mapping[str, Any], alert_id: int | None = None, incident_id: int | None = None
+    ) -> None:
+        """One entry."""
+        text = json.dumps(body, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
+        entry = {"at": self._now, "kind": kind, "alert_id": alert_id, "incident_id": incident_id, "body": text}
+        self._entries.append(entry)
+
+    def write(self) -> None:
+        """Chain the entries to what is there already."""
+        if not self._entries:
+            return
+        last = self._connection.execute(select(audit.c.id, audit.c.hash).order_by(audit.c.id.desc()).limit(1)).first()
+        number, previous = (0, FIRST) if last is None else (last.id, last.hash)
+        for entry in self._entries:
+            number += 1
+            entry["id"] = number
+            previous = entry["hash"] = chained(previous, entry)
+        self._connection.execute(insert(audit), self._entries)
+
+
+def chained(previous: str, entry: Mapping[str, Any]) -> str:
+    """The hash of an entry: SHA-256 over the hash before it and a JSON list of its fields."""
+    fields = [previous, entry["id"], _utc(entry["at"]), entry["kind"], entry["alert_id"], entry["incident_id"]]
+    text = json.dumps([*fields, entry["body"]], ensure_ascii=False, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What verifying came to: how many entries are right, the last hash, and the first entry that is wrong (if any)."""
+
+    entries: int
+    head: str
+    broken_at: int | None = None
+
+
+def verify(connection: Connection) -> Verdict:
+    """Compute the whole chain again."""
+    previous, count = FIRST, 0
+    for row in _rows(connection):
+        expected = chained(previous, row._asdict())
+        if row.id != count + 1 or row.hash != expected:
+            return Verdict(count, previous, row.id)
+        previous, count = row.hash, count + 1
+    return Verdict(count, previous)
+
+
+def export(connection: Connection) -> Iterator[str]:
+    """Each entry as a line of JSON, with all that is needed to compute its hash again."""
+    for row in _rows(connection):
+        entry = {
+            "id": row.id, "at": _utc(row.at), "kind": row.kind, "alert_id": row.alert_id,
+            "incident_id": row.incident_id, "body": json.loads(row.body), "hash": row.hash,
+        }  # fmt: skip
+        yield json.dumps(entry, ensure_ascii=False)
+
+
+def _rows(connection: Connection) -> Iterator[AnyRow]:
+    after = 0
+    while rows := connection.execute(
+        select(audit).where(audit.c.id > after).order_by(audit.c.id).limit(_AT_ONCE)
+    ).all():
+        yield from rows
+        after = rows[-1].id
+
+
+def _utc(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat(timespec="microseconds")

@@ -1,0 +1,219 @@
+"""The ledger of one turn: what decisions recall and change, kept in memory and written with few statements."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, insert, select, update
+
+from llmtrace.router.model import Alert, AlertState, Decision, Group, GroupState, Incident, IncidentState, Status
+from llmtrace.router.store.audit import AuditTrail
+from llmtrace.router.store.rows import from_policy, insert_all, to_incident, to_state
+from llmtrace.router.store.schema import decisions, groups, incidents, members, states
+
+_Key = tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """A decision that was made in this turn."""
+
+    alert_id: int
+    alert: Alert
+    fingerprint: str
+    decision: Decision
+
+
+class Ledger:
+    """What decisions of this turn recall, those made in it included. ``write`` ends the turn."""
+
+    def __init__(self, connection: Connection, now: datetime) -> None:
+        self._connection = connection
+        self._now = now
+        self._entries: list[_Entry] = []
+        self._states: dict[_Key, AlertState] = {}
+        self._stored_states: set[_Key] = set()
+        self._known: set[str] = set()
+        self._groups: dict[str, GroupState | None] = {}
+        self._stored_groups: set[str] = set()
+        self._incidents: dict[str, Incident | None] = {}
+
+    def prepare(self, fingerprints: Collection[str]) -> None:
+        """Read at once what decisions about these will ask for."""
+        self._known.update(fingerprints)
+        rows = self._connection.execute(select(states).where(states.c.fingerprint.in_(fingerprints))).all()
+        for row in rows:
+            self._states[row.route, row.fingerprint] = to_state(row)
+            self._stored_states.add((row.route, row.fingerprint))
+        self._read_groups({row.group_key for row in rows})
+
+    def state(self, route: str, fingerprint: str) -> AlertState | None:
+        """What the route remembers of this fingerprint."""
+        if fingerprint not in self._known:
+            self.prepare([fingerprint])
+        return self._states.get((route, fingerprint))
+
+    def group(self, key: str) -> GroupState | None:
+        """When the group was last told and is due."""
+        if key not in self._groups:
+            self._read_groups([key])
+        return self._groups[key]
+
+    def incident(self, key: str) -> Incident | None:
+        """The group's incident that is not resolved yet."""
+        if key not in self._incidents:
+            self._read_groups([key])
+        return self._incidents[key]
+
+    def keep(self, alert_id: int, alert: Alert, fingerprint: str, decision: Decision) -> None:
+        """Remember a decision, for those that follow and for ``write``."""
+        self._entries.append(_Entry(alert_id, alert, fingerprint, decision))
+        self._states[decision.route, fingerprint] = decision.state
+        if decision.notifies:
+            before = self.group(decision.group.key)
+            self._groups[decision.group.key] = GroupState(before.told_at if before else None, decision.due_at)
+
+    def write(self, trail: AuditTrail) -> None:
+        """Write all decisions and what follows from them."""
+        if not self._entries:
+            return
+        ids = insert_all(self._connection, decisions, [_decision_row(entry, self._now) for entry in self._entries])
+        self._write_groups()
+        self._write_states(ids)
+        self._write_members(ids)
+        for entry, identifier in zip(self._entries, ids, strict=True):
+            trail.add("decision", _audited(entry, identifier), alert_id=entry.alert_id)
+
+    def _read_groups(self, keys: Collection[str]) -> None:
+        for key in keys:
+            self._groups.setdefault(key, None)
+            self._incidents.setdefault(key, None)
+        for row in self._connection.execute(
+            select(groups.c.key, groups.c.told_at, groups.c.due_at).where(groups.c.key.in_(keys))
+        ):
+            self._groups[row.key] = GroupState(row.told_at, row.due_at)
+            self._stored_groups.add(row.key)
+        live = select(incidents).where(incidents.c.group_key.in_(keys), incidents.c.state != IncidentState.RESOLVED)
+        for row in self._connection.execute(live):
+            self._incidents[row.group_key] = to_incident(row)
+
+    def _write_groups(self) -> None:
+        """The last decision that tells somebody says how; of groups that nobody hears of, the last one."""
+        latest: dict[str, Decision] = {}
+        for entry in self._entries:
+            decision = entry.decision
+            known = latest.get(decision.group.key)
+            if known is None or decision.notifies or not known.notifies:
+                latest[decision.group.key] = decision
+        for key in latest:
+            self.group(key)
+        changed = [_group_row(key, decision) for key, decision in latest.items() if decision.notifies]
+        changed = [row for row in changed if row["b_key"] in self._stored_groups]
+        if changed:
+            values: dict[str, Any] = {"policy": bindparam("policy"), "due_at": bindparam("due_at")}
+            self._connection.execute(update(groups).where(groups.c.key == bindparam("b_key")).values(**values), changed)
+        new = [_new_group(decision) for key, decision in latest.items() if key not in self._stored_groups]
+        if new:
+            self._connection.execute(insert(groups), new)
+
+    def _write_states(self, ids: Sequence[int]) -> None:
+        latest: dict[_Key, dict[str, Any]] = {}
+        for entry, identifier in zip(self._entries, ids, strict=True):
+            key = (entry.decision.route, entry.fingerprint)
+            latest[key] = _state_row(entry, identifier)
+        changed = [row for key, row in latest.items() if key in self._stored_states]
+        if changed:
+            values: dict[str, Any] = {name: bindparam(name) for name in changed[0] if not name.startswith("b_")}
+            where = (states.c.route == bindparam("b_route"), states.c.fingerprint == bindparam("b_fingerprint"))
+            self._connection.execute(update(states).where(*where).values(**values), changed)
+        new = [row for key, row in latest.items() if key not in self._stored_states]
+        if new:
+            renamed = [{name.removeprefix("b_"): value for name, value in row.items()} for row in new]
+            self._connection.execute(insert(states), renamed)
+
+    def _write_members(self, ids: Sequence[int]) -> None:
+        rows = [
+            {
+                "group_key": entry.decision.group.key,
+                "alert_id": entry.alert_id,
+                "decision_id": identifier,
+                "ended_at": self._now if entry.decision.state.status is Status.RESOLVED else None,
+            }
+            for entry, identifier in zip(self._entries, ids, strict=True)
+            if entry.decision.notifies
+        ]
+        if rows:
+            self._connection.execute(insert(members), rows)
+
+
+def _decision_row(entry: _Entry, now: datetime) -> dict[str, Any]:
+    decision = entry.decision
+    return {
+        "alert_id": entry.alert_id,
+        "route": decision.route,
+        "tier": decision.policy.tier,
+        "reason": decision.reason,
+        "receivers": list(decision.policy.receivers),
+        "group_key": decision.group.key,
+        "due_at": decision.due_at,
+        "held_by": decision.hold.by if decision.hold else None,
+        "held_until": decision.hold.until if decision.hold else None,
+        "config_hash": decision.config_hash,
+        "decided_at": now,
+    }
+
+
+def _group_row(key: str, decision: Decision) -> dict[str, Any]:
+    return {"b_key": key, "policy": from_policy(decision.policy), "due_at": decision.due_at}
+
+
+def _new_group(decision: Decision) -> dict[str, Any]:
+    group: Group = decision.group
+    return {
+        "key": group.key,
+        "labels": dict(group.labels),
+        "route": decision.route,
+        "policy": from_policy(decision.policy),
+        "sequence": 0,
+        "due_at": decision.due_at,
+    }
+
+
+def _state_row(entry: _Entry, decision_id: int) -> dict[str, Any]:
+    state, hold = entry.decision.state, entry.decision.hold
+    return {
+        "b_route": entry.decision.route,
+        "b_fingerprint": entry.fingerprint,
+        "group_key": entry.decision.group.key,
+        "alert_id": entry.alert_id,
+        "decision_id": decision_id,
+        "status": state.status,
+        "severity": state.severity,
+        "told_at": state.told_at,
+        "resolve_at": state.resolve_at,
+        "held_by": hold.by if hold is not None and hold.until is None else None,
+        "held_until": hold.until if hold is not None else None,
+    }
+
+
+def _audited(entry: _Entry, decision_id: int) -> Mapping[str, Any]:
+    decision = entry.decision
+    body = {
+        "decision": decision_id,
+        "alert": entry.alert.name,
+        "fingerprint": entry.fingerprint,
+        "severity": entry.alert.severity.value,
+        "status": decision.state.status.value,
+        "route": decision.route,
+        "tier": decision.policy.tier.value,
+        "reason": decision.reason.value,
+        "receivers": list(decision.policy.receivers),
+        "group": decision.group.key,
+        "told": decision.notifies,
+        "held": None if decision.hold is None else decision.hold.by,
+        "config": decision.config_hash,
+    }
+    return {name: value for name, value in body.items() if value is not None}

@@ -1,0 +1,142 @@
+"""The outbox: which deliveries may be made now, what became of them, and who is told instead where that is nobody."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, case, exists, func, insert, or_, select, tuple_, update
+
+from llmtrace.router.model import Attempt, Delivery, Destination, Outcome
+from llmtrace.router.ports import Desk
+from llmtrace.router.store.audit import AuditTrail
+from llmtrace.router.store.messages import GONE, load_deliveries
+from llmtrace.router.store.schema import PENDING, deliveries
+
+_FAILED = [outcome.value for outcome in Outcome if outcome.failed]
+
+
+def retire(connection: Connection, destinations: Collection[Destination], trail: AuditTrail, now: datetime) -> int:
+    """End the deliveries to destinations that are not among these any more; returns how many."""
+    known = [(destination.receiver, destination.notifier) for destination in destinations]
+    gone = update(deliveries).where(
+        deliveries.c.state == PENDING, tuple_(deliveries.c.receiver, deliveries.c.notifier).not_in(known)
+    )
+    values = {"state": Outcome.RECEIVER_GONE, "detail": GONE, "attempted_at": now}
+    ended = list(connection.scalars(gone.values(**values).returning(deliveries.c.id)))
+    for identifier in ended:
+        trail.add("delivery", {"delivery": identifier, "state": Outcome.RECEIVER_GONE.value})
+    return len(ended)
+
+
+def claim(
+    connection: Connection, destination: Destination, busy: Collection[int], now: datetime, limit: int
+) -> list[Delivery]:
+    """Deliveries that are due, without those in ``busy``, and none before an older one of its group."""
+    older = deliveries.alias()
+    waits = exists().where(
+        older.c.state == PENDING,
+        older.c.receiver == deliveries.c.receiver,
+        older.c.notifier == deliveries.c.notifier,
+        older.c.dedup_key == deliveries.c.dedup_key,
+        older.c.id < deliveries.c.id,
+    )
+    due = (
+        select(deliveries.c.id)
+        .where(*_to(destination), deliveries.c.due_at <= now, deliveries.c.id.not_in(busy), ~waits)
+        .order_by(deliveries.c.due_at, deliveries.c.id)
+        .limit(limit)
+    )
+    return load_deliveries(connection, connection.scalars(due).all())
+
+
+def coalesce(connection: Connection, destination: Destination, busy: Collection[int], now: datetime) -> None:
+    """Where several messages about a group wait, the newest replaces the others and tells their alerts too.
+
+    Only one that was never attempted replaces others: what a destination may have seen keeps its content.
+    """
+    waiting = (*_to(destination), deliveries.c.id.not_in(busy))
+    crowded = select(deliveries.c.dedup_key).where(*waiting).group_by(deliveries.c.dedup_key).having(func.count() > 1)
+    query = select(deliveries.c.id, deliveries.c.dedup_key, deliveries.c.attempts).where(
+        *waiting, deliveries.c.dedup_key.in_(crowded)
+    )
+    newest: dict[str, int] = {}
+    older: list[dict[str, Any]] = []
+    for row in connection.execute(query.order_by(deliveries.c.id.desc())):
+        if row.dedup_key in newest:
+            older.append({"b_id": row.id, "b_by": newest[row.dedup_key]})
+        elif row.attempts == 0:
+            newest[row.dedup_key] = row.id
+    if older:
+        _supersede(connection, older, now)
+
+
+def record(connection: Connection, attempts: Sequence[Attempt], trail: AuditTrail) -> None:
+    """Write what became of deliveries."""
+    changed = (
+        update(deliveries)
+        .where(deliveries.c.id == bindparam("delivery"))
+        .values(
+            state=bindparam("outcome"),
+            attempts=deliveries.c.attempts + 1,
+            detail=bindparam("said"),
+            attempted_at=bindparam("at"),
+            due_at=bindparam("again"),
+            fallback_at=case((bindparam("outcome") == Outcome.DELIVERED, None), else_=deliveries.c.fallback_at),
+        )
+    )
+    connection.execute(changed, [_attempt(attempt) for attempt in attempts])
+    for attempt in attempts:
+        if attempt.retry_at is None:
+            outcome, detail = attempt.receipt.outcome.value, attempt.receipt.detail
+            trail.add("delivery", {"delivery": attempt.delivery_id, "state": outcome, "detail": detail})
+
+
+def fall_back(connection: Connection, desk: Desk, trail: AuditTrail, now: datetime, limit: int) -> None:
+    """Tell the fallback receiver what another one refused, or did not take for so long."""
+    if desk.fallback is None:
+        return
+    failed = or_(deliveries.c.state.in_(_FAILED), (deliveries.c.state == PENDING) & (deliveries.c.fallback_at <= now))
+    query = select(deliveries).where(failed, deliveries.c.fallback_at.is_not(None))
+    targets = [destination for destination in desk.destinations if destination.receiver == desk.fallback]
+    for row in connection.execute(query.order_by(deliveries.c.id).limit(limit)).all():
+        new = [
+            {"notification_id": row.notification_id, "receiver": target.receiver, "notifier": target.notifier,
+             "dedup_key": row.dedup_key, "state": PENDING, "attempts": 0, "detail": "", "created_at": now,
+             "due_at": now}
+            for target in targets
+        ]  # fmt: skip
+        connection.execute(insert(deliveries), new)
+        connection.execute(update(deliveries).where(deliveries.c.id == row.id).values(fallback_at=None))
+        trail.add("fallback", {"delivery": row.id, "receiver": row.receiver, "to": desk.fallback})
+
+
+def _to(destination: Destination) -> tuple[Any, ...]:
+    """Deliveries that wait for a destination."""
+    return (
+        deliveries.c.state == PENDING,
+        deliveries.c.receiver == destination.receiver,
+        deliveries.c.notifier == destination.notifier,
+    )
+
+
+def _supersede(connection: Connection, older: Sequence[dict[str, Any]], now: datetime) -> None:
+    why = "a newer message tells it"
+    values = {"state": Outcome.SUPERSEDED, "detail": why, "attempted_at": now, "fallback_at": None}
+    changed = update(deliveries).where(deliveries.c.id == bindparam("b_id"))
+    connection.execute(changed.values(**values, superseded_by=bindparam("b_by")), older)
+    # What an older one had replaced itself goes along.
+    inherited = update(deliveries).where(deliveries.c.superseded_by == bindparam("b_id"))
+    connection.execute(inherited.values(superseded_by=bindparam("b_by")), older)
+
+
+def _attempt(attempt: Attempt) -> dict[str, object]:
+    over = attempt.retry_at is None
+    return {
+        "delivery": attempt.delivery_id,
+        "outcome": attempt.receipt.outcome if over else PENDING,
+        "said": attempt.receipt.detail,
+        "at": attempt.at,
+        "again": attempt.at if over else attempt.retry_at,
+    }
