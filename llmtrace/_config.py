@@ -12,7 +12,7 @@ import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
 from llmtrace.exceptions import ConfigurationError
@@ -52,6 +52,15 @@ class Transport:
 
 
 @dataclass(frozen=True, slots=True)
+class Privacy:
+    """What leaves the process of what was recorded."""
+
+    capture_content: bool = True
+    redacts: bool = True
+    rules: tuple[Any, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """Everything that `init_tracing` decides by."""
 
@@ -66,6 +75,7 @@ class Settings:
     alerts: str | None = field(repr=False)
     alerts_headers: Mapping[str, str] = field(repr=False)
     transport: Transport
+    privacy: Privacy
 
 
 def resolve(
@@ -79,6 +89,8 @@ def resolve(
     sampling: str | None = None,
     alerts: str | None = None,
     alerts_headers: Mapping[str, str] | None = None,
+    capture_content: bool = True,
+    redaction: object = True,
     env: Environment = os.environ,
 ) -> Settings:
     """Settle every setting.
@@ -104,7 +116,23 @@ def resolve(
         if alerts_headers is not None
         else _env_headers("LLMTRACE_ALERTS_HEADERS", env),
         transport=_transport(env),
+        privacy=_privacy(capture_content, redaction),
     )
+
+
+def _privacy(capture_content: object, redaction: object) -> Privacy:
+    if not isinstance(capture_content, bool):
+        msg = f"capture_content={capture_content!r:.80}; allowed: True, False"
+        raise ConfigurationError(msg)
+    if isinstance(redaction, bool):
+        return Privacy(capture_content, redaction)
+    rules = tuple(redaction) if isinstance(redaction, list | tuple) else (None,)
+    for rule in rules:
+        if not callable(getattr(rule, "compiled", None)):
+            msg = f"redaction={redaction!r:.80}; allowed: True, False, or a list of rules"
+            raise ConfigurationError(msg)
+        rule.compiled()  # a pattern that cannot be fails now
+    return Privacy(capture_content, redacts=True, rules=rules)
 
 
 def _text(setting: str, value: object) -> str | None:

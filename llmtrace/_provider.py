@@ -6,9 +6,10 @@ import atexit
 import os
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import Any, Final
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
 
 from opentelemetry import trace
 from opentelemetry.sdk import trace as sdk
@@ -27,12 +28,12 @@ from llmtrace._tracer import Tracer, TracerProvider, active
 from llmtrace.exporters.alert_branch import AlertBranch
 from llmtrace.exporters.delivery import Delivery
 from llmtrace.exporters.destination import Destination
-from llmtrace.exporters.pipeline import Pipeline, Sink
-from llmtrace.processors.json_strings import flatten_json_strings
-from llmtrace.processors.llm_values import derive_llm_values
-from llmtrace.processors.service_metadata import service_metadata
+from llmtrace.exporters.pipeline import Pipeline, Sink, Step
 from llmtrace.sampling import Preset
 from llmtrace.semconv import trace as keys
+
+if TYPE_CHECKING:
+    from llmtrace.processors.redaction_rules import Rule as RedactionRule
 
 _SCOPE: Final = InstrumentationScope("llmtrace", __version__)
 
@@ -66,6 +67,8 @@ def init_tracing(
     alerts_headers: Mapping[str, str] | None = None,
     service_version: str | None = None,
     environment: str | None = None,
+    capture_content: bool = True,
+    redaction: bool | Sequence[RedactionRule] = True,
 ) -> sdk.TracerProvider:
     """Begin to trace: once, at process start. Never blocks, never prints, opens no connection.
 
@@ -83,6 +86,9 @@ def init_tracing(
         alerts_headers: sent with every request to the router; or LLMTRACE_ALERTS_HEADERS.
         service_version: ``service.version``.
         environment: ``deployment.environment.name``, e.g. production.
+        capture_content: False: structure, tokens and timings leave the process, and no content.
+        redaction: True: secrets are replaced before anything leaves the process; rules of your own: those too; False:
+            nothing is replaced.
 
     Returns:
         The provider in use: give it to any OpenTelemetry instrumentor.
@@ -100,6 +106,8 @@ def init_tracing(
         alerts_headers=alerts_headers,
         service_version=service_version,
         environment=environment,
+        capture_content=capture_content,
+        redaction=redaction,
     )
     global _running  # noqa: PLW0603 - tracing is one thing in a process, as OpenTelemetry's global provider is
     with _lock:
@@ -210,7 +218,6 @@ def _resource(settings: Settings) -> Resource:
 
 
 def _pipeline(settings: Settings, resource: Resource, *, joined: bool) -> Pipeline:
-    steps = (flatten_json_strings, derive_llm_values, service_metadata(resource))
     headers = dict(settings.headers)
     if joined and settings.project:
         # The application's resource cannot be changed; Phoenix takes the project from this header as well.
@@ -219,7 +226,14 @@ def _pipeline(settings: Settings, resource: Resource, *, joined: bool) -> Pipeli
     if settings.alerts is not None:
         router = _destination(settings, "router", settings.alerts, settings.alerts_headers)
         sinks.append(AlertBranch(Delivery(router)))
-    return Pipeline(steps, sinks)
+    return Pipeline(partial(_steps, settings, resource), sinks)
+
+
+def _steps(settings: Settings, resource: Resource) -> tuple[Step, ...]:
+    """What happens to a span between its end and the wire; run once, on the worker."""
+    from llmtrace.processors.chain import chain  # noqa: PLC0415 - 25 ms of patterns that the app's start need not pay
+
+    return chain(resource, settings.privacy)
 
 
 def _destination(settings: Settings, name: str, url: str, headers: Mapping[str, str]) -> Destination:

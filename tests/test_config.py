@@ -361,7 +361,9 @@ def test_opentelemetrys_transport_variables_are_honoured(infix, tmp_path):
         "-subj",
         "/CN=x",
     ]
-    subprocess.run([*made, "-subj", "/CN=x", "-keyout", pem.with_suffix(".key"), "-out", pem], check=True, capture_output=True)
+    subprocess.run(
+        [*made, "-subj", "/CN=x", "-keyout", pem.with_suffix(".key"), "-out", pem], check=True, capture_output=True
+    )
     pem.write_text(pem.with_suffix(".key").read_text() + pem.read_text())
     prefix = f"OTEL_EXPORTER_OTLP_{infix}"
     names = ("CERTIFICATE", "CLIENT_CERTIFICATE", "CLIENT_KEY")

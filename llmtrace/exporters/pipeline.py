@@ -43,17 +43,23 @@ class Pipeline(SpanProcessor):
     """An OpenTelemetry span processor in front, a worker thread behind."""
 
     def __init__(
-        self, steps: Sequence[Step], sinks: Sequence[Sink], *, capacity: int = 32_768, gather: float = 0.1
+        self,
+        steps: Callable[[], Sequence[Step]],
+        sinks: Sequence[Sink],
+        *,
+        capacity: int = 32_768,
+        gather: float = 0.1,
     ) -> None:
         """Wire the parts.
 
         Args:
-            steps: run on each span, in this order.
+            steps: makes the steps that run on each span, in their order. Called on the worker, with the first span:
+                what they need to import and compile is nothing that the app should wait for at its start.
             sinks: each is offered each span that comes out of the steps.
             capacity: how many ended spans may wait for the worker.
             gather: seconds that the worker lets spans gather before it takes them.
         """
-        self._steps = steps
+        self._make_steps = steps
         self._sinks = sinks
         self._capacity = capacity
         self._gather = gather
@@ -101,6 +107,7 @@ class Pipeline(SpanProcessor):
                     self._worker.start()
 
     def _run(self) -> None:
+        self._steps = self._make_steps()
         while not (self._closed and not self._waiting):
             self._arrived.wait()
             if not self._closed:

@@ -12,7 +12,7 @@ from llmtrace._attributes.fields import Attributes, Fields, fields, text, whole_
 from llmtrace._attributes.message_keys import message_keys
 from llmtrace._attributes.messages import put_found
 from llmtrace.recorders.anthropic_stream import EVENTS, MessageAccumulator
-from llmtrace.recorders.common import put_model, put_output, texts_of
+from llmtrace.recorders.answer import put_model, put_output, texts_of
 from llmtrace.semconv import trace as keys
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from llmtrace._attributes.fields import Attributes, Fields, fields, kept, text
-from llmtrace.recorders.common import place_of
+from llmtrace.recorders.answer import place_of
 from llmtrace.recorders.text import Pieces, Room
 
 _MESSAGE_START: Final = "message_start"

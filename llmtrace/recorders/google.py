@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from llmtrace._attributes.fields import Attributes, Fields, either, entries, fields, kept, text, whole_number
 from llmtrace._attributes.gemini import put_content
-from llmtrace.recorders.common import place_of, put_model, put_output
+from llmtrace.recorders.answer import place_of, put_model, put_output
 from llmtrace.recorders.text import Pieces, Room
 from llmtrace.semconv import trace as keys
 

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from llmtrace._attributes.fields import Attributes, Fields, entries, fields, text, whole_number
 from llmtrace._attributes.messages import put_message
-from llmtrace.recorders.common import put_model, put_output
+from llmtrace.recorders.answer import put_model, put_output
 from llmtrace.recorders.text import Pieces, Room
 from llmtrace.semconv import trace as keys
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from llmtrace._attributes.fields import Attributes, Fields, either, entries, fields, text
 from llmtrace._serialize import to_json
-from llmtrace.recorders.common import place_of
+from llmtrace.recorders.answer import place_of
 from llmtrace.recorders.text import Pieces, Room
 
 _REASONING: Final = ("reasoning_content", "reasoning")

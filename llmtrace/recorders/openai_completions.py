@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from llmtrace._attributes.fields import Attributes, entries, fields, text
-from llmtrace.recorders.common import place_of, put_model, put_output
+from llmtrace.recorders.answer import place_of, put_model, put_output
 from llmtrace.recorders.openai_chat import put_usage
 from llmtrace.recorders.text import Pieces, Room
 from llmtrace.semconv import trace as keys

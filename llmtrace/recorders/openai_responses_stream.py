@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from llmtrace._attributes.fields import Attributes, Fields, entries, fields, kept, text
-from llmtrace.recorders.common import place_of
+from llmtrace.recorders.answer import place_of
 from llmtrace.recorders.text import Pieces, Room
 from llmtrace.semconv import trace as keys
 

@@ -44,7 +44,7 @@ class Sink:
 def ended(name: str):
     """A span that has ended, and was handed to nobody."""
     provider = TracerProvider()
-    provider.arm(Pipeline((), ()), Resource.get_empty(), ALWAYS_ON)
+    provider.arm(Pipeline(lambda: (), ()), Resource.get_empty(), ALWAYS_ON)
     provider._relay.target = None
     span = Tracer(provider, InstrumentationScope("test")).start_span(name)
     span.end()
@@ -66,7 +66,7 @@ def test_steps_run_in_order_and_none_ends_a_span(strict):
         return None if record.attributes["name"] == "B" else record
 
     sink = Sink()
-    pipeline = Pipeline((shout, drop_b), (sink,), gather=0.01)
+    pipeline = Pipeline(lambda: (shout, drop_b), (sink,), gather=0.01)
     for name in "abc":
         pipeline.on_end(ended(name))
     assert pipeline.close(soon())
@@ -83,7 +83,7 @@ def test_a_step_that_fails_costs_one_span(lenient, counts):
         return record
 
     sink = Sink()
-    pipeline = Pipeline((fail_b,), (sink,), gather=0.01)
+    pipeline = Pipeline(lambda: (fail_b,), (sink,), gather=0.01)
     for name in "abc":
         pipeline.on_end(ended(name))
     assert pipeline.close(soon())
@@ -99,7 +99,7 @@ def test_a_sink_that_fails_does_not_keep_a_span_from_the_others(lenient):
             raise RuntimeError
 
     sink = Sink()
-    pipeline = Pipeline((), (Broken(), sink), gather=0.01)
+    pipeline = Pipeline(lambda: (), (Broken(), sink), gather=0.01)
     pipeline.on_end(ended("a"))
     assert pipeline.close(soon())
     assert sink.names == ["a"]
@@ -108,7 +108,7 @@ def test_a_sink_that_fails_does_not_keep_a_span_from_the_others(lenient):
 def test_flush_waits_for_all_that_ended_before(strict):
     """After a flush that answers True, every span that ended before it has gone on."""
     sink = Sink()
-    pipeline = Pipeline((), (sink,), gather=30)
+    pipeline = Pipeline(lambda: (), (sink,), gather=30)
     spans = [ended(str(number)) for number in range(50)]
     for count, span in enumerate(spans, start=1):
         pipeline.on_end(span)
@@ -120,7 +120,7 @@ def test_flush_waits_for_all_that_ended_before(strict):
 def test_a_span_that_ends_while_the_worker_goes_idle_is_not_overlooked(strict):
     """A flush right after such a span still waits for it."""
     sink = Sink()
-    pipeline = Pipeline((), (sink,), gather=5)
+    pipeline = Pipeline(lambda: (), (sink,), gather=5)
     late = ended("late")
 
     class Idle(threading.Event):
@@ -145,7 +145,7 @@ def test_a_span_that_ends_while_the_worker_goes_idle_is_not_overlooked(strict):
 def test_the_queue_is_bounded(lenient, counts, caplog):
     """Beyond the capacity spans are lost and counted, and that is said once."""
     sink, gate = Sink(), threading.Event()
-    pipeline = Pipeline((lambda record: gate.wait(10) and record,), (sink,), capacity=10, gather=0)
+    pipeline = Pipeline(lambda: (lambda record: gate.wait(10) and record,), (sink,), capacity=10, gather=0)
     first = ended("first")
     pipeline.on_end(first)
     wait_until(lambda: not pipeline._waiting, "the worker at work")
@@ -162,7 +162,7 @@ def test_the_queue_is_bounded(lenient, counts, caplog):
 def test_spans_of_many_threads_all_arrive(strict):
     """Nothing is lost or doubled between eight threads that end spans and a worker that takes them."""
     sink = Sink()
-    pipeline = Pipeline((), (sink,), gather=0)
+    pipeline = Pipeline(lambda: (), (sink,), gather=0)
     spans = [[ended(f"{thread}-{number}") for number in range(200)] for thread in range(8)]
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda own: [pipeline.on_end(span) for span in own], spans))
@@ -173,7 +173,7 @@ def test_spans_of_many_threads_all_arrive(strict):
 def test_a_span_that_ends_after_closing_is_counted(counts):
     """It goes nowhere, and the count says so."""
     sink = Sink()
-    pipeline = Pipeline((), (sink,))
+    pipeline = Pipeline(lambda: (), (sink,))
     assert pipeline.close(soon())
     pipeline.on_end(ended("late"))
     assert counts() == {"lost.shutdown": 1}
@@ -184,7 +184,7 @@ def test_what_the_worker_has_not_done_at_closing_is_still_handed_on(strict):
     """Whatever the worker gets done late, the sink is offered, so that it can count what it no longer sends."""
     gate = threading.Event()
     sink = Sink()
-    pipeline = Pipeline((lambda record: gate.wait(10) and record,), (sink,), gather=0)
+    pipeline = Pipeline(lambda: (lambda record: gate.wait(10) and record,), (sink,), gather=0)
     for name in "abc":
         pipeline.on_end(ended(name))
     assert not pipeline.close(soon(0.2))
@@ -196,7 +196,7 @@ def test_what_the_worker_has_not_done_at_closing_is_still_handed_on(strict):
 
 def test_closing_ends_the_worker(strict):
     """No thread is left."""
-    pipeline = Pipeline((), (Sink(),), gather=0.01)
+    pipeline = Pipeline(lambda: (), (Sink(),), gather=0.01)
     pipeline.on_end(ended("a"))
     assert pipeline.close(soon())
     pipeline._worker.join(5)
@@ -207,7 +207,7 @@ def test_closing_ends_the_worker(strict):
 def test_opentelemetrys_flush_and_shutdown_work(strict, timeout):
     """force_flush and shutdown of the processor protocol do what their names say."""
     sink = Sink()
-    pipeline = Pipeline((), (sink,), gather=0.01)
+    pipeline = Pipeline(lambda: (), (sink,), gather=0.01)
     assert pipeline.force_flush(timeout)
     pipeline.shutdown()
     assert sink.closed

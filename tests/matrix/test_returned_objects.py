@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import functools
-import gc
 import inspect
 import io
 import itertools
@@ -217,7 +216,7 @@ def test_a_returned_async_generator_is_driven_inside_the_span(spans: list[Readab
             if returned_by == "function":
                 made = subject(lambda: async_letters("abc"))()
             else:
-                function = later if returned_by == "coroutine function" else functools.wraps(later)(lambda: later())
+                function = later if returned_by == "coroutine function" else wrapped_by_others(later)
                 made = await subject(function)()
             assert inspect.isasyncgen(made)
             async for _ in made:

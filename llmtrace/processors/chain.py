@@ -1,0 +1,38 @@
+"""The steps between a span's end and the wire, in their order.
+
+The order matters. What is derived must be redacted too, so it comes first. A secret that is cut in half is no longer
+recognised, so the coarse cut, which keeps redaction from reading megabytes, leaves a margin that the fine cut takes
+away.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+
+from opentelemetry.sdk.resources import Resource
+
+from llmtrace._config import Privacy
+from llmtrace._record import SpanRecord
+from llmtrace.processors.content import without_content
+from llmtrace.processors.json_strings import flatten_json_strings
+from llmtrace.processors.limits import SizeLimits
+from llmtrace.processors.llm_values import derive_llm_values
+from llmtrace.processors.redaction import Redaction
+from llmtrace.processors.service_metadata import service_metadata
+from llmtrace.secrets import environment_secrets
+
+
+def chain(resource: Resource, privacy: Privacy) -> tuple[Callable[[SpanRecord], SpanRecord], ...]:
+    """The steps for the spans of one service."""
+    sizes = SizeLimits()
+    known = environment_secrets(os.environ)
+    return (
+        flatten_json_strings,
+        derive_llm_values,
+        service_metadata(resource),
+        *(() if privacy.capture_content else (without_content,)),
+        sizes.coarse,
+        *((Redaction(privacy.rules, known=known),) if privacy.redacts else ()),
+        sizes.fine,
+    )
