@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from time import perf_counter_ns, time_ns
 from typing import Any, Final
 
@@ -55,6 +56,11 @@ _ADOPTED: Final = (
 _UNSET_STATUS: Final = Status(StatusCode.UNSET)
 
 
+_MOST_ATTRIBUTES: Final = 10_000
+_ATTRIBUTES_BUDGET: Final = 2_000_000
+"""What one call may bring, in number and in nanoseconds of rendering: a mapping may be endless."""
+
+
 def is_plain(kind: type) -> bool:
     """Whether values of exactly this type can be an attribute as they are."""
     return kind is str or kind is int or kind is bool or kind is float
@@ -77,9 +83,13 @@ def clean_attributes(attributes: Mapping[str, Any] | None) -> Attributes:
     if attributes is None:
         return cleaned
     with guarded("reading attributes"):
-        for key, value in attributes.items():
-            if value is not None:
-                cleaned[key if type(key) is str else to_text(key)] = clean_value(value)
+        stop = perf_counter_ns() + _ATTRIBUTES_BUDGET
+        for key, value in islice(attributes.items(), _MOST_ATTRIBUTES):
+            if value is None:
+                continue
+            cleaned[key if type(key) is str else to_text(key)] = clean_value(value)
+            if not is_plain(type(value)) and perf_counter_ns() > stop:
+                break
     return cleaned
 
 

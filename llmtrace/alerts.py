@@ -103,13 +103,13 @@ def _is_worse(severity: Severity, than: object) -> bool:
 
 
 def _severity(word: object) -> Severity:
+    text = to_text(word)
     try:
-        return Severity(to_text(word).strip().lower())
+        return Severity(text.strip().lower())
     except ValueError:
         allowed = ", ".join(Severity)
-        say_once(
-            f"severity:{word!s:.40}", "llmtrace: unknown severity %.40r taken as error; allowed: %s", word, allowed
-        )
+        said = "llmtrace: unknown severity %.40r taken as error; allowed: %s"
+        say_once(f"severity:{text:.40}", said, text, allowed)
         return Severity.ERROR
 
 

@@ -86,8 +86,9 @@ def with_values(
 
 def _joined_tags(context: Context, tags: Sequence[str]) -> list[str]:
     present = context.get(keys.TAGS)
-    tags = [tags] if isinstance(tags, str) else tags
-    return list(dict.fromkeys([*(present if isinstance(present, list) else ()), *map(to_text, tags)]))
+    given = _plain(tags)
+    added = given if isinstance(given, list) else [given]
+    return list(dict.fromkeys([*(present if isinstance(present, list) else ()), *map(to_text, added)]))
 
 
 def _joined_metadata(context: Context, metadata: Mapping[str, Any]) -> str:
@@ -97,7 +98,13 @@ def _joined_metadata(context: Context, metadata: Mapping[str, Any]) -> str:
         with guarded("joining metadata"):
             parsed = json.loads(present)
             joined = parsed if isinstance(parsed, dict) else {}
-    return to_json({**joined, **metadata})
+    added = _plain(metadata)
+    return to_json({**joined, **added} if isinstance(added, dict) else joined)
+
+
+def _plain(value: object) -> Any:
+    """A value of the user's as plain lists and dicts. Rendered first: its own iteration may never end."""
+    return json.loads(to_json(value))
 
 
 def _prompt_values(prompt: Prompt) -> dict[str, Any]:

@@ -137,7 +137,7 @@ def scope(
 ) -> SpanScope:
     """The block of a span of OpenInference kind `kind`."""
     attributes[keys.SPAN_KIND] = kind
-    if extra:
+    if extra is not None:
         attributes.update(clean_attributes(extra))
     return SpanScope(name if type(name) is str else to_text(name), attributes, values)
 

@@ -11,8 +11,8 @@ from typing import Final
 from llmtrace._attributes.fields import Attributes, Fields, fields, text, whole_number
 from llmtrace._attributes.message_keys import message_keys
 from llmtrace._attributes.messages import put_found
-from llmtrace.recorders.anthropic_stream import EVENTS, MessageAccumulator
 from llmtrace.recorders.answer import put_model, put_output, texts_of
+from llmtrace.recorders.anthropic_stream import EVENTS, MessageAccumulator
 from llmtrace.semconv import trace as keys
 
 

@@ -32,10 +32,14 @@ from llmtrace.router.store.inbox import GroupCommit
 from llmtrace.router.store.records import SqlRecords
 from llmtrace.router.store.sql import SqlStore
 from llmtrace.router.web.api import listing
+from llmtrace.router.web.auth import OnlyReaders
 from llmtrace.router.web.health import health
 from llmtrace.router.web.hosts import OnlyHosts
-from llmtrace.router.web.intake import traces
+from llmtrace.router.web.intake import Door
+from llmtrace.router.web.sources import intake_routes
 
+READING: Final = ("/api/v1/", "/-/")
+"""Under these paths people read and act."""
 MOST_REQUESTS: Final = 256
 """At once; more get a 503, so that memory stays bounded."""
 BACKLOG: Final = 2_048
@@ -50,6 +54,7 @@ def serve(config: RouterConfig, announce: Callable[[str], None]) -> None:
     Raises:
         ConfigurationError: the address is taken or not allowed, or the store cannot be used.
     """
+    _check_access(config)
     with _bound(config.listen) as listening, _database(config.store) as database:
         asyncio.run(_serve(config, database, listening, announce))
 
@@ -92,14 +97,18 @@ def build_web(
     hosts = _LOCAL_HOSTS | {config.listen.host.lower(), *([external] if external else [])}
     return Starlette(
         routes=[
-            Route("/v1/traces", traces(inbox, config.links, clock), methods=["POST"]),
+            *intake_routes(config, Door(inbox, clock)),
             Route("/healthz", health(records, fault)),
             Route("/api/v1/alerts", listing("alerts", records.alerts)),
             Route("/api/v1/decisions", listing("decisions", records.decisions)),
             Route("/api/v1/deliveries", listing("deliveries", records.deliveries)),
             Route("/api/v1/incidents", listing("incidents", records.incidents)),
         ],
-        middleware=[Middleware(OnlyHosts, hosts=hosts)],
+        middleware=[
+            # Elsewhere every request needs a token, which a page in a browser does not have.
+            *([Middleware(OnlyHosts, hosts=hosts)] if config.listen.is_loopback else []),
+            Middleware(OnlyReaders, auth=config.web.auth, paths=READING),
+        ],
     )
 
 
@@ -139,14 +148,21 @@ async def _until_signalled(server: uvicorn.Server, listening: socket.socket) -> 
     await server.serve(sockets=[listening])
 
 
+def _check_access(config: RouterConfig) -> None:
+    """Whoever can be reached from other machines must know who calls."""
+    if config.listen.is_loopback or (config.intake.auth is not None and config.web.auth is not None):
+        return
+    missing = [name for name, section in (("intake", config.intake), ("web", config.web)) if section.auth is None]
+    needed = " and ".join(f"{name}.auth" for name in missing)
+    raise ConfigurationError(
+        f"listen: {str(config.listen)!r} is reachable from other machines, which needs {needed}; "
+        "allowed without: a loopback address such as 127.0.0.1:4319"
+    )
+
+
 @contextlib.contextmanager
 def _bound(listen: Listen) -> Iterator[socket.socket]:
     """The socket, bound before the store is touched: what can be said at once is said at once."""
-    if not listen.is_loopback:
-        problem = "reachable from other machines, which needs the authentication of a later version"
-        raise ConfigurationError(
-            f"listen: {str(listen)!r} is {problem}; allowed: a loopback address such as 127.0.0.1:4319"
-        )
     family = socket.AF_INET6 if listen.is_ipv6 else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as bound:
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

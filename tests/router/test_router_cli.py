@@ -39,8 +39,8 @@ def test_serve_refuses_an_address_that_others_can_reach(tmp_path, capsys, listen
     """Without authentication only this machine may call."""
     assert main(["router", "serve", "--config", write(tmp_path), "--listen", listen]) == 2
     errors = capsys.readouterr().err
-    assert f"listen: '{listen}' is reachable from other machines" in errors
-    assert "allowed: a loopback address" in errors
+    assert f"listen: '{listen}' is reachable from other machines, which needs intake.auth and web.auth" in errors
+    assert "allowed without: a loopback address" in errors
 
 
 def test_serve_refuses_a_store_that_it_cannot_write(tmp_path, capsys):

@@ -141,7 +141,7 @@ PAGING = "version: 1\nreceivers: {a: {console: {}}}\ntiers:\n  page: {receivers:
 MISTAKES = {
     "unknown key": (
         "version: 1\nreciever: {}",
-        "alerts.yaml:2:1: reciever: no such key; allowed: external_url, links, listen, receivers,",
+        "alerts.yaml:2:1: reciever: no such key; allowed: external_url, intake, links, listen, receivers,",
     ),
     "key of a later version": (
         "version: 1\nmonitors: []",

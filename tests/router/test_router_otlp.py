@@ -16,7 +16,9 @@ from router_values import NOON, SPAN_ID, TRACE_ID, make_request, make_span, make
 
 from llmtrace.router.config import Links
 from llmtrace.router.intake import otlp
-from llmtrace.router.intake.otlp import Encoding, RefusedError
+from llmtrace.router.intake.body import LARGEST_DECOMPRESSED, MOST_ALERTS
+from llmtrace.router.intake.otlp import Encoding
+from llmtrace.router.intake.refusal import RefusedError
 from llmtrace.semconv import alert as words
 
 LINKS = Links("http://localhost:6006/redirects/traces/{trace_id}")
@@ -132,7 +134,7 @@ for _ in range(300):
         (gzip.compress(b"") + b"more", Encoding.PROTOBUF, "gzip", 400, "not one whole gzip stream"),
         (zlib.compress(b""), Encoding.PROTOBUF, "gzip", 400, "not gzip"),
         (b"", Encoding.PROTOBUF, "zstd", 415, "content-encoding must be gzip or identity"),
-        (gzip.compress(bytes(otlp.LARGEST_DECOMPRESSED + 1)), Encoding.PROTOBUF, "gzip", 413, "when decompressed"),
+        (gzip.compress(bytes(LARGEST_DECOMPRESSED + 1)), Encoding.PROTOBUF, "gzip", 413, "when decompressed"),
     ],
 )  # fmt: skip
 def test_malformed_input_is_refused_with_its_status(body, encoding, content_encoding, status, problem):
@@ -144,7 +146,7 @@ def test_malformed_input_is_refused_with_its_status(body, encoding, content_enco
 
 def test_a_request_of_too_many_alerts_is_refused():
     """Alerts take more room than the spans that they come from: their number is bounded."""
-    tags = [{words.SEVERITY: "info", words.KEY: str(number)} for number in range(otlp.MOST_ALERTS + 1)]
+    tags = [{words.SEVERITY: "info", words.KEY: str(number)} for number in range(MOST_ALERTS + 1)]
     with pytest.raises(RefusedError, match="more than 10000 alerts") as caught:
         read(make_request(make_span(*tags)).SerializeToString())
     assert caught.value.status == 413

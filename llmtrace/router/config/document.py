@@ -60,7 +60,7 @@ class Document:
         return node, key
 
     def _shown(self, location: Location, node: yaml.Node | None) -> str:
-        if not isinstance(node, yaml.ScalarNode) or (location and location[-1] in self.secret_keys):
+        if not isinstance(node, yaml.ScalarNode) or any(step in self.secret_keys for step in location):
             return ""
         text = _CREDENTIALS.sub("***@", node.value)
         return f"{text[:_LONGEST_SHOWN]!r}{'...' if len(text) > _LONGEST_SHOWN else ''} is "

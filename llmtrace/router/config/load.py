@@ -15,11 +15,14 @@ from pydantic import BaseModel, SecretStr, ValidationError
 
 from llmtrace.exceptions import ConfigurationError
 from llmtrace.router.config import document, schema
+from llmtrace.router.config.access import IntakeOptions
 from llmtrace.router.config.document import Document, Location
+from llmtrace.router.config.mapping import AlertMapping
 from llmtrace.router.config.settings import Links, Listen, RouteNode, RouterConfig
 from llmtrace.router.model import Policy, Tier
 from llmtrace.router.ports import NotifierKind
 
+_SECRET_LISTS: Final = frozenset({"bearer", "secrets"})
 LISTEN_VARIABLE: Final = "LLMTRACE_ROUTER_LISTEN"
 
 _BUILT_IN: Final[Mapping[Tier, Policy]] = MappingProxyType(
@@ -65,6 +68,9 @@ def load(
         store=str(file.parent / parsed.store),
         external_url=parsed.external_url,
         links=Links(parsed.links.trace),
+        intake=parsed.intake,
+        web=parsed.web,
+        mappings=_mappings(opened, file, parsed.intake, environ),
         receivers=receivers,
         routes=tree.nodes(parsed.routes),
         unrouted=tree.tiers[Tier.DIGEST],
@@ -81,6 +87,24 @@ def _read(file: Path) -> str:
         raise ConfigurationError(f"{file}: not UTF-8 text, byte {error.start}") from error
 
 
+def _mappings(
+    opened: Document, file: Path, intake: IntakeOptions, environ: Mapping[str, str]
+) -> Mapping[str, AlertMapping]:
+    """The mapping files of the sources that name one."""
+    named: dict[tuple[str, ...], str] = {("sources", name): options.mapping for name, options in intake.sources.items()}
+    if intake.arize.mapping is not None:
+        named["arize",] = intake.arize.mapping
+    found = {}
+    for place, name in named.items():
+        try:
+            text = _read(file.parent / name)
+        except ConfigurationError as error:
+            raise opened.error(("intake", *place, "mapping"), str(error)) from error
+        mapping = document.read(name, text, environ)
+        found[place[-1]] = _validate(mapping, (), AlertMapping, mapping.data)
+    return found
+
+
 def _listen(flag: str | None, environ: Mapping[str, str], in_file: Listen) -> Listen:
     for name, value in (("--listen", flag), (LISTEN_VARIABLE, environ.get(LISTEN_VARIABLE))):
         if value:
@@ -93,7 +117,7 @@ def _listen(flag: str | None, environ: Mapping[str, str], in_file: Listen) -> Li
 
 def _secret_keys(kinds: Mapping[str, NotifierKind]) -> frozenset[str]:
     fields = (field for kind in kinds.values() for field in kind.settings.model_fields.items())
-    return frozenset(name for name, field in fields if SecretStr.__name__ in str(field.annotation))
+    return frozenset(name for name, field in fields if SecretStr.__name__ in str(field.annotation)) | _SECRET_LISTS
 
 
 def _validate(opened: Document, prefix: Location, model: type[BaseModel], data: Any) -> Any:

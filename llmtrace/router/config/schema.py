@@ -3,67 +3,24 @@
 from __future__ import annotations
 
 import re
-from datetime import timedelta
-from typing import Annotated, Any, ClassVar, Final, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import BeforeValidator, Field, model_validator
 
 from llmtrace.router import matchers
-from llmtrace.router.config import durations
+from llmtrace.router.config.access import IntakeOptions, WebOptions
 from llmtrace.router.config.document import PlainText
 from llmtrace.router.config.settings import Listen
+from llmtrace.router.config.strict import Duration, Strict, wrong
 from llmtrace.router.matchers import Matcher
 from llmtrace.router.model import GROUP_BY_ALL, Escalation, Tier
 
 PHOENIX_TRACE: Final = "http://localhost:6006/redirects/traces/{trace_id}"
 
-_LATER_IN_FILE: Final = frozenset({"monitors", "metrics", "silences", "inhibit", "rollout", "intake", "enrich", "web"})
-_LATER_IN_ROUTE: Final = frozenset({"schedule", "timezone", "mute_time_intervals"})
 _LABEL: Final = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*", re.ASCII)
 _PLACEHOLDER: Final = re.compile(r"\{[^}]*\}?")
 _HIGHEST_PORT: Final = 65_535
-
-
-def wrong(problem: str, key: str | None = None) -> PydanticCustomError:
-    """What a validator raises: a whole sentence that says what is allowed; ``key`` is the one below that it means."""
-    context = {"problem": problem} | ({"key": key} if key is not None else {})
-    return PydanticCustomError("llmtrace", "{problem}", context)
-
-
-class Strict(BaseModel):
-    """A mapping of the file: no key that it does not know, no change afterwards."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True, hide_input_in_errors=True)
-
-    empty_allowed: ClassVar[bool] = False
-
-    @model_validator(mode="before")
-    @classmethod
-    def _known_keys(cls, data: Any) -> Any:
-        known = [field.alias or name for name, field in cls.model_fields.items()]
-        if data is None and cls.empty_allowed:
-            return {}
-        if not isinstance(data, dict):
-            raise wrong(f"not a mapping; allowed keys: {', '.join(known) or 'none'}")
-        for key in data:
-            if key not in known:
-                raise wrong(_unknown(key, known), key=str(key))
-        return data
-
-
-def _unknown(key: Any, known: list[str]) -> str:
-    if key in _LATER_IN_FILE | _LATER_IN_ROUTE:
-        return "this key is not available in this version of llmtrace: take it out"
-    return f"no such key; allowed: {', '.join(sorted(known)) or 'none'}"
-
-
-def _duration(value: Any) -> timedelta:
-    try:
-        return durations.parse(str(value))
-    except ValueError as error:
-        raise wrong(str(error)) from error
 
 
 def _label(value: Any) -> str:
@@ -134,7 +91,6 @@ def _store(value: Any) -> str:
     return name
 
 
-Duration = Annotated[timedelta, BeforeValidator(_duration)]
 Label = Annotated[str, BeforeValidator(_label)]
 Url = Annotated[str, BeforeValidator(_url)]
 Address = Annotated[Listen, BeforeValidator(listen)]
@@ -185,9 +141,9 @@ class Route(Options):
     """Which alerts, and how they are told; children see only what their parent matches."""
 
     tier: Tier | None = None
-    matchers: Annotated[list[OneMatcher], BeforeValidator(_matchers)] = []
+    matchers: Annotated[list[OneMatcher], BeforeValidator(_matchers)] = Field(default_factory=list)
     continues: bool = Field(default=False, alias="continue")
-    routes: list[Route] = []
+    routes: list[Route] = Field(default_factory=list)
 
 
 class LinkOptions(Strict):
@@ -204,9 +160,11 @@ class RouterFile(Strict):
     store: Annotated[str, BeforeValidator(_store)] = "router.db"
     external_url: Url | None = None
     links: LinkOptions = LinkOptions()
-    receivers: dict[str, dict[str, Any]] = {}
-    tiers: dict[Tier, TierOptions] = {}
-    routes: list[Route] = []
+    intake: IntakeOptions = IntakeOptions()
+    web: WebOptions = WebOptions()
+    receivers: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    tiers: dict[Tier, TierOptions] = Field(default_factory=dict)
+    routes: list[Route] = Field(default_factory=list)
 
     @model_validator(mode="after")
     def _somebody_is_told(self) -> Self:

@@ -9,6 +9,8 @@ from urllib.parse import quote
 
 from pydantic import BaseModel
 
+from llmtrace.router.config.access import IntakeOptions, WebOptions
+from llmtrace.router.config.mapping import AlertMapping
 from llmtrace.router.matchers import Matcher
 from llmtrace.router.model import Destination, Policy, Tier
 
@@ -74,6 +76,10 @@ class RouterConfig:
     external_url: str | None
     """What readers call the router by; None: the address that it listens on."""
     links: Links
+    intake: IntakeOptions
+    web: WebOptions
+    mappings: Mapping[str, AlertMapping]
+    """Source -> how its JSON is read."""
     receivers: Mapping[str, Mapping[str, BaseModel]]
     """Receiver -> notifier -> its settings."""
     routes: tuple[RouteNode, ...]

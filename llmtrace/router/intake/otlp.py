@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import base64
 import json
-import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -29,19 +28,15 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from opentelemetry.proto.trace.v1.trace_pb2 import Status as OtlpStatus
 
 from llmtrace.router.config import Links
+from llmtrace.router.intake.body import MOST_ALERTS, decompress
+from llmtrace.router.intake.refusal import RefusedError
 from llmtrace.router.intake.tags import TaggedEvent, TaggedSpan, alerts_of
 from llmtrace.router.model import Alert
 from llmtrace.semconv import alert as words
 
-LARGEST_DECOMPRESSED: Final = 32 * 1024 * 1024
-"""Bytes; what gzip may blow a body up to."""
-MOST_ALERTS: Final = 10_000
-"""In one request."""
-
 _ID_KEYS: Final = ("traceId", "spanId", "parentSpanId", "trace_id", "span_id", "parent_span_id")
 _ID_LENGTHS: Final = (0, 8, 16)
 _NANOSECONDS: Final = 1_000_000_000
-_GZIP: Final = 16 + zlib.MAX_WBITS
 _STATUS: Final = MappingProxyType({OtlpStatus.STATUS_CODE_OK: "ok", OtlpStatus.STATUS_CODE_ERROR: "error"})
 
 
@@ -56,14 +51,6 @@ class Encoding(Enum):
         if self is Encoding.PROTOBUF:
             return bytes(message.SerializeToString())
         return str(json_format.MessageToJson(message, indent=None)).encode()
-
-
-class RefusedError(Exception):
-    """A request cannot be taken. ``status`` is the HTTP status, the message says what is wrong and what is allowed."""
-
-    def __init__(self, status: HTTPStatus, message: str) -> None:
-        super().__init__(message)
-        self.status = status
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +81,7 @@ def read(body: bytes, encoding: Encoding, content_encoding: str, links: Links, n
     Raises:
         RefusedError: 400, 413 or 415, for the whole request.
     """
-    request = _decode(_decompress(body, content_encoding), encoding)
+    request = _decode(decompress(body, content_encoding), encoding)
     alerts: list[Alert] = []
     refusals: list[str] = []
     for span in _tagged(request):
@@ -120,24 +107,6 @@ def refusal(status: HTTPStatus, message: str, encoding: Encoding) -> bytes:
     """The body of an error: google.rpc.Status, as OTLP/HTTP asks."""
     code = code_pb2.UNAVAILABLE if status is HTTPStatus.SERVICE_UNAVAILABLE else code_pb2.INVALID_ARGUMENT
     return encoding.write(Status(code=code, message=message))
-
-
-def _decompress(body: bytes, content_encoding: str) -> bytes:
-    if content_encoding in ("", "identity"):
-        return body
-    if content_encoding != "gzip":
-        raise RefusedError(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "content-encoding must be gzip or identity")
-    stream = zlib.decompressobj(_GZIP)
-    try:
-        text = stream.decompress(body, LARGEST_DECOMPRESSED)
-    except zlib.error as error:
-        raise RefusedError(HTTPStatus.BAD_REQUEST, "the body is not gzip") from error
-    if len(text) == LARGEST_DECOMPRESSED and not stream.eof:
-        problem = f"the body is larger than {LARGEST_DECOMPRESSED} bytes when decompressed"
-        raise RefusedError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, problem)
-    if not stream.eof or stream.unused_data:
-        raise RefusedError(HTTPStatus.BAD_REQUEST, "the body is not one whole gzip stream")
-    return text
 
 
 def _decode(body: bytes, encoding: Encoding) -> ExportTraceServiceRequest:

@@ -6,25 +6,22 @@ Only slim attributes are read: whatever else a sender left on the span is conten
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
 from llmtrace.router.config import Links
+from llmtrace.router.intake.texts import LONGEST_ANNOTATION, LONGEST_LABEL, texts
 from llmtrace.router.model import ALERTNAME, SEVERITY, Alert, Annotation
 from llmtrace.semconv import alert as words
 from llmtrace.semconv import trace
 from llmtrace.semconv.alert import AlertTag
 
-LONGEST_LABEL: Final = 1_024
-LONGEST_ANNOTATION: Final = 4_096
-
 _MOST_SEGMENTS: Final = 32
 _TRACE_ID_LENGTH: Final = 32
 _IN_LABELS: Final = frozenset({trace.SPAN_KIND, trace.LLM_MODEL_NAME, trace.PROMPT_VERSION, words.TRACE_SEVERITY})
 _NOT_IN_NAMES: Final = re.compile(r"[^a-zA-Z0-9_]", re.ASCII)
-_CANNOT_BE_STORED: Final = re.compile(r"[\x00\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +98,7 @@ def _labels(span: TaggedSpan, name: str, tag: AlertTag) -> dict[str, str]:
         "regulated": "true" if tag.regulated else None,
         **{f"segment_{_NOT_IN_NAMES.sub('_', key)}": tag.segment[key] for key in sorted(tag.segment)[:_MOST_SEGMENTS]},
     }
-    return _texts(labels.items(), LONGEST_LABEL)
+    return texts(labels.items(), LONGEST_LABEL)
 
 
 def _annotations(span: TaggedSpan, tag: AlertTag, links: Links) -> dict[str, str]:
@@ -120,19 +117,9 @@ def _annotations(span: TaggedSpan, tag: AlertTag, links: Links) -> dict[str, str
         trace.SERVICE_VERSION: span.resource.get(trace.SERVICE_VERSION),
     }
     details = {key: value for key, value in span.attributes.items() if _is_detail(key)}
-    return _texts([*annotations.items(), *details.items()], LONGEST_ANNOTATION)
+    return texts([*annotations.items(), *details.items()], LONGEST_ANNOTATION)
 
 
 def _is_detail(key: str) -> bool:
     """Slim, and not told already by a label or an annotation of its own."""
     return words.is_slim_key(key) and key not in _IN_LABELS and not key.startswith(words.EVENT_NAME + ".")
-
-
-def _texts(pairs: Iterable[tuple[str, object]], longest: int) -> dict[str, str]:
-    """Bounded text that any database can hold; what is empty is left out."""
-    texts = ((str(name), "" if value is None else _text(value)[:longest]) for name, value in pairs)
-    return {name: _CANNOT_BE_STORED.sub("\ufffd", text) for name, text in texts if text}
-
-
-def _text(value: object) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)

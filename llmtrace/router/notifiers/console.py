@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import ClassVar, Final, Self
 
-from llmtrace.router.config.schema import Strict
+from llmtrace.router.config.strict import Strict
 from llmtrace.router.model import Delivery, Notification, Outcome, Receipt
 from llmtrace.router.notifiers import page
 from llmtrace.router.ports import Toolbox

@@ -14,7 +14,8 @@ from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, Field, SecretStr, model_validator
 
-from llmtrace.router.config.schema import Strict, Url, wrong
+from llmtrace.router.config.schema import Url
+from llmtrace.router.config.strict import Strict, wrong
 from llmtrace.router.model import Alert, Annotation, Delivery, Notification, Phase, Receipt, Status
 from llmtrace.router.notifiers import http
 from llmtrace.router.notifiers.address import is_surely_private

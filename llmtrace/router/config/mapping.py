@@ -1,0 +1,56 @@
+"""A mapping file: where in another tool's JSON the fields of the generic alert stand. Data, not code."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import BeforeValidator, Field
+
+from llmtrace.router.config.strict import Strict, wrong
+
+FIELDS: Final = (
+    "name", "severity", "status", "reason", "value", "threshold", "count", "model", "prompt_version", "segment", "team",
+    "priority", "environment", "service", "regulated", "trace_ids", "trace_url", "source_url", "runbook_url",
+    "starts_at", "ends_at",
+)  # fmt: skip
+"""Of the generic alert, as a mapping may name them."""
+
+_PATH: Final = re.compile(r"[^.\[\]]+(\[\d{1,4}\])*(\.[^.\[\]]+(\[\d{1,4}\])*)*")
+_STEP: Final = re.compile(r"\[(\d+)\]|([^.\[\]]+)")
+
+Path = tuple[str | int, ...]
+
+
+def _path(value: Any) -> Path:
+    if isinstance(value, tuple):
+        return value
+    if not isinstance(value, str) or not _PATH.fullmatch(value):
+        raise wrong("no path; allowed: keys with dots between them and [0] for an item, such as monitor.tags[0]")
+    return tuple(int(index) if index else name for index, name in _STEP.findall(value))
+
+
+def _paths(value: Any) -> list[Path]:
+    return [_path(each) for each in (value if isinstance(value, list) else [value])]
+
+
+def _field(value: Any) -> str:
+    if value not in FIELDS:
+        raise wrong(f"no field of an alert; allowed: {', '.join(FIELDS)}")
+    return str(value)
+
+
+Paths = Annotated[list[Path], BeforeValidator(_paths)]
+FieldName = Annotated[str, BeforeValidator(_field)]
+
+
+class AlertMapping(Strict):
+    """Of several paths the first that leads somewhere counts; what is sent is looked up in ``values``, in any case."""
+
+    version: Literal[1]
+    alerts: Annotated[Path | None, BeforeValidator(lambda value: None if value is None else _path(value))] = None
+    fields: dict[FieldName, Paths]
+    values: dict[FieldName, dict[str, str]] = Field(default_factory=dict)
+    defaults: dict[FieldName, str] = Field(default_factory=dict)
+    labels: dict[str, Paths] = Field(default_factory=dict)
+    annotations: dict[str, Paths] = Field(default_factory=dict)

@@ -1,0 +1,117 @@
+"""Alertmanager's two forms: the webhook that it sends (version 4), and its own API that a Prometheus pushes to."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
+
+from llmtrace.router.intake.body import bounded, read_json
+from llmtrace.router.intake.refusal import RefusedError
+from llmtrace.router.intake.severities import severity_of
+from llmtrace.router.intake.texts import LONGEST_ANNOTATION, LONGEST_LABEL, clean, texts
+from llmtrace.router.model import SEVERITY, SOURCE, Alert, Annotation, Status
+
+SEVERITY_AS_SENT: Final = "severity_as_sent"
+_NEVER: Final = 1970
+"""Alertmanager writes the year 1 for an end that is not known."""
+
+
+def _zero_is_none(value: Any) -> Any:
+    return None if value == "" or (isinstance(value, str) and value.startswith("0001-")) else value
+
+
+Moment = Annotated[datetime | None, BeforeValidator(_zero_is_none)]
+Name = Annotated[str, Field(pattern=r"^[a-zA-Z_][a-zA-Z0-9_]*$", max_length=256)]
+
+
+class _Alert(BaseModel):
+    """One alert, as both forms write it."""
+
+    model_config = ConfigDict(extra="ignore", hide_input_in_errors=True)
+
+    labels: Annotated[dict[Name, str], Field(min_length=1)]
+    annotations: dict[str, str] = {}
+    startsAt: Moment = None  # noqa: N815 - Alertmanager's own name
+    endsAt: Moment = None  # noqa: N815 - Alertmanager's own name
+    generatorURL: str = ""  # noqa: N815 - Alertmanager's own name
+    status: Literal["firing", "resolved"] | None = None
+
+
+class _Webhook(BaseModel):
+    """The webhook's body, as far as it is read."""
+
+    model_config = ConfigDict(extra="ignore", hide_input_in_errors=True)
+
+    version: Literal["4"]
+    alerts: list[_Alert]
+
+
+_PUSHED: Final = TypeAdapter(list[_Alert])
+_WEBHOOK: Final = TypeAdapter(_Webhook)
+
+
+def read_webhook(body: bytes, timeout: timedelta, now: datetime) -> list[Alert]:
+    """The alerts of Alertmanager's webhook, version 4.
+
+    Raises:
+        RefusedError: 400 or 413.
+    """
+    webhook: _Webhook = _validate(_WEBHOOK, read_json(body))
+    return [_alert(alert, alert.status, timeout, now) for alert in bounded(webhook.alerts)]
+
+
+def read_push(body: bytes, timeout: timedelta, now: datetime) -> list[Alert]:
+    """The alerts that a client of Alertmanager's API pushes; one whose end is past is resolved.
+
+    Raises:
+        RefusedError: 400 or 413.
+    """
+    pushed: list[_Alert] = _validate(_PUSHED, read_json(body))
+    return [_alert(alert, None, timeout, now) for alert in bounded(pushed)]
+
+
+def _validate(form: TypeAdapter[Any], data: Any) -> Any:
+    try:
+        return form.validate_python(data)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(str(step) for step in first["loc"])
+        raise RefusedError(HTTPStatus.BAD_REQUEST, f"{where}: {first['msg']}") from error
+
+
+def _alert(given: _Alert, status: str | None, timeout: timedelta, now: datetime) -> Alert:
+    ends_at = _aware(given.endsAt)
+    over = status == Status.RESOLVED if status is not None else ends_at is not None and ends_at <= now
+    if over:
+        ends_at = ends_at or now
+    elif ends_at is None or ends_at <= now:
+        ends_at = now + timeout
+    kind = Status.RESOLVED if over else Status.FIRING
+    return Alert(_labels(given), _annotations(given), _aware(given.startsAt) or now, kind, ends_at)
+
+
+def _labels(given: _Alert) -> dict[str, str]:
+    labels = {SOURCE: "alertmanager", **given.labels, SEVERITY: severity_of(given.labels.get(SEVERITY, "")).value}
+    return texts(labels.items(), LONGEST_LABEL)
+
+
+def _annotations(given: _Alert) -> dict[str, str]:
+    """Prometheus's customs under our names; the sender's own words stay beside them."""
+    sent, said = given.annotations, given.labels.get(SEVERITY, "")
+    annotations: dict[str, object] = {
+        Annotation.REASON: sent.get("description") or sent.get("summary"),
+        Annotation.RUNBOOK_URL: sent.get("runbook"),
+        Annotation.SOURCE_URL: given.generatorURL,
+        SEVERITY_AS_SENT: said if said and said != severity_of(said).value else None,
+        **sent,
+    }
+    return clean(annotations.items(), LONGEST_ANNOTATION)
+
+
+def _aware(moment: datetime | None) -> datetime | None:
+    if moment is None or moment.year < _NEVER:
+        return None
+    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)

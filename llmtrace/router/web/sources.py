@@ -1,0 +1,66 @@
+"""The table of intakes: a path, who may send there, and how its body becomes alerts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+from http import HTTPStatus
+
+from starlette.routing import Route
+
+from llmtrace.router.config import RouterConfig
+from llmtrace.router.config.access import SourceOptions
+from llmtrace.router.config.mapping import AlertMapping
+from llmtrace.router.intake import alertmanager, arize, generic, mapping
+from llmtrace.router.intake.body import read_json
+from llmtrace.router.intake.gate import Gate
+from llmtrace.router.model import Alert
+from llmtrace.router.web.intake import Door, Reader, traces, webhook
+
+
+def intake_routes(config: RouterConfig, door: Door) -> list[Route]:
+    """Every path that takes alerts."""
+    intake, clock = config.intake, door.clock
+    gate = Gate(intake.auth_of(intake.otlp))
+    routes = [Route("/v1/traces", traces(door, gate, config.links), methods=["POST"])]
+    pushed: Reader = lambda body: alertmanager.read_push(body, intake.api.resolve_timeout, clock.now())  # noqa: E731 - a row of the table
+    routes.append(_route("/api/v2/alerts", config, intake.api, door, pushed, HTTPStatus.OK))
+    routes += [_route(f"/ingest/{name}", config, options, door, read) for name, options, read in _sources(config, door)]
+    return routes
+
+
+def _sources(config: RouterConfig, door: Door) -> Iterator[tuple[str, SourceOptions, Reader]]:
+    intake, clock = config.intake, door.clock
+    yield (
+        "alertmanager",
+        intake.alertmanager,
+        lambda body: alertmanager.read_webhook(body, intake.alertmanager.resolve_timeout, clock.now()),
+    )
+    yield (
+        "generic",
+        intake.generic,
+        lambda body: generic.read(body, "generic", config.links, intake.generic.resolve_timeout, clock.now()),
+    )
+    rules = config.mappings.get("arize", arize.MAPPING)
+    yield "arize", intake.arize, partial(_mapped, rules, "arize", intake.arize, config, door)
+    for name, options in intake.sources.items():
+        yield name, options, partial(_mapped, config.mappings[name], name, options, config, door)
+
+
+def _mapped(
+    rules: AlertMapping, name: str, options: SourceOptions, config: RouterConfig, door: Door, body: bytes
+) -> Sequence[Alert]:
+    items = mapping.apply(rules, read_json(body))
+    return generic.build(items, name, config.links, options.resolve_timeout, door.clock.now())
+
+
+def _route(
+    path: str,
+    config: RouterConfig,
+    options: SourceOptions,
+    door: Door,
+    read: Reader,
+    status: HTTPStatus = HTTPStatus.ACCEPTED,
+) -> Route:
+    gate = Gate(config.intake.auth_of(options))
+    return Route(path, webhook(door, gate, read, status), methods=["POST"])
