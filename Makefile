@@ -23,6 +23,7 @@ check: setup ## lint, types, floors, docs
 	@$(py) -m ruff check .
 	@$(py) -m mypy
 	@.venv/bin/python -c 'from importlinter.cli import lint_imports_command as lint; lint()'
+	@$(py) -m pytest -q tests/test_docs.py tests/test_promises.py tests/router/test_router_docs.py
 
 test-full: setup packages ## the long ring: slow faults, more examples
 	@HYPOTHESIS_PROFILE=full $(py) -m pytest -m full --durations=20

@@ -1,4 +1,4 @@
-"""Peer against baseline as two processes that alternate round by round; the ratio is the median of same-round ratios."""
+"""Peer against baseline as two processes that alternate round by round; the ratio is the median over the rounds."""
 
 from __future__ import annotations
 

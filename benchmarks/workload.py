@@ -1,7 +1,7 @@
 """The unit of work that every peer records: one LLM call of 5.3 KB, the same values for everybody.
 
-Four input messages (system of 1 KB, user of 500 characters, an assistant's tool call, a tool result of 2 KB), one output
-message of 800 characters, the model, two parameters, three token counts: 20 attributes in OpenInference's form.
+Four input messages (system of 1 KB, user of 500 characters, an assistant's tool call, a tool result of 2 KB), one
+output message of 800 characters, the model, two parameters, three token counts: 20 attributes in OpenInference's form.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The baseline: the newest OpenTelemetry SDK, flattened by hand, in the way that is usual: start, two set_attributes."""
+"""The baseline: the newest OpenTelemetry SDK, flattened by hand, as is usual: start, two set_attributes."""
 
 from __future__ import annotations
 
