@@ -26,7 +26,7 @@ check: setup ## lint, types, floors, docs
 	@$(py) -m pytest -q tests/test_docs.py tests/test_promises.py tests/router/test_router_docs.py
 
 test-full: setup packages ## the long ring: slow faults, more examples
-	@HYPOTHESIS_PROFILE=full $(py) -m pytest -m full --durations=20
+	@HYPOTHESIS_PROFILE=full $(py) -m pytest -m "full or hypothesis" --durations=20
 
 bench: setup ## benchmarks
 	@$(py) -m benchmarks

@@ -8,6 +8,7 @@ import secrets
 from typing import TYPE_CHECKING
 
 import httpx
+import hypothesis
 import pytest
 from chromium import chromium
 from phoenix_page import PhoenixPage
@@ -19,6 +20,11 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 
     from playwright.sync_api import Browser
+
+
+hypothesis.settings.register_profile("short", max_examples=200, deadline=None)
+hypothesis.settings.register_profile("full", max_examples=5_000, deadline=None)
+hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "short"))
 
 
 @pytest.fixture(scope="session")
