@@ -40,6 +40,11 @@ class MessageKeys:
 _KEPT: Final[dict[str, list[MessageKeys]]] = {keys.LLM_INPUT_MESSAGES: [], keys.LLM_OUTPUT_MESSAGES: []}
 
 
+def kept_keys(list_key: str) -> list[MessageKeys]:
+    """The keys that were made so far, of the messages from the first on."""
+    return _KEPT[list_key]
+
+
 def message_keys(list_key: str, index: int) -> MessageKeys:
     """The keys of message `index` of a list of messages."""
     kept = _KEPT[list_key]

@@ -15,7 +15,7 @@ from llmtrace._attributes.fields import Attributes, Fields, either, entries, fie
 from llmtrace._attributes.gemini import put_content
 from llmtrace._attributes.items import put_item
 from llmtrace._attributes.media import bare_image, image_url, put_audio, put_image
-from llmtrace._attributes.message_keys import MessageKeys, message_keys
+from llmtrace._attributes.message_keys import MessageKeys, kept_keys, message_keys
 from llmtrace._attributes.parts import put_parts, put_words
 from llmtrace._attributes.values import put_value
 from llmtrace._serialize import to_text
@@ -23,6 +23,8 @@ from llmtrace.semconv import trace as keys
 
 _ROLES: Final = {"human": "user", "ai": "assistant"}
 """LangChain's words for what everybody else calls user and assistant."""
+_CHAT: Final = frozenset({"role", "content", "tool_call_id", "tool_calls"})
+"""The fields that `_put_plain` knows."""
 _PLAIN: Final = 2
 """Fields of a message that has a role and a content, and nothing else."""
 _REASONING: Final = ("reasoning_content", "reasoning", "thinking")
@@ -43,8 +45,13 @@ def put_messages(into: Attributes, list_key: str, messages: object) -> None:
     if type(messages) is dict and "role" not in messages:
         messages = _of_request(into, messages)
     index = 0
+    kept = kept_keys(list_key)
     for message in listed(messages):
-        index = _put(into, list_key, index, message)
+        # What most messages are, a role and a text or a tool call in a dict, is done here: it is the hot path.
+        if type(message) is dict and index < len(kept) and _put_plain(into, kept[index], message):
+            index += 1
+        else:
+            index = _put(into, list_key, index, message)
 
 
 def put_message(into: Attributes, list_key: str, index: int, message: object) -> None:
@@ -52,16 +59,30 @@ def put_message(into: Attributes, list_key: str, index: int, message: object) ->
     _put(into, list_key, index, message)
 
 
+def _put_plain(into: Attributes, named: MessageKeys, message: dict[Any, Any]) -> bool:
+    """Flatten a message of OpenAI's shape whose content is a text or None; False where it has anything else."""
+    role, content = message.get("role"), message.get("content")
+    if type(role) is not str or not (content is None or type(content) is str):
+        return False
+    if len(message) != _PLAIN or content is None:
+        if not message.keys() <= _CHAT:
+            return False
+        identity, calls = message.get("tool_call_id"), message.get("tool_calls")
+        if type(identity) is str and identity:
+            into[named.tool_call_id] = identity
+        if calls is not None:
+            put_tool_calls(into, named.tools, calls)
+    into[named.role] = _ROLES.get(role, role)
+    if content:
+        into[named.content] = content
+    return True
+
+
 def _put(into: Attributes, list_key: str, index: int, message: object) -> int:
     """Flatten one message; returns the next free place, since tool results become messages of their own."""
     named = message_keys(list_key, index)
-    if type(message) is dict and len(message) == _PLAIN:
-        role, content = message.get("role"), message.get("content")
-        if type(role) is str and type(content) is str:
-            into[named.role] = _ROLES.get(role, role)
-            if content:
-                into[named.content] = content
-            return index + 1
+    if type(message) is dict and _put_plain(into, named, message):
+        return index + 1
     if issubclass(type(message), str):
         into[named.role] = "user" if named.is_input else "assistant"
         into[named.content] = str.__str__(message)
