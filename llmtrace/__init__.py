@@ -26,7 +26,11 @@ if TYPE_CHECKING:
     from llmtrace.context import using as using
     from llmtrace.decorators import agent as agent
     from llmtrace.decorators import chain as chain
+    from llmtrace.decorators import embedding as embedding
+    from llmtrace.decorators import evaluator as evaluator
+    from llmtrace.decorators import guardrail as guardrail
     from llmtrace.decorators import llm as llm
+    from llmtrace.decorators import reranker as reranker
     from llmtrace.decorators import retrieval as retrieval
     from llmtrace.decorators import tool as tool
     from llmtrace.exceptions import ConfigurationError as ConfigurationError
@@ -34,9 +38,14 @@ if TYPE_CHECKING:
     from llmtrace.spans import agent_span as agent_span
     from llmtrace.spans import chain_span as chain_span
     from llmtrace.spans import current_trace_id as current_trace_id
+    from llmtrace.spans import embedding_span as embedding_span
+    from llmtrace.spans import evaluator_span as evaluator_span
+    from llmtrace.spans import guardrail_span as guardrail_span
     from llmtrace.spans import llm_span as llm_span
+    from llmtrace.spans import prompt_span as prompt_span
     from llmtrace.spans import record_llm_output as record_llm_output
     from llmtrace.spans import record_retrieval_output as record_retrieval_output
+    from llmtrace.spans import reranker_span as reranker_span
     from llmtrace.spans import retrieval_span as retrieval_span
     from llmtrace.spans import tool_span as tool_span
 
@@ -49,13 +58,22 @@ _HOME: Final = {
     "chain": "decorators",
     "chain_span": "spans",
     "current_trace_id": "spans",
+    "embedding": "decorators",
+    "embedding_span": "spans",
+    "evaluator": "decorators",
+    "evaluator_span": "spans",
     "flush": "_provider",
     "get_tracer": "_provider",
+    "guardrail": "decorators",
+    "guardrail_span": "spans",
     "init_tracing": "_provider",
     "llm": "decorators",
     "llm_span": "spans",
+    "prompt_span": "spans",
     "record_llm_output": "spans",
     "record_retrieval_output": "spans",
+    "reranker": "decorators",
+    "reranker_span": "spans",
     "retrieval": "decorators",
     "retrieval_span": "spans",
     "shutdown": "_provider",

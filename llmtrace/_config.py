@@ -160,7 +160,7 @@ def _with_default_path(setting: str, url: str) -> str:
     """A base URL gets ``/v1/traces``; a URL with a path of its own stays as it is."""
     checked = _checked(setting, url)
     parts = urlsplit(checked)
-    return parts._replace(path=TRACES_PATH).geturl() if parts.path in ("", "/") else checked
+    return parts._replace(path=TRACES_PATH).geturl() if not parts.path.strip("/.") else checked
 
 
 def _checked(setting: str, url: object) -> str:

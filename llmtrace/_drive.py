@@ -10,15 +10,19 @@ from __future__ import annotations
 import sys
 import types
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Generator
+from time import perf_counter_ns
 from types import AsyncGeneratorType
 from typing import Any, Final
 
 from opentelemetry.context import Context
 
 from llmtrace import _scope
+from llmtrace._block import finish
 from llmtrace._span import NoopSpan, Span, with_span
-from llmtrace._stream import Outcome, StreamRecording, outcome_of
-from llmtrace.spans import finish
+from llmtrace._stream import Outcome, StreamRecording, Then, outcome_of
+
+_A_MOMENT: Final = 1_000_000
+"""Nanoseconds in which a body that is closed does nothing that matters."""
 
 Open = Callable[[Context], tuple[Span | NoopSpan, Context]]
 """Starts the span below a context; returns it with the context to go on from."""
@@ -28,7 +32,7 @@ class _Ending:
     """The end of a span that waits for a coroutine."""
 
     def __init__(self) -> None:
-        self.then: Callable[[BaseException | None], None] | None = None
+        self.then: Then | None = None
         self.is_over = False
         self.has_begun = False
 
@@ -38,7 +42,7 @@ class _Ending:
         if not self.is_over:
             self.is_over = True
             if then is not None:
-                then(GeneratorExit() if error is None and outcome is Outcome.ABANDONED else error)
+                then(GeneratorExit() if error is None and outcome is Outcome.ABANDONED else error, None)
 
 
 class Body:
@@ -56,7 +60,9 @@ class Body:
         self._recording: StreamRecording | None = None
         self._entered: _scope.Entered | None = None
         self._steps: _scope.Steps | None = None
-        self._is_closing = False
+        self._closing: int | None = None
+        self._is_watched = False
+        self._place: _scope.Place | None = None
         self._ending = _Ending()
 
     @classmethod
@@ -85,23 +91,33 @@ class Body:
         self._span = span
         self._recording = span.recording() if isinstance(span, Span) and not self._is_coroutine else None
         self._steps = _scope.Steps(context)
+        self._is_watched = isinstance(span, Span) and span.watch_request(self.request_is_over)
 
     def step(self, resume: Callable[..., Any], *sent: Any) -> Any:
         """Run the body to its next yield."""
+        self._place = None  # it is running
         return resume(*sent) if self._steps is None else self._steps.run(resume, *sent)
 
     async def step_async(self, resume: Callable[..., Awaitable[Any]], *sent: Any) -> Any:
         """Run the body to its next yield."""
+        self._place = None  # it is running
         return await (resume(*sent) if self._steps is None else self._steps.wait(resume, *sent))
 
     def note(self, item: object) -> None:
         """An item leaves for the consumer."""
         if self._recording is not None:
             self._recording.add(item)
+        if self._is_watched:
+            self._place = _scope.place()
 
     def note_thrown(self, error: BaseException) -> None:
         """The consumer throws something in; GeneratorExit: it has had enough."""
-        self._is_closing = isinstance(error, GeneratorExit)
+        self._closing = perf_counter_ns() if isinstance(error, GeneratorExit) else None
+
+    def request_is_over(self) -> None:
+        """The request that the generator was read for is over: it is abandoned where its reader is gone."""
+        if self._place is not None and _scope.is_gone(self._place):
+            self.over(GeneratorExit())
 
     def over(self, error: BaseException | None = None, returned: object = None) -> None:
         """The generator has ended."""
@@ -110,18 +126,29 @@ class Body:
             return
         if self._entered is not None:
             _scope.leave(self._entered)
+        ended = None
         if self._recording is not None:
-            self._recording.finish(self._outcome(error), error)
+            outcome = self._outcome(error)
+            if outcome is Outcome.ABANDONED and self._place is None and self._did_nothing_more():
+                ended = self._recording.last_chunk_at
+            self._recording.finish(outcome, error, at_last_chunk=ended is not None)
         elif self._is_coroutine and returned is not None:
             span.record_output(returned)
         self._ending.is_over = True
         if span.is_recording():
-            finish(span, error)
+            finish(span, error, ended)
+
+    def _did_nothing_more(self) -> bool:
+        """Whether the body had nothing to clean up: then its work ended with its last item.
+
+        The close itself may come late: a generator in a reference cycle waits for the garbage collector.
+        """
+        return self._closing is None or perf_counter_ns() - self._closing < _A_MOMENT
 
     def _outcome(self, error: BaseException | None) -> Outcome:
         if error is not None:
             return outcome_of(error)
-        return Outcome.ABANDONED if self._is_closing else Outcome.COMPLETE
+        return Outcome.COMPLETE if self._closing is None else Outcome.ABANDONED
 
     def __del__(self) -> None:
         # An asynchronous generator that is collected after its event loop was closed ends without running its

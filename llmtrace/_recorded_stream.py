@@ -14,25 +14,37 @@ from typing import Any, Final
 
 import wrapt
 
-from llmtrace._scope import Steps
+from llmtrace._scope import Place, Steps, is_gone, place
 from llmtrace._stream import Outcome, StreamRecording, outcome_of
 
 
-class _Reader:
-    """What all proxies of one stream share. When the last one is gone, nobody can read the stream any more."""
+class Reader:
+    """What all proxies of one stream share. When the last one is gone, nobody can read the stream any more.
+
+    Args:
+        recording: takes the chunks and the end.
+        steps: the context that the stream's own code runs in.
+    """
 
     def __init__(self, recording: StreamRecording, steps: Steps) -> None:
         self.recording = recording
         self.steps = steps
+        self.is_watched = False
+        self.place: Place | None = None
+
+    def request_is_over(self) -> None:
+        """The request that the stream was read for is over: it is abandoned where its reader is gone."""
+        if self.place is not None and is_gone(self.place):
+            self.recording.finish(self.recording.unless_more_comes)
 
     def __del__(self) -> None:
-        self.recording.finish(self.recording.unless_more_comes)
+        self.recording.finish(self.recording.unless_more_comes, at_last_chunk=True)
 
 
 class RecordedStream(wrapt.BaseObjectProxy[Any]):
     """A stream whose chunks are noted on their way."""
 
-    def __init__(self, stream: object, reader: _Reader) -> None:
+    def __init__(self, stream: object, reader: Reader) -> None:
         super().__init__(stream)
         self._self_reader = reader
 
@@ -42,26 +54,20 @@ class RecordedStream(wrapt.BaseObjectProxy[Any]):
         raise AttributeError("__copy__")
 
 
-def recorded(stream: object, recording: StreamRecording, steps: Steps) -> RecordedStream:
-    """The stream to iterate instead of `stream`.
-
-    Args:
-        stream: anything that can be iterated, synchronously or asynchronously.
-        recording: takes the chunks and the end.
-        steps: the context that the stream's own code runs in.
-    """
-    return _proxy(stream, _Reader(recording, steps))
+def recorded(stream: object, reader: Reader) -> RecordedStream:
+    """The stream to iterate instead of `stream`, which is anything that can be iterated, synchronously or not."""
+    return _proxy(stream, reader)
 
 
-def _proxy(stream: object, reader: _Reader) -> RecordedStream:
+def _proxy(stream: object, reader: Reader) -> RecordedStream:
     made: RecordedStream = _class_for(frozenset(name for name in _ABILITIES if hasattr(type(stream), name)))(
         stream, reader
     )
     return made
 
 
-def _reader(proxy: RecordedStream) -> _Reader:
-    made: _Reader = proxy._self_reader  # noqa: SLF001 - wrapt keeps what begins so on the proxy; of this file
+def _reader(proxy: RecordedStream) -> Reader:
+    made: Reader = proxy._self_reader  # noqa: SLF001 - wrapt keeps what begins so on the proxy; of this file
     return made
 
 
@@ -70,7 +76,7 @@ def _same_or_proxy(proxy: RecordedStream, other: object) -> object:
 
 
 def _step(proxy: RecordedStream, resume: Callable[..., Any], *sent: Any) -> Any:
-    reader = _reader(proxy)
+    reader = _stepping(proxy)
     try:
         chunk = reader.steps.run(resume, *sent)
     except StopIteration:
@@ -79,12 +85,12 @@ def _step(proxy: RecordedStream, resume: Callable[..., Any], *sent: Any) -> Any:
     except BaseException as error:
         _stopped(proxy, error)
         raise
-    reader.recording.add(chunk)
+    _stepped(reader, chunk)
     return chunk
 
 
 async def _step_async(proxy: RecordedStream, resume: Callable[..., Any], *sent: Any) -> Any:
-    reader = _reader(proxy)
+    reader = _stepping(proxy)
     try:
         chunk = await reader.steps.wait(resume, *sent)
     except StopAsyncIteration:
@@ -93,8 +99,20 @@ async def _step_async(proxy: RecordedStream, resume: Callable[..., Any], *sent: 
     except BaseException as error:
         _stopped(proxy, error)
         raise
-    reader.recording.add(chunk)
+    _stepped(reader, chunk)
     return chunk
+
+
+def _stepping(proxy: RecordedStream) -> Reader:
+    reader = _reader(proxy)
+    reader.place = None  # it is being read
+    return reader
+
+
+def _stepped(reader: Reader, chunk: object) -> None:
+    reader.recording.add(chunk)
+    if reader.is_watched:
+        reader.place = place()
 
 
 def _stopped(proxy: RecordedStream, error: BaseException) -> None:

@@ -14,6 +14,7 @@ import threading
 import weakref
 from collections.abc import Awaitable, Callable, ItemsView, Iterator, ValuesView
 from contextvars import Token
+from dataclasses import dataclass
 from inspect import CO_ASYNC_GENERATOR, CO_GENERATOR
 from types import FrameType
 from typing import Any, Final, TypeVar, cast
@@ -63,23 +64,35 @@ def present(context: Context) -> Context:
     return context if type(context) is Context and not _holds else _resolve(context)
 
 
+@dataclass(frozen=True, slots=True)
+class Keeper:
+    """What is to be done for somebody whose context a generator holds. Each is called with `who`."""
+
+    held: Callable[[Any, Hold], None]
+    """It is held now."""
+    lost: Callable[[Any], None]
+    """The generator is gone, and none of its code ran at its end."""
+
+
 class Hold:
     """A context that was entered in a generator's frame, and may be kept while the generator is suspended."""
 
-    __slots__ = ("_frame", "_lost", "_place", "_state", "_token", "_who", "context", "outside")
+    __slots__ = ("__weakref__", "_frame", "_keeper", "_place", "_state", "_token", "_who", "context", "outside")
 
     def __init__(
-        self, frame: FrameType, outside: Context, context: Context, lost: Callable[[Any], None] | None, who: object
+        self, frame: FrameType, outside: Context, context: Context, keeper: Keeper | None, who: object
     ) -> None:
         self.outside = outside
         self.context = Context({**context, _HOLD: self})
         self._frame = id(frame)
-        self._place = _place()
-        self._lost = lost
+        self._place = place()
+        self._keeper = keeper
         self._who = who
         self._state = "held"
         _holds.setdefault(self._frame, []).append(self)
         self._token = attach(_Held(self.context))
+        if keeper is not None:
+            keeper.held(who, self)
 
     def release(self) -> None:
         """Leave the context; where that is no longer possible, or no longer its turn, it does not count any more."""
@@ -95,8 +108,13 @@ class Hold:
         if self._state == "held":
             self._forget()
             self._state = "stuck"
-            if self._lost is not None:
-                self._lost(self._who)
+            if self._keeper is not None:
+                self._keeper.lost(self._who)
+
+    def request_is_over(self) -> None:
+        """The request that the generator was read for is over: it is lost where its reader is gone."""
+        if is_gone(self._place):
+            self.lose()
 
     @property
     def is_away(self) -> bool:
@@ -109,7 +127,7 @@ class Hold:
     def seen_running(self) -> None:
         """The generator is running here and now, perhaps in another task than the one that it began in."""
         if not _is_here(self._place):
-            self._place = _place()
+            self._place = place()
 
     def _forget(self) -> None:
         stack = _holds.get(self._frame)
@@ -152,7 +170,7 @@ Entered = Token[Context] | Grip | Kept
 
 
 def enter(
-    frame: FrameType, outside: Context, context: Context, lost: Callable[[Any], None] | None = None, who: object = None
+    frame: FrameType, outside: Context, context: Context, keeper: Keeper | None = None, who: object = None
 ) -> Entered:
     """Make `context` current for the code in `frame`.
 
@@ -160,15 +178,15 @@ def enter(
         frame: the frame that enters: a generator's that is iterated is found out here.
         outside: the context that counted before.
         context: the new one.
-        lost: called with `who` where the generator's frame goes away without running any of its code.
+        keeper: told of a generator that holds the context.
         who: whose context it is.
     """
     if frame.f_code.co_flags & _GENERATORS or frame.f_code.co_name in _ENTERING:
-        keeper = _keeper(frame)
-        if keeper is not None:
-            if keeper.f_back is not None and keeper.f_back.f_globals is _STEPS:
+        generator = _generator_of(frame)
+        if generator is not None:
+            if generator.f_back is not None and generator.f_back.f_globals is _STEPS:
                 return Kept(outside, context)
-            return Grip(Hold(keeper, outside, context, lost, who))
+            return Grip(Hold(generator, outside, context, keeper, who))
     return attach(context)
 
 
@@ -307,7 +325,7 @@ def _running() -> Hold | None:
     return None
 
 
-def _keeper(frame: FrameType) -> FrameType | None:
+def _generator_of(frame: FrameType) -> FrameType | None:
     """The generator's frame that keeps a context entered in `frame` while it is suspended; None where none does.
 
     A generator behind ``contextlib.contextmanager``, a method ``__enter__`` and an ExitStack pass it on to whoever
@@ -320,7 +338,7 @@ def _keeper(frame: FrameType) -> FrameType | None:
             if driver is None or not _is_fixture(driver):
                 return at
             at = driver
-        elif not (at.f_code.co_name in _ENTERING or _is_fixture(at)):
+        elif not _is_fixture(at):
             return None
         at = at.f_back
     return None
@@ -336,6 +354,9 @@ def _first_plain(frame: FrameType | None) -> FrameType | None:
 
 
 def _is_fixture(frame: FrameType) -> bool:
+    """Whether this is code that runs a generator as a context manager or fixture."""
+    if frame.f_code.co_name in _ENTERING:
+        return True
     module = str(frame.f_globals.get("__name__", ""))
     return any(
         (module == name or module.startswith((f"{name}.", f"{name}_"))) and frame.f_code.co_qualname.startswith(inner)
@@ -343,17 +364,31 @@ def _is_fixture(frame: FrameType) -> bool:
     )
 
 
-_Place = tuple[int, weakref.ref[Any] | None]
+Place = tuple[int, weakref.ref[Any] | None]
+"""A thread and a task, where there is one: the task weakly, so that no context keeps one alive."""
 
 
-def _place() -> _Place:
-    """This thread, and this task where there is one; the task weakly, so that no context keeps one alive."""
+def place() -> Place:
+    """This thread and this task."""
     task = _task()
     return threading.get_ident(), None if task is None else weakref.ref(task)
 
 
-def _is_here(place: _Place) -> bool:
-    thread, task = place
+def is_gone(reader: Place) -> bool:
+    """Whether the reader of a stream cannot come back, once the request that it read for is over.
+
+    Its task is done, or is the one that ends the request just now; or it was a worker thread, which works for others
+    now.
+    """
+    thread, task = reader
+    if task is None:
+        return thread != threading.get_ident()
+    found = task()
+    return found is None or found.done() or found is _task()
+
+
+def _is_here(where: Place) -> bool:
+    thread, task = where
     return thread == threading.get_ident() and (None if task is None else task()) is _task()
 
 

@@ -8,10 +8,11 @@ into the app. Without `init_tracing` a `NoopSpan` takes its place.
 from __future__ import annotations
 
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import islice
 from time import perf_counter_ns, time_ns
 from typing import Any, Final
+from weakref import WeakMethod
 
 from opentelemetry.context import Context
 from opentelemetry.sdk import trace as sdk
@@ -37,10 +38,10 @@ from opentelemetry.util.types import Attributes as ApiAttributes
 from llmtrace import _scope
 from llmtrace._attributes import Attributes, put_documents, put_value
 from llmtrace._guard import guarded
-from llmtrace._recorded_stream import recorded
+from llmtrace._recorded_stream import Reader, recorded
 from llmtrace._serialize import to_json, to_text
 from llmtrace._stream import Outcome, Pending, StreamRecording
-from llmtrace.recorders import llm_accumulator, llm_answer
+from llmtrace.recorders import embedding, llm_accumulator, llm_answer, verdict
 from llmtrace.recorders.items import DocumentAccumulator, ItemAccumulator
 from llmtrace.recorders.shape import Accumulator
 from llmtrace.semconv import trace as keys
@@ -102,6 +103,7 @@ class Span(sdk.Span):
     _events: Sequence[Event] = ()
     _links: Sequence[Link] = ()
     _pending: Sequence[Pending] = ()
+    _readers: Sequence[WeakMethod[Callable[[], None]]] = ()
     _root: Span | None = None
     _instrumentation_info = None
     _record_exception = True
@@ -256,6 +258,10 @@ class Span(sdk.Span):
     def end(self, end_time: int | None = None) -> None:
         """End the span, once: a second call changes nothing."""
         if self.__dict__.pop("_open", False):  # one atomic step: of two threads that end a span one finds it open
+            for reader in self._readers:
+                tell = reader()
+                if tell is not None:
+                    tell()
             self._end_time = time_ns() if end_time is None else end_time
             self._span_processor._on_ending(self)  # noqa: SLF001 - in the SDK's protocol, still under a private name
             self._span_processor.on_end(self)
@@ -271,12 +277,63 @@ class Span(sdk.Span):
         value becomes ``output.value``. Never raises, whatever the value is.
         """
         with guarded("recording output"):
-            into: Attributes = {}
-            if self.span_kind == keys.KIND_LLM:
-                into = llm_answer(value)
-            else:
+            self.put(self._answer(value))
+
+    def _answer(self, value: Any) -> Attributes:
+        into: Attributes = {}
+        match self.span_kind:
+            case keys.KIND_LLM:
+                return llm_answer(value)
+            case keys.KIND_EMBEDDING:
+                return embedding.attributes(value)
+            case keys.KIND_GUARDRAIL:
+                return verdict.guardrail(value)
+            case keys.KIND_EVALUATOR:
+                return verdict.evaluation(value, self._name)
+            case keys.KIND_RERANKER:
+                verdict.put_reranked(into, self._attributes, value)
+            case _:
                 put_value(into, keys.OUTPUT_VALUE, keys.OUTPUT_MIME_TYPE, value)
-            self.put(into)
+        return into
+
+    def record_guardrail(self, passed: bool | str, *, score: float | None = None, reason: str | None = None) -> None:
+        """Record what a guardrail decided.
+
+        Args:
+            passed: True, False for blocked, or the guardrail's own word; ``llmtrace.guardrail.outcome``.
+            score: how sure it is, or how bad it is; ``llmtrace.guardrail.score``.
+            reason: why; in ``output.value``.
+        """
+        with guarded("recording a guardrail"):
+            given = {"outcome": passed, "score": score, "reason": reason}
+            if type(passed) is bool:
+                given["outcome"] = verdict.PASSED if passed else verdict.BLOCKED
+            self.put(verdict.guardrail({name: value for name, value in given.items() if value is not None}))
+
+    def record_evaluation(
+        self,
+        score: float | None = None,
+        label: str | None = None,
+        explanation: str | None = None,
+        *,
+        name: str | None = None,
+    ) -> None:
+        """Record one finding of an evaluator: ``evaluations.<i>.evaluation.score`` and its siblings.
+
+        Args:
+            score: a number, higher is better or worse as the name says.
+            label: a word.
+            explanation: why.
+            name: what was judged; default: the span's name. A second finding is added to the first.
+        """
+        with guarded("recording an evaluation"):
+            into: Attributes = {}
+            index = sum(key.endswith(keys.EVALUATION_NAME) for key in self._attributes)
+            if verdict.put_evaluation(into, index, name or self._name, score, label, explanation):
+                found = {"score": score, "label": label, "explanation": explanation}
+                value = {key: item for key, item in found.items() if item is not None}
+                put_value(into, keys.OUTPUT_VALUE, keys.OUTPUT_MIME_TYPE, value)
+                self.put(into)
 
     def record_stream(self, stream: Any) -> Any:
         """Record a stream while you read it, synchronously or asynchronously.
@@ -288,7 +345,9 @@ class Span(sdk.Span):
             the first chunk was read, the span ends with the stream.
         """
         context = with_span(self, _scope.present(_scope.current()))
-        return recorded(stream, self.recording(), _scope.Steps(context))
+        reader = Reader(self.recording(), _scope.Steps(context))
+        reader.is_watched = self.watch_request(reader.request_is_over)
+        return recorded(stream, reader)
 
     def recording(self) -> StreamRecording:
         """A recording for one stream of this span, by the span's kind."""
@@ -300,6 +359,18 @@ class Span(sdk.Span):
         """Where `pending` has not begun when the block is left, the span ends with it."""
         self._own("_pending").append(pending)
 
+    def watch_request(self, is_over: Callable[[], None]) -> bool:
+        """Have a method called when the request that this span belongs to is over; False where it belongs to none.
+
+        The method is referred to weakly. A framework may drop a stream in the middle, and leave it to the garbage
+        collector, which may take minutes.
+        """
+        root = self.root
+        if root.kind is not SpanKind.SERVER:
+            return False
+        root._own("_readers").append(WeakMethod(is_over))  # noqa: SLF001 - our own class
+        return True
+
     def left_behind(self, outcome: Outcome) -> list[Pending]:
         """Finish the streams that have begun; returns those that go on without the block."""
         waiting = [pending for pending in self._pending if not pending.is_over and not pending.has_begun]
@@ -309,9 +380,12 @@ class Span(sdk.Span):
         return waiting
 
     def record_documents(self, documents: Any) -> None:
-        """Record retrieved documents: texts, dicts or objects with content/text, id, score, metadata."""
+        """Record retrieved or reranked documents: texts, dicts or objects with content/text, id, score, metadata."""
         with guarded("recording documents"):
             into: Attributes = {}
+            if self.span_kind == keys.KIND_RERANKER:
+                self.put(self._answer(documents))
+                return
             into[keys.RETRIEVAL_COUNT] = put_documents(into, keys.RETRIEVAL_DOCUMENTS, documents)
             self.put(into)
 
@@ -363,6 +437,19 @@ class NoopSpan(NonRecordingSpan):
         """Do nothing."""
 
     def record_documents(self, documents: Any) -> None:
+        """Do nothing."""
+
+    def record_guardrail(self, passed: bool | str, *, score: float | None = None, reason: str | None = None) -> None:
+        """Do nothing."""
+
+    def record_evaluation(
+        self,
+        score: float | None = None,
+        label: str | None = None,
+        explanation: str | None = None,
+        *,
+        name: str | None = None,
+    ) -> None:
         """Do nothing."""
 
     def record_stream(self, stream: Any) -> Any:

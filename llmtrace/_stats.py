@@ -27,7 +27,8 @@ class Stats:
     """Counters of one process. Thread-safe."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        # Reentrant: a span may end inside the garbage collector, which may run while this very lock is held.
+        self._lock = threading.RLock()
         self._counts: Counter[str] = Counter()
 
     def add(self, name: str, number: int = 1) -> None:
@@ -46,7 +47,7 @@ class Stats:
 
     def reset(self) -> None:
         """Start from zero: in a forked child, and in tests."""
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._counts = Counter()
 
 

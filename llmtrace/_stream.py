@@ -43,10 +43,14 @@ def outcome_of(error: BaseException) -> Outcome:
     return Outcome.ERROR
 
 
+Then = Callable[[BaseException | None, int | None], None]
+"""Takes what ended it, and when, if not just now."""
+
+
 class Pending(Protocol):
     """Something that may go on after the block of its span was left, and then ends the span."""
 
-    then: Callable[[BaseException | None], None] | None
+    then: Then | None
     """What is to be done at its end: set where it was left behind by the block."""
 
     @property
@@ -68,6 +72,10 @@ class Recipient(Protocol):
     def started(self) -> int:
         """When it started, by time.perf_counter_ns()."""
 
+    @property
+    def start_time(self) -> int | None:
+        """When it started, in nanoseconds since 1970."""
+
     def put(self, attributes: Attributes) -> None:
         """Take clean attributes."""
 
@@ -86,9 +94,10 @@ class StreamRecording:
         self._choose = choose
         self._accumulator: Accumulator | None = None
         self._first_token: int | None = None
+        self._last_chunk: int | None = None
         self._chunks = 0
         self.is_over = False
-        self.then: Callable[[BaseException | None], None] | None = None
+        self.then: Then | None = None
         self.unless_more_comes = Outcome.ABANDONED
 
     @property
@@ -101,22 +110,25 @@ class StreamRecording:
         if self.is_over:
             return
         self._chunks += 1
+        self._last_chunk = perf_counter_ns()
         with guarded("recording a stream"):
             if self._accumulator is None:
                 self._accumulator = self._choose(chunk)
             if self._accumulator.add(chunk) and self._first_token is None:
-                self._first_token = perf_counter_ns()
+                self._first_token = self._last_chunk
 
-    def finish(self, outcome: Outcome, error: BaseException | None = None) -> None:
+    def finish(self, outcome: Outcome, error: BaseException | None = None, *, at_last_chunk: bool = False) -> None:
         """Put on the span what arrived; a second call changes nothing.
 
         Args:
             outcome: why the stream ended.
             error: what it raised, for a span whose block does not see it any more.
+            at_last_chunk: it ended when its last chunk arrived: that is found out only now.
         """
         if self.is_over:
             return
         self.is_over = True
+        ended = self.last_chunk_at if at_last_chunk else None
         span, then = self._span, self.then
         self._span = self.then = None  # the span holds us: what refers to it again is garbage that only the GC finds
         with guarded("recording a stream"):
@@ -124,7 +136,14 @@ class StreamRecording:
                 span.put(self._attributes(span.started, outcome))
         self._accumulator = None
         if then is not None:
-            then(error)
+            then(error, ended)
+
+    @property
+    def last_chunk_at(self) -> int | None:
+        """When the last chunk arrived, by the clock of the span: nanoseconds since 1970; None where none did."""
+        if self._span is None or self._last_chunk is None or self._span.start_time is None:
+            return None
+        return self._span.start_time + self._last_chunk - self._span.started
 
     def _attributes(self, started: int, outcome: Outcome) -> Attributes:
         into = self._accumulator.attributes() if self._accumulator is not None else {}
@@ -132,7 +151,7 @@ class StreamRecording:
         into[keys.STREAM_CHUNKS] = self._chunks
         if self._first_token is not None:
             into[keys.TIME_TO_FIRST_TOKEN] = (self._first_token - started) * _NANO
-            seconds = (perf_counter_ns() - self._first_token) * _NANO
+            seconds = ((self._last_chunk or 0) - self._first_token) * _NANO
             tokens = into.get(keys.LLM_TOKEN_COUNT_COMPLETION)
             if isinstance(tokens, int) and tokens > 1 and seconds > 0:
                 into[keys.TOKENS_PER_SECOND] = (tokens - 1) / seconds

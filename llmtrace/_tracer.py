@@ -8,6 +8,7 @@ from __future__ import annotations
 # Registers its fork hook before the SDK's provider registers one that needs it: the other way round a forked child
 # waits for ever, on a lock that only the later hook would renew.
 import concurrent.futures.thread  # noqa: F401
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from time import time_ns
@@ -24,8 +25,8 @@ from opentelemetry.trace import (
     Link,
     SpanContext,
     SpanKind,
+    StatusCode,
     TraceFlags,
-    use_span,
 )
 from opentelemetry.trace import (
     Span as ApiSpan,
@@ -40,7 +41,7 @@ from llmtrace import _scope
 from llmtrace._attributes import Attributes
 from llmtrace._relay import Relay
 from llmtrace._serialize import to_text
-from llmtrace._span import NOOP_SPAN, SPAN_KEY, NoopSpan, Span, clean_attributes
+from llmtrace._span import NOOP_SPAN, SPAN_KEY, NoopSpan, Span, clean_attributes, exception_message, with_span
 
 _SAMPLED: Final = TraceFlags.SAMPLED
 _RANDOM_TRACE_ID: Final = TraceFlags.RANDOM_TRACE_ID
@@ -163,8 +164,20 @@ class Tracer(ApiTracer):
         span = self.start_span(
             name, context, kind, attributes, links, start_time, record_exception, set_status_on_exception
         )
-        with use_span(span, end_on_exit, record_exception, set_status_on_exception):
+        outside = _scope.present(_scope.current())
+        entered = _scope.enter(sys._getframe(), outside, with_span(span, outside))  # noqa: SLF001 - is it a generator?
+        try:
             yield span
+        except Exception as error:
+            if record_exception:
+                span.record_exception(error)
+            if set_status_on_exception:
+                span.set_status(StatusCode.ERROR, f"{type(error).__name__}: {exception_message(error)}")
+            raise
+        finally:
+            _scope.leave(entered)
+            if end_on_exit:
+                span.end()
 
 
 def _remote_or_foreign(span: object) -> SpanContext | None:

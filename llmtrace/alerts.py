@@ -14,6 +14,7 @@ from opentelemetry.sdk.trace import Event
 from opentelemetry.trace import Span as ApiSpan
 from opentelemetry.trace import get_current_span
 
+from llmtrace import _scope
 from llmtrace._guard import guarded, say_once
 from llmtrace._serialize import to_text
 from llmtrace._span import Span
@@ -48,7 +49,7 @@ def tag_alert(
         span: the span to tag; default: the current one.
     """
     with guarded("tagging an alert"):
-        target = get_current_span() if span is None else span
+        target = get_current_span(_scope.present(_scope.current())) if span is None else span
         if not target.is_recording():
             return
         tag = AlertTag(

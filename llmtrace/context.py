@@ -67,20 +67,19 @@ def with_values(
 ) -> Context:
     """`context` with the given values added; metadata and tags join those that are there already."""
     values: dict[str, Any] = {}
-    with guarded("carrying ids"):
-        if session_id is not None:
-            values[keys.SESSION_ID] = to_text(session_id)
-        if user_id is not None:
-            values[keys.USER_ID] = to_text(user_id)
-    with guarded("carrying tags"):
-        if tags is not None:
+    if session_id is not None:
+        values[keys.SESSION_ID] = to_text(session_id)
+    if user_id is not None:
+        values[keys.USER_ID] = to_text(user_id)
+    if tags is not None:
+        with guarded("carrying tags"):
             values[keys.TAGS] = _joined_tags(context, tags)
-    with guarded("carrying metadata"):
-        if metadata is not None:
+    if metadata is not None:
+        with guarded("carrying metadata"):
             values[keys.METADATA] = _joined_metadata(context, metadata)
-    with guarded("carrying a prompt"):
-        if prompt is not None:
-            values |= _prompt_values(prompt)
+    if prompt is not None:
+        with guarded("carrying a prompt"):
+            values |= prompt_values(prompt)
     return Context({**context, **values})
 
 
@@ -107,7 +106,8 @@ def _plain(value: object) -> Any:
     return json.loads(to_json(value))
 
 
-def _prompt_values(prompt: Prompt) -> dict[str, Any]:
+def prompt_values(prompt: Prompt) -> dict[str, Any]:
+    """A prompt's attributes."""
     values: dict[str, Any] = {}
     if prompt.template is not None:
         values[keys.PROMPT_TEMPLATE] = to_text(prompt.template)

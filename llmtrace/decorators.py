@@ -18,14 +18,14 @@ from typing import Any, Final, TypeVar, cast, overload
 
 import wrapt
 
-from llmtrace._attributes import Attributes, put_messages, put_tools, put_value
+from llmtrace._attributes import Attributes
+from llmtrace._block import SpanScope, scope
 from llmtrace._drive import Answer, Body, drive, drive_answer, drive_async, drive_coroutine
 from llmtrace._guard import guarded
-from llmtrace._serialize import to_json, to_text
+from llmtrace._inputs import put_arguments
 from llmtrace._span import NoopSpan, Span
 from llmtrace._tracer import active
 from llmtrace.semconv import trace as keys
-from llmtrace.spans import SpanScope, scope
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -42,6 +42,7 @@ class _Plan:
     takes_self: bool
     """Whether the first parameter is an instance's or class's where it is called as a method."""
     description: str | None
+    span_name: str
 
     @classmethod
     def of(cls, kind: str, name: str | None, function: Any) -> _Plan:
@@ -52,7 +53,8 @@ class _Plan:
         rest = next((found.name for found in parameters if found.kind is inspect.Parameter.VAR_POSITIONAL), "args")
         takes_self = isinstance(function, types.FunctionType | classmethod)
         description = _first_line(plain) if kind == keys.KIND_TOOL else None
-        return cls(kind, label, positional, rest, takes_self, description)
+        span_name = f"tool.{label}" if kind == keys.KIND_TOOL else label
+        return cls(kind, label, positional, rest, takes_self, description, span_name)
 
 
 _POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
@@ -85,50 +87,9 @@ def _named(plan: _Plan, instance: object, args: Sequence[Any], kwargs: Mapping[s
 
 def _open(plan: _Plan, instance: object, args: Sequence[Any], kwargs: Mapping[str, Any]) -> SpanScope:
     into: Attributes = {}
-    name = plan.name
     with guarded("recording input"):
-        arguments = _named(plan, instance, args, kwargs)
-        if plan.kind == keys.KIND_LLM:
-            _put_llm_input(into, arguments)
-        elif plan.kind == keys.KIND_TOOL:
-            name = f"tool.{plan.name}"
-            into[keys.TOOL_NAME] = plan.name
-            if plan.description:
-                into[keys.TOOL_DESCRIPTION] = plan.description
-            put_value(into, keys.INPUT_VALUE, keys.INPUT_MIME_TYPE, arguments)
-            into[keys.TOOL_PARAMETERS] = into[keys.INPUT_VALUE]
-        else:
-            if plan.kind == keys.KIND_AGENT:
-                into[keys.AGENT_NAME] = plan.name
-            put_value(into, keys.INPUT_VALUE, keys.INPUT_MIME_TYPE, _single_text(arguments))
-    return scope(plan.kind, name, into)
-
-
-def _single_text(arguments: dict[str, Any]) -> Any:
-    """The one text that a function was given, as it is; several arguments as a dict."""
-    if len(arguments) == 1:
-        (only,) = arguments.values()
-        if isinstance(only, str):
-            return only
-    return arguments
-
-
-def _put_llm_input(into: Attributes, arguments: dict[str, Any]) -> None:
-    """A function around a model call: `model`, `messages` or `prompt`, and `tools` are taken by their usual names."""
-    rest = dict(arguments)
-    model = rest.pop("model", None)
-    if model is not None:
-        into[keys.LLM_MODEL_NAME] = to_text(model)
-    messages = rest.pop("messages", None)
-    if messages is None:
-        messages = rest.pop("prompt", None)
-    if messages is None:
-        put_value(into, keys.INPUT_VALUE, keys.INPUT_MIME_TYPE, _single_text(rest))
-        return
-    put_messages(into, keys.LLM_INPUT_MESSAGES, messages)
-    put_tools(into, rest.pop("tools", None))
-    if rest:
-        into[keys.LLM_INVOCATION_PARAMETERS] = to_json(rest)
+        put_arguments(into, plan.kind, plan.name, _named(plan, instance, args, kwargs), plan.description)
+    return scope(plan.kind, plan.span_name, into)
 
 
 def _recorded(plan: _Plan, span: Span | NoopSpan, result: Any) -> Any:
@@ -143,13 +104,14 @@ def _recorded(plan: _Plan, span: Span | NoopSpan, result: Any) -> Any:
         return _going_on(plan, span, result)
     if plan.kind == keys.KIND_LLM and _is_stream(result):
         return span.record_stream(result)
-    if plan.kind == keys.KIND_RETRIEVER:
+    if plan.kind in _FIND_DOCUMENTS:
         span.record_documents(result)
     elif result is not None:
         span.record_output(result)
     return result
 
 
+_FIND_DOCUMENTS: Final = (keys.KIND_RETRIEVER, keys.KIND_RERANKER)
 _GOING_ON: Final = frozenset({types.GeneratorType, types.AsyncGeneratorType, types.CoroutineType})
 _OURS_ALONE: Final = 3
 """References to a result that only we hold: the caller's variable, ours, and the count's own."""
@@ -322,6 +284,10 @@ class _Kind:
 
 agent = _Kind(keys.KIND_AGENT)
 chain = _Kind(keys.KIND_CHAIN)
+embedding = _Kind(keys.KIND_EMBEDDING)
+evaluator = _Kind(keys.KIND_EVALUATOR)
+guardrail = _Kind(keys.KIND_GUARDRAIL)
 llm = _Kind(keys.KIND_LLM)
+reranker = _Kind(keys.KIND_RERANKER)
 retrieval = _Kind(keys.KIND_RETRIEVER)
 tool = _Kind(keys.KIND_TOOL)

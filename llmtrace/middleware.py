@@ -18,11 +18,11 @@ from opentelemetry.trace import SpanKind, Status, StatusCode, get_current_span
 
 from llmtrace import _scope
 from llmtrace._attributes import Attributes
+from llmtrace._block import finish, start_span
 from llmtrace._guard import guarded
 from llmtrace._span import NoopSpan, Span, with_span
 from llmtrace._tracer import active
 from llmtrace.semconv import trace as keys
-from llmtrace.spans import finish, start_span
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]

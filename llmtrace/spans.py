@@ -9,137 +9,20 @@ recorded and passed on unchanged. Without `init_tracing` they do nothing, cheapl
 
 from __future__ import annotations
 
-import sys
-from asyncio import CancelledError
 from collections.abc import Mapping, Sequence
-from functools import partial
-from types import TracebackType
-from typing import Any, Final
+from typing import Any
 
-from opentelemetry.context import Context
-from opentelemetry.trace import SpanKind, get_current_span
+from opentelemetry.trace import get_current_span
 
-from llmtrace import _scope
-from llmtrace._attributes import Attributes, put_messages, put_tools, put_value
+from llmtrace import _inputs, _scope
+from llmtrace._attributes import Attributes, put_value
+from llmtrace._block import NOOP_SCOPE, NoopScope, SpanScope, scope
 from llmtrace._guard import guarded
-from llmtrace._serialize import to_json, to_text
-from llmtrace._span import NOOP_SPAN, SPAN_KEY, NoopSpan, Span, clean_attributes, with_span
-from llmtrace._stream import Outcome
+from llmtrace._serialize import to_text
+from llmtrace._span import NoopSpan, Span
 from llmtrace._tracer import active
-from llmtrace.context import carried, with_values
+from llmtrace.context import Prompt, prompt_values
 from llmtrace.semconv import trace as keys
-
-_NOT_AN_ERROR: Final = (CancelledError, GeneratorExit)
-_WORKERS: Final = (keys.KIND_AGENT, keys.KIND_CHAIN)
-"""The kinds that do the work of a request."""
-
-
-class SpanScope:
-    """The block of one span. May be entered again, or nested in itself: each entry is a span of its own."""
-
-    __slots__ = ("_attributes", "_entered", "_kind", "_name", "_values")
-
-    def __init__(
-        self,
-        name: str,
-        attributes: Attributes,
-        values: Mapping[str, Any] | None = None,
-        kind: SpanKind = SpanKind.INTERNAL,
-    ) -> None:
-        self._name = name
-        self._attributes = attributes
-        self._values = values
-        self._kind = kind
-        self._entered: list[tuple[Span | NoopSpan, Context, _scope.Entered]] = []
-
-    def __enter__(self) -> Span | NoopSpan:
-        outside = _scope.present(_scope.current())
-        span, context = self.open(outside)
-        context = with_span(span, context)
-        entered = _scope.enter(sys._getframe(1), outside, context, _abandon, span)  # noqa: SLF001 - is it a generator?
-        self._entered.append((span, context, entered))
-        return span
-
-    def open(self, context: Context) -> tuple[Span | NoopSpan, Context]:
-        """Start the span below `context`, without making it current; returns it with the context to go on from."""
-        if self._values:
-            with guarded("carrying values in the context"):
-                context = with_values(context, **self._values)
-        return start_span(self._name, dict(self._attributes), context, self._kind), context
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
-        if self._entered:
-            span, _, entered = _scope.take(self._entered)
-            _scope.leave(entered)
-            finish(span, error)
-
-
-class NoopScope:
-    """The block where nothing is recorded. Without state, so one serves all."""
-
-    __slots__ = ()
-
-    def __enter__(self) -> NoopSpan:
-        return NOOP_SPAN
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
-        return None
-
-
-_NOOP_SCOPE: Final = NoopScope()
-
-
-def start_span(
-    name: str, attributes: Attributes, context: Context, kind: SpanKind = SpanKind.INTERNAL
-) -> Span | NoopSpan:
-    """Start a span below `context`, with the values that the context carries."""
-    tracer = active.tracer
-    if tracer is None:
-        return NOOP_SPAN
-    if len(context) > 1 or (context and SPAN_KEY not in context):  # more than the current span
-        attributes = {**carried(context), **attributes}
-    return tracer.start(name, attributes, context, kind)
-
-
-def finish(span: Span | NoopSpan, error: BaseException | None) -> None:
-    """End a span; cancellation and an early close are no errors.
-
-    Where no error ends it and a stream of it was not begun yet, the span ends with the stream instead.
-    """
-    if isinstance(span, Span):
-        stopped = Outcome.CANCELLED if isinstance(error, CancelledError) else Outcome.ABANDONED
-        waiting = span.left_behind(stopped)
-        if waiting and error is None:
-            for pending in waiting:
-                pending.then = partial(finish, span)
-            return
-        if isinstance(error, _NOT_AN_ERROR):
-            span.put({keys.STREAM_OUTCOME: stopped.value})
-        elif error is not None:
-            span.fail(error)
-        for pending in waiting:
-            pending.finish(stopped)
-        if span.root.adopts and span.span_kind in _WORKERS:
-            span.root.adopt(span)
-        span.end()
-
-
-def _abandon(span: Span | NoopSpan) -> None:
-    finish(span, GeneratorExit())
-
-
-def scope(
-    kind: str,
-    name: object,
-    attributes: Attributes,
-    extra: Mapping[str, Any] | None = None,
-    values: Mapping[str, Any] | None = None,
-) -> SpanScope:
-    """The block of a span of OpenInference kind `kind`."""
-    attributes[keys.SPAN_KIND] = kind
-    if extra is not None:
-        attributes.update(clean_attributes(extra))
-    return SpanScope(name if type(name) is str else to_text(name), attributes, values)
 
 
 def agent_span(
@@ -160,7 +43,7 @@ def agent_span(
         attributes: further attributes.
     """
     if active.tracer is None:
-        return _NOOP_SCOPE
+        return NOOP_SCOPE
     into: Attributes = {}
     with guarded("recording input"):
         into[keys.AGENT_NAME] = to_text(name)
@@ -178,7 +61,7 @@ def chain_span(
 ) -> SpanScope | NoopScope:
     """A step that glues others together: a request, a pipeline, a parse. Arguments as for `agent_span`."""
     if active.tracer is None:
-        return _NOOP_SCOPE
+        return NOOP_SCOPE
     into: Attributes = {}
     with guarded("recording input"):
         put_value(into, keys.INPUT_VALUE, keys.INPUT_MIME_TYPE, input)
@@ -207,16 +90,12 @@ def llm_span(
         **invocation_parameters: max_tokens, top_p ...: recorded as ``llm.invocation_parameters``.
     """
     if active.tracer is None:
-        return _NOOP_SCOPE
+        return NOOP_SCOPE
     into: Attributes = {}
     with guarded("recording input"):
-        into[keys.LLM_MODEL_NAME] = to_text(model)
         if temperature is not None:
             invocation_parameters = {"temperature": temperature, **invocation_parameters}
-        if invocation_parameters:
-            into[keys.LLM_INVOCATION_PARAMETERS] = to_json(invocation_parameters)
-        put_messages(into, keys.LLM_INPUT_MESSAGES, messages)
-        put_tools(into, tools)
+        _inputs.put_llm(into, model, messages, tools, invocation_parameters)
     return scope(keys.KIND_LLM, name, into, attributes)
 
 
@@ -236,15 +115,10 @@ def tool_span(
         attributes: further attributes.
     """
     if active.tracer is None:
-        return _NOOP_SCOPE
+        return NOOP_SCOPE
     into: Attributes = {}
     with guarded("recording input"):
-        into[keys.TOOL_NAME] = to_text(name)
-        if description is not None:
-            into[keys.TOOL_DESCRIPTION] = to_text(description)
-        put_value(into, keys.INPUT_VALUE, keys.INPUT_MIME_TYPE, arguments)
-        if arguments is not None:
-            into[keys.TOOL_PARAMETERS] = into[keys.INPUT_VALUE]
+        _inputs.put_tool(into, name, arguments, description)
     return scope(keys.KIND_TOOL, f"tool.{into.get(keys.TOOL_NAME, 'unknown')}", into, attributes)
 
 
@@ -264,13 +138,135 @@ def retrieval_span(
         attributes: further attributes.
     """
     if active.tracer is None:
-        return _NOOP_SCOPE
+        return NOOP_SCOPE
     into: Attributes = {}
     with guarded("recording input"):
         put_value(into, keys.INPUT_VALUE, keys.INPUT_MIME_TYPE, query)
         if isinstance(top_k, int):
             into[keys.RETRIEVAL_TOP_K] = top_k
     return scope(keys.KIND_RETRIEVER, name, into, attributes)
+
+
+def embedding_span(
+    model: str,
+    texts: Any = None,
+    *,
+    name: str = "embedding",
+    attributes: Mapping[str, Any] | None = None,
+    **invocation_parameters: Any,
+) -> SpanScope | NoopScope:
+    """A call of an embedding model; `record_output` on the span takes its answer, or the vectors themselves.
+
+    Args:
+        model: the model asked for; ``embedding.model_name``, replaced by the one that answered.
+        texts: one text, or several; ``embedding.embeddings.<i>.embedding.text``.
+        name: the span's name.
+        attributes: further attributes.
+        **invocation_parameters: dimensions ...: recorded as ``embedding.invocation_parameters``.
+    """
+    if active.tracer is None:
+        return NOOP_SCOPE
+    into: Attributes = {}
+    with guarded("recording input"):
+        _inputs.put_embedding(into, model, texts, invocation_parameters)
+    return scope(keys.KIND_EMBEDDING, name, into, attributes)
+
+
+def reranker_span(
+    query: Any,
+    documents: Any = None,
+    top_k: int | None = None,
+    *,
+    model: str | None = None,
+    name: str = "reranker",
+    attributes: Mapping[str, Any] | None = None,
+) -> SpanScope | NoopScope:
+    """A new order of documents by what they mean for a query; `record_documents` on the span takes the result.
+
+    Args:
+        query: what they are compared with; ``reranker.query``.
+        documents: what is put in order, as for `record_documents`; ``reranker.input_documents``.
+        top_k: how many are wanted; ``reranker.top_k``.
+        model: the model that does it; ``reranker.model_name``.
+        name: the span's name.
+        attributes: further attributes.
+    """
+    if active.tracer is None:
+        return NOOP_SCOPE
+    into: Attributes = {}
+    with guarded("recording input"):
+        _inputs.put_reranker(into, query, documents, model, top_k)
+    return scope(keys.KIND_RERANKER, name, into, attributes)
+
+
+def guardrail_span(
+    name: str = "guardrail",
+    *,
+    input: Any = None,  # noqa: A002 - OpenInference's word
+    attributes: Mapping[str, Any] | None = None,
+) -> SpanScope | NoopScope:
+    """A check of what goes in or comes out; `record_guardrail` on the span takes what it decided.
+
+    Args:
+        name: the guardrail's own name, which is also the span's.
+        input: what is checked; ``input.value``.
+        attributes: further attributes.
+    """
+    return _plain(keys.KIND_GUARDRAIL, name, input, attributes)
+
+
+def evaluator_span(
+    name: str = "evaluator",
+    *,
+    input: Any = None,  # noqa: A002 - OpenInference's word
+    attributes: Mapping[str, Any] | None = None,
+) -> SpanScope | NoopScope:
+    """A judgement of an answer; `record_evaluation` on the span takes score, label and explanation.
+
+    Args:
+        name: what is judged, "faithfulness"; also the span's name.
+        input: what the evaluator sees; ``input.value``.
+        attributes: further attributes.
+    """
+    return _plain(keys.KIND_EVALUATOR, name, input, attributes)
+
+
+def prompt_span(
+    template: str | Prompt,
+    variables: Mapping[str, Any] | None = None,
+    *,
+    version: str | None = None,
+    name: str = "prompt",
+    attributes: Mapping[str, Any] | None = None,
+) -> SpanScope | NoopScope:
+    """The filling-in of a prompt template; `record_output` on the span takes the finished prompt.
+
+    To have template, version and variables on the spans of the model call itself, carry them by `using(prompt=...)`.
+
+    Args:
+        template: the text with its placeholders, or a `Prompt`; ``llm.prompt_template.template``.
+        variables: placeholder name -> value; ``llm.prompt_template.variables`` and ``input.value``.
+        version: whatever names the version; ``llm.prompt_template.version``.
+        name: the span's name.
+        attributes: further attributes.
+    """
+    if active.tracer is None:
+        return NOOP_SCOPE
+    into: Attributes = {}
+    with guarded("recording input"):
+        prompt = template if isinstance(template, Prompt) else Prompt(template, version, variables)
+        into.update(prompt_values(prompt))
+        put_value(into, keys.INPUT_VALUE, keys.INPUT_MIME_TYPE, prompt.variables)
+    return scope(keys.KIND_PROMPT, name, into, attributes)
+
+
+def _plain(kind: str, name: str, given: Any, attributes: Mapping[str, Any] | None) -> SpanScope | NoopScope:
+    if active.tracer is None:
+        return NOOP_SCOPE
+    into: Attributes = {}
+    with guarded("recording input"):
+        put_value(into, keys.INPUT_VALUE, keys.INPUT_MIME_TYPE, given)
+    return scope(kind, name, into, attributes)
 
 
 def _who(user_id: str | None, session_id: str | None) -> dict[str, Any] | None:

@@ -16,6 +16,7 @@ from llmtrace.router.ports import Over, Recall
 from llmtrace.router.routing import tiers, tree
 from llmtrace.router.stages.dedup import deduplicate
 from llmtrace.router.stages.grouping import due_at, group_of
+from llmtrace.router.stages.quiet import quieten
 from llmtrace.router.stages.resolution import after, resolve
 
 UNROUTED: Final = "none"
@@ -64,10 +65,11 @@ def _decide(
     return Decision(route, policy, judged.reason, group, due, config.hash, state, judged.hold)
 
 
-def _judge(candidate: Candidate, _config: RouterConfig, _recall: Recall) -> Candidate:
+def _judge(candidate: Candidate, config: RouterConfig, recall: Recall) -> Candidate:
     if candidate.alert.status is Status.RESOLVED:
         return resolve(candidate)
-    return deduplicate(candidate)
+    judged = deduplicate(candidate)
+    return judged if judged.reason.suppresses else quieten(judged, config, recall)
 
 
 def _unheard(reason: Reason) -> Reason:

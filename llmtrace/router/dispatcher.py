@@ -11,13 +11,15 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
+from time import monotonic
 from typing import Final
 
 from llmtrace.router.config import RouterConfig
 from llmtrace.router.decide import Deciding
 from llmtrace.router.model import Attempt, Delivery, Destination, Outcome, Receipt
+from llmtrace.router.notifiers.desk import desk_of, paces_of
 from llmtrace.router.notifiers.retry import settle
-from llmtrace.router.ports import Clock, Desk, Notifier, Store, StoreError
+from llmtrace.router.ports import Clock, Notifier, Store, StoreError
 
 BATCH: Final = 500
 """Alerts or groups in one transaction: the writer is never held for long."""
@@ -26,6 +28,12 @@ AT_ONCE: Final = 8
 LONGEST_SLEEP: Final = timedelta(seconds=10)
 """The wall clock may be set; due times are looked at again at least this often."""
 AFTER_ERROR: Final = timedelta(seconds=1)
+BUSY: Final = 2
+"""Commits during one turn, beyond which alerts come faster than turns; then turns are fewer and larger."""
+BREATH: Final = 8.0
+"""How many times as long as the turn such a pause is."""
+LONGEST_BREATH: Final = 0.4
+"""Seconds."""
 GRACE: Final = 2.0
 """Seconds that deliveries under way get when the router stops."""
 
@@ -46,12 +54,15 @@ class Dispatcher:
         self._config = config
         self._store = store
         self._notifiers = notifiers
-        self._desk = Desk(list(notifiers))
+        self._desk = desk_of(config)
+        self._paces = paces_of(config)
         self._clock = clock
         self._jitter = jitter
         self._wake = asyncio.Event()
         self._stopping = False
         self._retired = False
+        self._commits = 0
+        self._next: tuple[RouterConfig, Mapping[Destination, Notifier]] | None = None
         self._under_way: dict[int, tuple[Destination, asyncio.Task[None]]] = {}
         self._finished: list[Attempt] = []
         self.error: str | None = None
@@ -61,11 +72,25 @@ class Dispatcher:
         """There is something to do now."""
         self._wake.set()
 
+    def reconfigure(self, config: RouterConfig, notifiers: Mapping[Destination, Notifier]) -> None:
+        """Other rules, from the next turn on. Deliveries under way end as they began."""
+        self._next = (config, notifiers)
+        self.wake()
+
+    def accepted(self) -> None:
+        """A commit has brought alerts."""
+        self._commits += 1
+        self.wake()
+
     async def run(self) -> None:
         """Turn after turn, until ``stop``."""
         while not self._stopping:
             self._wake.clear()
+            self._commits = 0
+            began = monotonic()
             pause = await self._guarded_turn()
+            if self._commits > BUSY:
+                await asyncio.sleep(min(BREATH * (monotonic() - began), LONGEST_BREATH))
             try:
                 async with asyncio.timeout(pause.total_seconds()):
                     await self._wake.wait()
@@ -80,11 +105,18 @@ class Dispatcher:
 
     async def turn(self) -> datetime | None:
         """Do all that is due, start what is to be sent; returns when the next thing comes due."""
+        self._take_over()
         deliveries, due = await asyncio.to_thread(self._advance, self._clock.now())
         for delivery in deliveries:
             task = asyncio.create_task(self._deliver(delivery))
             self._under_way[delivery.id] = (delivery.destination, task)
         return due
+
+    def _take_over(self) -> None:
+        if self._next is not None:
+            self._config, self._notifiers = self._next
+            self._desk, self._paces = desk_of(self._config), paces_of(self._config)
+            self._next, self._retired = None, False
 
     async def _guarded_turn(self) -> timedelta:
         try:
@@ -122,10 +154,19 @@ class Dispatcher:
         self._write_finished()
         # In a storm the first pages go out before the last alert is decided.
         more = self._store.advance(Deciding(self._config, now), self._desk, list(self._under_way), now, BATCH)
-        return self._claim(now), now if more else self._store.next_due(now)
+        claimed = self._claim(now)
+        if more:
+            return claimed, now
+        return claimed, min((at for at in (self._store.next_due(now), self._next_opening(now)) if at), default=None)
+
+    def _next_opening(self, now: datetime) -> datetime | None:
+        """When a destination that is left alone now may get something again."""
+        times = (pace.opens_at(now) for pace in self._paces.values())
+        return min((at for at in times if at is not None), default=None)
 
     def _retire(self, now: datetime) -> None:
         retired = self._store.retire(list(self._notifiers), now)
+        self._store.review(self._config.hash, now)
         if retired:
             _log.error("%d deliveries of the last run end: their receivers are not configured any more", retired)
         self._retired = True
@@ -134,9 +175,11 @@ class Dispatcher:
         busy = Counter(destination for destination, _ in self._under_way.values())
         claimed: list[Delivery] = []
         for destination in self._notifiers:
-            free = AT_ONCE - busy[destination]
+            free = self._paces[destination].allowance(AT_ONCE - busy[destination], busy[destination], now)
             if free > 0:
-                claimed += self._store.claim(destination, list(self._under_way), now, free)
+                found = self._store.claim(destination, list(self._under_way), now, free)
+                self._paces[destination].take(len(found))
+                claimed += found
         return claimed
 
     def _write_finished(self) -> None:
@@ -149,7 +192,10 @@ class Dispatcher:
 
     async def _deliver(self, delivery: Delivery) -> None:
         receipt = await self._attempt(delivery)
-        attempt = settle(delivery, receipt, self._clock.now(), self._jitter())
+        now = self._clock.now()
+        if delivery.destination in self._paces:  # else other rules came meanwhile
+            self._paces[delivery.destination].answered(receipt, now)
+        attempt = settle(delivery, receipt, now, self._jitter())
         _tell(delivery, attempt)
         self._finished.append(attempt)
         self.wake()

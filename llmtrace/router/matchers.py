@@ -15,7 +15,7 @@ from datetime import datetime
 from enum import StrEnum
 from functools import cache
 from types import MappingProxyType
-from typing import Final
+from typing import Final, Protocol
 
 from llmtrace.router.model import Alert
 
@@ -83,6 +83,13 @@ class Matcher:
         return f'{self.name}{self.operator}"{escaped}"'
 
 
+class _Matching(Protocol):
+    """A matcher, as far as it is asked here."""
+
+    def matches(self, labels: Mapping[str, str], measures: Mapping[str, str], /) -> bool:
+        """Whether it holds."""
+
+
 @dataclass(frozen=True, slots=True)
 class Silence:
     """Whoever matches is not told from ``starts_at`` until ``ends_at``, because of ``comment``."""
@@ -112,7 +119,7 @@ def parse(text: str) -> Matcher:
     return Matcher(name, Operator(symbol), _unquote(value))
 
 
-def all_match(matchers: Iterable[Matcher], labels: Mapping[str, str], measures: Mapping[str, str]) -> bool:
+def all_match(matchers: Iterable[_Matching], labels: Mapping[str, str], measures: Mapping[str, str]) -> bool:
     """Whether every matcher holds; none at all holds always."""
     return all(matcher.matches(labels, measures) for matcher in matchers)
 

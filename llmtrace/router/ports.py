@@ -11,7 +11,6 @@ import httpx
 from pydantic import BaseModel
 
 from llmtrace.router.model import (
-    Act,
     Alert,
     AlertState,
     Attempt,
@@ -36,6 +35,28 @@ class Clock(Protocol):
         """The present, aware of its zone."""
 
 
+class Matching(Protocol):
+    """A matcher."""
+
+    def matches(self, labels: Mapping[str, str], measures: Mapping[str, str], /) -> bool:
+        """Whether it holds."""
+
+
+class Quieting(Protocol):
+    """A silence."""
+
+    @property
+    def id(self) -> str:
+        """Its name."""
+
+    @property
+    def ends_at(self) -> datetime:
+        """When it is over."""
+
+    def mutes(self, alert: Alert, now: datetime, /) -> bool:
+        """Whether the alert is not to be told now."""
+
+
 class Recall(Protocol):
     """What a decision may know of the past."""
 
@@ -47,6 +68,12 @@ class Recall(Protocol):
 
     def incident(self, key: str) -> Incident | None:
         """The group's incident that is not resolved yet."""
+
+    def silences(self) -> Sequence[Quieting]:
+        """Those that people made and that are not over."""
+
+    def firing(self, matchers: Sequence[Matching]) -> Sequence[Alert]:
+        """Alerts that fire now, whoever is told of them, and match."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +143,8 @@ class NotifierKind:
     """Whether a newer message about a group replaces older ones that still wait."""
     escalates: bool = False
     """Whether the destination escalates by itself."""
+    tickets: bool = False
+    """Whether it opens a ticket that stays until somebody closes it."""
 
 
 class Inbox(Protocol):
@@ -151,6 +180,9 @@ class Store(Protocol):
     def retire(self, destinations: Collection[Destination], now: datetime) -> int:
         """End the deliveries to destinations that are not among these any more; returns how many."""
 
+    def review(self, config_hash: str, now: datetime) -> None:
+        """What other rules held back is decided again."""
+
     def advance(self, decider: Decider, desk: Desk, busy: Collection[int], now: datetime, limit: int) -> bool:
         """Decide, expire, escalate and notify what is due, at most ``limit`` of each; whether there may be more."""
 
@@ -162,13 +194,6 @@ class Store(Protocol):
 
     def next_due(self, now: datetime) -> datetime | None:
         """When the next thing comes due, after ``now``."""
-
-
-class Desktop(Protocol):
-    """What people do to incidents and silences. Each call is one transaction that blocks and may raise StoreError."""
-
-    def act(self, incident_id: int, act: Act, who: str, desk: Desk, now: datetime) -> bool | None:
-        """Acknowledge or resolve; False where it was so already, None where there is no such incident."""
 
 
 class Records(Protocol):
@@ -186,18 +211,15 @@ class Records(Protocol):
     def incidents(self, limit: int, before: int | None) -> list[Row]:
         """What is or was open, and who reacted."""
 
+    def explain(self, asked: str) -> list[str]:
+        """Why somebody was told of an alert, or nobody; empty where there is no such alert."""
+
+    def silences(self, limit: int, before: int | None) -> list[Row]:
+        """What people silenced, the latest first."""
+
     def ping(self) -> None:
         """Read one row.
 
         Raises:
             StoreError: where that fails.
         """
-
-
-class Auditor(Protocol):
-    """Where what happened is written down for good."""
-
-    def add(
-        self, kind: str, body: Mapping[str, Any], alert_id: int | None = None, incident_id: int | None = None
-    ) -> None:
-        """One entry, of the transaction's time."""

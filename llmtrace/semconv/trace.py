@@ -13,6 +13,8 @@ from openinference.semconv.trace import (
     AudioAttributes,
     ChoiceAttributes,
     DocumentAttributes,
+    EmbeddingAttributes,
+    EvaluationAttributes,
     ImageAttributes,
     MessageAttributes,
     MessageContentAttributes,
@@ -33,6 +35,11 @@ KIND_CHAIN: Final = OpenInferenceSpanKindValues.CHAIN.value
 KIND_LLM: Final = OpenInferenceSpanKindValues.LLM.value
 KIND_TOOL: Final = OpenInferenceSpanKindValues.TOOL.value
 KIND_RETRIEVER: Final = OpenInferenceSpanKindValues.RETRIEVER.value
+KIND_EMBEDDING: Final = OpenInferenceSpanKindValues.EMBEDDING.value
+KIND_RERANKER: Final = OpenInferenceSpanKindValues.RERANKER.value
+KIND_GUARDRAIL: Final = OpenInferenceSpanKindValues.GUARDRAIL.value
+KIND_EVALUATOR: Final = OpenInferenceSpanKindValues.EVALUATOR.value
+KIND_PROMPT: Final = OpenInferenceSpanKindValues.PROMPT.value
 
 # What went in and came out, as text.
 INPUT_VALUE: Final = SpanAttributes.INPUT_VALUE
@@ -122,6 +129,9 @@ TOOL_JSON_SCHEMA: Final = ToolAttributes.TOOL_JSON_SCHEMA
 RETRIEVAL_DOCUMENTS: Final = SpanAttributes.RETRIEVAL_DOCUMENTS
 RERANKER_INPUT_DOCUMENTS: Final = RerankerAttributes.RERANKER_INPUT_DOCUMENTS
 RERANKER_OUTPUT_DOCUMENTS: Final = RerankerAttributes.RERANKER_OUTPUT_DOCUMENTS
+RERANKER_QUERY: Final = RerankerAttributes.RERANKER_QUERY
+RERANKER_MODEL_NAME: Final = RerankerAttributes.RERANKER_MODEL_NAME
+RERANKER_TOP_K: Final = RerankerAttributes.RERANKER_TOP_K
 DOCUMENT_ID: Final = DocumentAttributes.DOCUMENT_ID
 DOCUMENT_SCORE: Final = DocumentAttributes.DOCUMENT_SCORE
 DOCUMENT_CONTENT: Final = DocumentAttributes.DOCUMENT_CONTENT
@@ -159,3 +169,24 @@ TRUNCATED_PREFIX: Final = "llmtrace.truncated."
 """Before the key of an attribute that was cut: the characters that it had."""
 OMITTED_PREFIX: Final = "llmtrace.omitted."
 """Before the key of a list: how many of its middle entries were left out; ``llmtrace.omitted.attributes``: others."""
+
+# An embedding: ``embedding.embeddings.<i>.embedding.text`` and ``.vector``.
+EMBEDDING_EMBEDDINGS: Final = SpanAttributes.EMBEDDING_EMBEDDINGS
+EMBEDDING_MODEL_NAME: Final = SpanAttributes.EMBEDDING_MODEL_NAME
+EMBEDDING_INVOCATION_PARAMETERS: Final = SpanAttributes.EMBEDDING_INVOCATION_PARAMETERS
+EMBEDDING_TEXT: Final = EmbeddingAttributes.EMBEDDING_TEXT
+EMBEDDING_VECTOR: Final = EmbeddingAttributes.EMBEDDING_VECTOR
+EMBEDDING_COUNT: Final = "llmtrace.embedding.vectors"
+EMBEDDING_DIMENSIONS: Final = "llmtrace.embedding.dimensions"
+
+# What an evaluator found: ``evaluations.<i>.evaluation.score`` and its siblings.
+EVALUATIONS: Final = SpanAttributes.EVALUATIONS
+EVALUATION_NAME: Final = EvaluationAttributes.EVALUATION_NAME
+EVALUATION_SCORE: Final = EvaluationAttributes.EVALUATION_SCORE
+EVALUATION_LABEL: Final = EvaluationAttributes.EVALUATION_LABEL
+EVALUATION_EXPLANATION: Final = EvaluationAttributes.EVALUATION_EXPLANATION
+
+# What a guardrail decided.
+GUARDRAIL_OUTCOME: Final = "llmtrace.guardrail.outcome"
+"""``passed``, ``blocked``, or the guardrail's own word."""
+GUARDRAIL_SCORE: Final = "llmtrace.guardrail.score"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import inspect
 import logging
 import socket
@@ -94,11 +95,18 @@ def server(spans: list[ReadableSpan]) -> Iterator[Callable[..., str]]:
     """Serves one stream under /; called with a stream it returns the address. Stops after the test."""
     running: list[tuple[uvicorn.Server, threading.Thread, socket.socket]] = []
 
-    def serve(stream: Callable[[], Any], *, middleware: bool, response: type[Response] = StreamingResponse) -> str:
+    def serve(
+        stream: Callable[[], Any],
+        *,
+        middleware: bool = False,
+        response: type[Response] = StreamingResponse,
+        traced: bool = True,
+    ) -> str:
         app = FastAPI()
         if middleware:
             app.add_middleware(BaseHTTPMiddleware, dispatch=pass_on)
-        app.add_middleware(TraceIdMiddleware)
+        if traced:
+            app.add_middleware(TraceIdMiddleware)
 
         @app.get("/")
         async def endpoint() -> Response:
@@ -176,8 +184,28 @@ def test_a_client_that_goes_away_from_server_sent_events(
 ) -> None:
     """The same for sse-starlette's response."""
     caplog.set_level(logging.INFO)
-    trace_id = leave_early(server(STREAMS["async held"], middleware=False, response=EventSourceResponse))
+    trace_id = leave_early(server(STREAMS["async held"], response=EventSourceResponse))
     wait_until(lambda: is_over(spans), "request and stream have ended")
     check(spans, trace_id)
     loud = [record for record in caplog.records if record.levelno > logging.INFO or "llmtrace" in record.name]
     assert [record.getMessage() for record in loud] == []
+
+
+@pytest.mark.parametrize("stream", STREAMS)
+def test_a_client_that_goes_away_where_no_server_span_is(
+    spans: list[ReadableSpan], server: Callable[..., str], stream: str
+) -> None:
+    """Without a span of the request a dropped stream's span ends when the garbage collector finds it, at the latest."""
+    url = server(STREAMS[stream], traced=False)
+    with httpx.Client(trust_env=False) as client, client.stream("GET", url) as answer:
+        assert "w" in next(answer.iter_text())
+
+    def is_found() -> bool:
+        gc.collect()
+        return "subject" in {span.name for span in list(spans)}
+
+    wait_until(is_found, "the stream's span has ended")
+    (subject,) = [span for span in spans if span.name == "subject"]
+    assert subject.attributes is not None
+    assert subject.attributes["llmtrace.stream.outcome"] in ("abandoned", "cancelled")
+    assert str(subject.attributes["llm.output_messages.0.message.content"]).startswith("w0 ")

@@ -401,6 +401,34 @@ def test_foreign_tracers_are_right_in_the_consumer(spans: list[ReadableSpan]) ->
     provider.shutdown()
 
 
+@pytest.mark.parametrize("end", ["drained", "closed from another task", "break"])
+def test_our_tracer_held_over_a_yield(spans: list[ReadableSpan], end: str) -> None:
+    """OpenTelemetry's own start_as_current_span on our tracer is as right in a generator as our blocks are."""
+    tracer = llmtrace.get_tracer()
+
+    async def generator() -> AsyncIterator[int]:
+        with tracer.start_as_current_span("subject"):
+            for number in range(2):
+                span("inside")
+                yield number
+
+    async def main() -> None:
+        with llmtrace.agent_span("root"):
+            made: Any = generator()
+            async for _ in made:
+                span("between")
+                if end != "drained":
+                    break
+            if end == "closed from another task":
+                await asyncio.create_task(made.aclose())
+            del made
+            await settle()
+            span("after")
+
+    run(main)
+    assert parents(spans) == EXPECTED
+
+
 def test_foreign_tracers_are_right_in_the_body(spans: list[ReadableSpan]) -> None:
     """Inside the body they see the span that the generator holds."""
 

@@ -10,6 +10,7 @@ from contextlib import (
     ExitStack,
     asynccontextmanager,
     contextmanager,
+    suppress,
 )
 from types import TracebackType
 from typing import Any
@@ -71,7 +72,22 @@ class ByClass:
         self.span.__exit__(kind, error, traceback)
 
 
-MANAGERS = [by_hand, delegating, decorated, ByClass]
+class ByGenerator:
+    """A context manager that steps a generator by itself, as OpenTelemetry's own do."""
+
+    def __enter__(self) -> str:
+        self.generator = by_hand.__wrapped__()  # type: ignore[attr-defined]
+        value: str = next(self.generator)
+        return value
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        with suppress(StopIteration):
+            next(self.generator) if error is None else self.generator.throw(error)
+
+
+MANAGERS = [ByGenerator, by_hand, delegating, decorated, ByClass]
 
 
 @pytest.mark.parametrize("manager", MANAGERS)

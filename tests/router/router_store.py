@@ -12,10 +12,13 @@ from router_values import ManualClock
 from llmtrace.router.decide import Deciding
 from llmtrace.router.dispatcher import Dispatcher
 from llmtrace.router.model import Delivery, Outcome, Receipt
+from llmtrace.router.notifiers.desk import desk_of
 from llmtrace.router.ports import Desk
 from llmtrace.router.store.database import Database
 from llmtrace.router.store.records import SqlRecords
 from llmtrace.router.store.sql import SqlStore
+from llmtrace.router.web.acts import Counter
+from llmtrace.router.web.links import SignedLinks
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -24,6 +27,11 @@ if TYPE_CHECKING:
     from llmtrace.router.model import Act, Alert, Destination, Notification
 
 DELIVERED = Receipt(Outcome.DELIVERED, "ok")
+
+
+async def no_reload() -> str | None:
+    """Where rules are not read again."""
+    return None
 
 
 class KeepingNotifier:
@@ -65,9 +73,14 @@ class World:
             for notification in notifier.notifications
         ]
 
+    def counter(self) -> Counter:
+        """What the web side acts by."""
+        links = SignedLinks(b"k" * 32, "http://router", self.clock.now)
+        return Counter(self.store, self.clock, links, lambda: None)
+
     def act(self, incident_id: int, act: Act, who: str) -> bool | None:
         """What a person does."""
-        return self.store.act(incident_id, act, who, Desk(list(self.notifiers)), self.clock.now())
+        return self.store.act(incident_id, act, who, desk_of(self.config), self.clock.now())
 
     def turn_store(self, destinations: Collection[Destination]) -> None:
         """Decide and notify, without delivering."""

@@ -141,7 +141,7 @@ PAGING = "version: 1\nreceivers: {a: {console: {}}}\ntiers:\n  page: {receivers:
 MISTAKES = {
     "unknown key": (
         "version: 1\nreciever: {}",
-        "alerts.yaml:2:1: reciever: no such key; allowed: external_url, intake, links, listen, receivers,",
+        "alerts.yaml:2:1: reciever: no such key; allowed: external_url, fallback, inhibit, intake,",
     ),
     "key of a later version": (
         "version: 1\nmonitors: []",
@@ -171,8 +171,8 @@ MISTAKES = {
     "no receivers": ("version: 1", "alerts.yaml:1:1: receivers: no receiver; at least one is needed"),
     "empty file": ("", "alerts.yaml:1:1: not a mapping; allowed keys: version, listen"),
     "unknown notifier": (
-        "version: 1\nreceivers:\n  a: {pagerduty: {routing_key: x}}",
-        "alerts.yaml:3:7: receivers.a.pagerduty: no such notifier in this version; allowed: console, webhook",
+        "version: 1\nreceivers:\n  a: {opsgenie: {key: x}}",
+        "alerts.yaml:3:7: receivers.a.opsgenie: no such notifier in this version; allowed: console, webhook, pagerduty",
     ),
     "no notifier": ("version: 1\nreceivers: {a: {}}", "receivers.a: no notifier; allowed: one or more of console"),
     "unknown setting": (

@@ -38,6 +38,9 @@ class Memory:
     def incident(self, _key):
         return None
 
+    def silences(self):
+        return ()
+
     def keep(self, alert, decision):
         self._states[decision.route, alert.fingerprint] = decision.state
         if decision.notifies:

@@ -14,7 +14,7 @@ import httpx
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from router_store import world_of
+from router_store import no_reload, world_of
 from router_values import MINIMAL, NOON, TRACE_ID, make_config
 from starlette.testclient import TestClient
 
@@ -35,7 +35,7 @@ class Doors:
         self.world = world
         self.alerts = []
         inbox = GroupCommit(self._write, lambda: None)
-        app = build_web(world.config, inbox, world.records, world.clock, lambda: None)
+        app = build_web(world.config, inbox, world.records, world.counter(), lambda: None, no_reload)
         self.client = TestClient(app, base_url="http://127.0.0.1:4319")
 
     def post(self, path, body, **headers) -> httpx.Response:

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 import httpx
 import pytest
 from google.rpc.status_pb2 import Status
-from router_store import world_of
+from router_store import no_reload, world_of
 from router_values import PROTOBUF, make_alert, make_config, make_request, make_span, make_tag
 
 from llmtrace.router.app import build_web
@@ -32,7 +32,9 @@ class Router:
     def request(self, method: str, path: str, **arguments) -> httpx.Response:
         async def scenario():
             inbox = GroupCommit(self._write, lambda: None)
-            app = build_web(self.world.config, inbox, self.world.records, self.world.clock, lambda: self.fault)
+            app = build_web(
+                self.world.config, inbox, self.world.records, self.world.counter(), lambda: self.fault, no_reload
+            )
             transport = httpx.ASGITransport(app)
             async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:4319") as client:
                 return await client.request(method, path, **arguments)

@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from pydantic import BaseModel, SecretStr, ValidationError
 
 from llmtrace.exceptions import ConfigurationError
-from llmtrace.router.config import document, schema
+from llmtrace.router.config import document, proof, schema
 from llmtrace.router.config.access import IntakeOptions
 from llmtrace.router.config.document import Document, Location
 from llmtrace.router.config.mapping import AlertMapping
-from llmtrace.router.config.settings import Links, Listen, RouteNode, RouterConfig
+from llmtrace.router.config.settings import Fallback, Inhibition, Links, Listen, RouteNode, RouterConfig
+from llmtrace.router.matchers import Silence
 from llmtrace.router.model import Policy, Tier
 from llmtrace.router.ports import NotifierKind
 
-_SECRET_LISTS: Final = frozenset({"bearer", "secrets"})
+_SECRET_LISTS: Final = frozenset({"bearer", "secrets", "webhook_url"})
 LISTEN_VARIABLE: Final = "LLMTRACE_ROUTER_LISTEN"
 
 _BUILT_IN: Final[Mapping[Tier, Policy]] = MappingProxyType(
@@ -49,6 +50,13 @@ _PROBLEMS: Final[Mapping[str, Callable[[Mapping[str, Any]], str]]] = MappingProx
 )
 
 
+class _Names(NamedTuple):
+    """What a route may name."""
+
+    receivers: Collection[str]
+    intervals: Collection[str]
+
+
 def load(
     file: Path, environ: Mapping[str, str], kinds: Mapping[str, NotifierKind], listen: str | None = None
 ) -> RouterConfig:
@@ -61,7 +69,10 @@ def load(
     opened = document.read(file.name, text, environ, _secret_keys(kinds))
     parsed: schema.RouterFile = _validate(opened, (), schema.RouterFile, opened.data)
     receivers = {name: _receiver(opened, name, kinds, found) for name, found in parsed.receivers.items()}
-    tree = _Tree(opened, receivers.keys(), _tiers(opened, parsed, receivers.keys()))
+    names = _Names(receivers.keys(), parsed.time_intervals.keys())
+    tree = _Tree(opened, names, _tiers(opened, parsed, names))
+    routes = tree.nodes(parsed.routes)
+    _prove(opened, routes, tree.tiers[Tier.DIGEST], receivers, kinds)
     return RouterConfig(
         hash=hashlib.sha256(text.encode()).hexdigest()[:16],
         listen=_listen(listen, environ, parsed.listen),
@@ -71,10 +82,17 @@ def load(
         intake=parsed.intake,
         web=parsed.web,
         mappings=_mappings(opened, file, parsed.intake, environ),
+        fallback=_fallback(opened, parsed, receivers.keys()),
+        silences=tuple(_silence(index, each) for index, each in enumerate(parsed.silences)),
+        inhibit=tuple(
+            Inhibition(tuple(each.source_matchers), tuple(each.target_matchers), tuple(each.equal))
+            for each in parsed.inhibit
+        ),
+        time_intervals=parsed.time_intervals,
         receivers=receivers,
-        routes=tree.nodes(parsed.routes),
+        routes=routes,
         unrouted=tree.tiers[Tier.DIGEST],
-        warnings=tuple(_warnings(parsed)),
+        warnings=(*_warnings(parsed), *_oddities(parsed, routes, receivers, kinds)),
     )
 
 
@@ -85,6 +103,51 @@ def _read(file: Path) -> str:
         raise ConfigurationError(f"{file}: cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise ConfigurationError(f"{file}: not UTF-8 text, byte {error.start}") from error
+
+
+def _prove(
+    opened: Document,
+    routes: tuple[RouteNode, ...],
+    unrouted: Policy,
+    receivers: Mapping[str, Mapping[str, BaseModel]],
+    kinds: Mapping[str, NotifierKind],
+) -> None:
+    """Rules that treat regulated alerts on their own must lead every one of them to a ticket."""
+    if not proof.mentions_regulated(routes):
+        return
+    tickets = {name for name, found in receivers.items() if any(kinds[kind].tickets for kind in found)}
+    problem = next(proof.without_ticket(routes, unrouted, tickets.__contains__), None)
+    if problem is not None:
+        allowed = "allowed: a receiver with a ticket system (servicenow) on every such route, not a digest"
+        raise opened.error(("routes",), f"{problem}; {allowed}", about_key=True)
+
+
+def _oddities(
+    parsed: schema.RouterFile,
+    routes: tuple[RouteNode, ...],
+    receivers: Mapping[str, Mapping[str, BaseModel]],
+    kinds: Mapping[str, NotifierKind],
+) -> Iterator[str]:
+    """What is allowed, and hardly meant."""
+    yield from proof.unreachable(routes)
+    yield from proof.dead_matchers(routes)
+    if parsed.intake.pagerduty.auth is None:
+        for name in _first_told(routes):
+            if any(kinds[kind].escalates for kind in receivers[name]):
+                yield (
+                    f"receivers.{name} escalates by itself and no acknowledgement comes back from it: both escalate; "
+                    "set intake.pagerduty.auth and send its webhook to /ingest/pagerduty"
+                )
+
+
+def _first_told(routes: tuple[RouteNode, ...]) -> list[str]:
+    """The receivers whose policies escalate."""
+    found: dict[str, None] = {}
+    for node in routes:
+        for policy in node.policies.values():
+            found |= dict.fromkeys(policy.receivers if policy.escalate else ())
+        found |= dict.fromkeys(_first_told(node.children))
+    return list(found)
 
 
 def _mappings(
@@ -154,9 +217,27 @@ def _receiver(
     }
 
 
-def _tiers(opened: Document, parsed: schema.RouterFile, receivers: Any) -> Mapping[Tier, Policy]:
+def _silence(index: int, given: schema.SilenceOptions) -> Silence:
+    """One that stands in the file; a time without a zone is UTC."""
+    start, end = (_aware(each) for each in (given.starts_at or datetime(1970, 1, 1, tzinfo=UTC), given.ends_at))
+    return Silence(f"file:{index}", tuple(given.matchers), start, end, given.created_by, given.comment)
+
+
+def _aware(moment: datetime) -> datetime:
+    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
+
+
+def _fallback(opened: Document, parsed: schema.RouterFile, receivers: Any) -> Fallback | None:
+    if parsed.fallback is None:
+        return None
+    if parsed.fallback.receiver not in receivers:
+        raise opened.error(("fallback", "receiver"), f"no receiver of this file; allowed: {', '.join(receivers)}")
+    return Fallback(parsed.fallback.receiver, parsed.fallback.after)
+
+
+def _tiers(opened: Document, parsed: schema.RouterFile, names: _Names) -> Mapping[Tier, Policy]:
     for tier, options in parsed.tiers.items():
-        _check_receivers(opened, ("tiers", tier.value), options, receivers)
+        _check_options(opened, ("tiers", tier.value), options, names)
         _check_life(opened, ("tiers", tier.value), _policy(_BUILT_IN[tier], options.said()), options.said())
     return {
         tier: _policy(built_in, parsed.tiers[tier].said() if tier in parsed.tiers else {})
@@ -183,8 +264,13 @@ def _check_life(opened: Document, location: Location, policy: Policy, said: Mapp
         raise opened.error(place, problem, about_key=True)
 
 
-def _check_receivers(opened: Document, location: Location, options: schema.Options, known: Any) -> None:
+def _check_options(opened: Document, location: Location, options: schema.Options, names: _Names) -> None:
+    known = names.receivers
     _check_names(opened, (*location, "receivers"), options.receivers or (), known)
+    for index, interval in enumerate(options.mute_time_intervals or ()):
+        if interval not in names.intervals:
+            problem = f"none of time_intervals; allowed: {', '.join(names.intervals) or 'none is defined'}"
+            raise opened.error((*location, "mute_time_intervals", index), problem)
     for index, step in enumerate(options.escalate or ()):
         _check_names(opened, (*location, "escalate", index, "receivers"), step.receivers, known)
 
@@ -199,9 +285,9 @@ def _check_names(opened: Document, location: Location, names: Iterable[str], kno
 class _Tree:
     """Resolves routes: what a route says beats what its parents say, that beats its tier, that the built-ins."""
 
-    def __init__(self, opened: Document, receivers: Any, tiers: Mapping[Tier, Policy]) -> None:
+    def __init__(self, opened: Document, names: _Names, tiers: Mapping[Tier, Policy]) -> None:
         self._opened = opened
-        self._receivers = receivers
+        self._names = names
         self._ids: set[str] = set()
         self.tiers = tiers
 
@@ -220,7 +306,7 @@ class _Tree:
     def _node(
         self, route: schema.Route, location: Location, parent: str, tier: Tier | None, inherited: Mapping[str, Any]
     ) -> RouteNode:
-        _check_receivers(self._opened, location, route, self._receivers)
+        _check_options(self._opened, location, route, self._names)
         tier = route.tier or tier
         said = {**inherited, **route.said()}
         policies = {each: _policy(self.tiers[each], said) for each in ([tier] if tier else Tier)}
@@ -253,9 +339,15 @@ def _warnings(parsed: schema.RouterFile) -> Iterator[str]:
     if all(route.matchers or route.continues for route in parsed.routes):
         yield "an alert that no route matches is kept for the digest (no_route); add a last route without matchers"
     used = {name for options in (*parsed.tiers.values(), *_every(parsed.routes)) for name in options.receivers or ()}
+    used |= {parsed.fallback.receiver} if parsed.fallback else set()
+    used |= {name for options in (*parsed.tiers.values(), *_every(parsed.routes)) for name in _escalated(options)}
     for name in parsed.receivers:
         if name not in used:
             yield f"receivers.{name}: no route and no tier names it"
+
+
+def _escalated(options: schema.Options) -> Iterator[str]:
+    return (name for step in options.escalate or () for name in step.receivers)
 
 
 def _every(routes: list[schema.Route]) -> Iterator[schema.Route]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from llmtrace.router.config.strict import Strict, wrong
 
@@ -40,7 +40,12 @@ def _field(value: Any) -> str:
     return str(value)
 
 
-Paths = Annotated[list[Path], BeforeValidator(_paths)]
+_TEXT: Final[dict[str, Any]] = {"type": "string"}
+Paths = Annotated[
+    list[Path],
+    BeforeValidator(_paths),
+    WithJsonSchema({"anyOf": [_TEXT, {"type": "array", "items": _TEXT}]}),
+]
 FieldName = Annotated[str, BeforeValidator(_field)]
 
 
@@ -48,7 +53,11 @@ class AlertMapping(Strict):
     """Of several paths the first that leads somewhere counts; what is sent is looked up in ``values``, in any case."""
 
     version: Literal[1]
-    alerts: Annotated[Path | None, BeforeValidator(lambda value: None if value is None else _path(value))] = None
+    alerts: Annotated[
+        Path | None,
+        BeforeValidator(lambda value: None if value is None else _path(value)),
+        WithJsonSchema(_TEXT),
+    ] = None
     fields: dict[FieldName, Paths]
     values: dict[FieldName, dict[str, str]] = Field(default_factory=dict)
     defaults: dict[FieldName, str] = Field(default_factory=dict)

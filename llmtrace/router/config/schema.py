@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import re
+from datetime import datetime, timedelta
 from typing import Annotated, Any, Final, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
 from llmtrace.router import matchers
 from llmtrace.router.config.access import IntakeOptions, WebOptions
 from llmtrace.router.config.document import PlainText
 from llmtrace.router.config.settings import Listen
 from llmtrace.router.config.strict import Duration, Strict, wrong
+from llmtrace.router.config.times import TimeInterval
 from llmtrace.router.matchers import Matcher
 from llmtrace.router.model import GROUP_BY_ALL, Escalation, Tier
 
@@ -93,8 +95,10 @@ def _store(value: Any) -> str:
 
 Label = Annotated[str, BeforeValidator(_label)]
 Url = Annotated[str, BeforeValidator(_url)]
-Address = Annotated[Listen, BeforeValidator(listen)]
-OneMatcher = Annotated[Matcher, BeforeValidator(_matcher)]
+Address = Annotated[Listen, BeforeValidator(listen), WithJsonSchema({"type": "string", "description": "host:port"})]
+OneMatcher = Annotated[
+    Matcher, BeforeValidator(_matcher), WithJsonSchema({"type": "string", "description": 'name operator "value"'})
+]
 
 
 class EscalationStep(Strict):
@@ -118,6 +122,7 @@ class Options(Strict):
     repeat_interval: Duration | None = None
     resolve_after: Duration | None = None
     escalate: list[EscalationStep] | None = None
+    mute_time_intervals: list[str] | None = None
 
     def said(self) -> dict[str, Any]:
         """The keys that are said here, lists as tuples."""
@@ -146,6 +151,31 @@ class Route(Options):
     routes: list[Route] = Field(default_factory=list)
 
 
+class FallbackOptions(Strict):
+    """Who is told what another receiver refused, or did not take for so long."""
+
+    receiver: str
+    after: Duration = timedelta(minutes=10)
+
+
+class SilenceOptions(Strict):
+    """A silence that stands in the file."""
+
+    matchers: Annotated[list[OneMatcher], BeforeValidator(_matchers), Field(min_length=1)]
+    starts_at: datetime | None = None
+    ends_at: datetime
+    created_by: str = ""
+    comment: str = ""
+
+
+class InhibitOptions(Strict):
+    """While one of ``source_matchers`` fires, those of ``target_matchers`` with the same ``equal`` labels are held."""
+
+    source_matchers: Annotated[list[OneMatcher], BeforeValidator(_matchers), Field(min_length=1)]
+    target_matchers: Annotated[list[OneMatcher], BeforeValidator(_matchers), Field(min_length=1)]
+    equal: list[Label] = Field(default_factory=list)
+
+
 class LinkOptions(Strict):
     """Where a reader of an alert can look further."""
 
@@ -156,12 +186,16 @@ class RouterFile(Strict):
     """The whole file."""
 
     version: Literal[1]
-    listen: Address = Listen("127.0.0.1", 4319)
+    listen: Address = Field(default=Listen("127.0.0.1", 4319), json_schema_extra={"default": "127.0.0.1:4319"})
     store: Annotated[str, BeforeValidator(_store)] = "router.db"
     external_url: Url | None = None
     links: LinkOptions = LinkOptions()
     intake: IntakeOptions = IntakeOptions()
     web: WebOptions = WebOptions()
+    fallback: FallbackOptions | None = None
+    silences: list[SilenceOptions] = Field(default_factory=list)
+    inhibit: list[InhibitOptions] = Field(default_factory=list)
+    time_intervals: dict[str, list[TimeInterval]] = Field(default_factory=dict)
     receivers: dict[str, dict[str, Any]] = Field(default_factory=dict)
     tiers: dict[Tier, TierOptions] = Field(default_factory=dict)
     routes: list[Route] = Field(default_factory=list)

@@ -5,13 +5,15 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from urllib.parse import quote
 
 from pydantic import BaseModel
 
 from llmtrace.router.config.access import IntakeOptions, WebOptions
 from llmtrace.router.config.mapping import AlertMapping
-from llmtrace.router.matchers import Matcher
+from llmtrace.router.config.times import TimeInterval
+from llmtrace.router.matchers import Matcher, Silence
 from llmtrace.router.model import Destination, Policy, Tier
 
 
@@ -53,6 +55,23 @@ class Links:
 
 
 @dataclass(frozen=True, slots=True)
+class Fallback:
+    """Who is told what another receiver refused, or did not take ``after`` so long."""
+
+    receiver: str
+    after: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Inhibition:
+    """While an alert of ``source`` fires, one of ``target`` with the same ``equal`` labels is held."""
+
+    source: tuple[Matcher, ...]
+    target: tuple[Matcher, ...]
+    equal: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class RouteNode:
     """One route. ``policies`` holds how it tells in each tier that it can end in, inheritance already applied."""
 
@@ -80,6 +99,10 @@ class RouterConfig:
     web: WebOptions
     mappings: Mapping[str, AlertMapping]
     """Source -> how its JSON is read."""
+    fallback: Fallback | None
+    silences: tuple[Silence, ...]
+    inhibit: tuple[Inhibition, ...]
+    time_intervals: Mapping[str, list[TimeInterval]]
     receivers: Mapping[str, Mapping[str, BaseModel]]
     """Receiver -> notifier -> its settings."""
     routes: tuple[RouteNode, ...]

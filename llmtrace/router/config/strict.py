@@ -5,13 +5,13 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Annotated, Any, ClassVar, Final
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
 
 from llmtrace.router.config import durations
 
-_LATER_IN_FILE: Final = frozenset({"monitors", "metrics", "silences", "inhibit", "rollout", "enrich"})
-_LATER_IN_ROUTE: Final = frozenset({"schedule", "timezone", "mute_time_intervals"})
+_LATER_IN_FILE: Final = frozenset({"monitors", "metrics", "rollout", "enrich"})
+_LATER_IN_ROUTE: Final = frozenset({"schedule", "timezone"})
 
 
 def wrong(problem: str, key: str | None = None) -> PydanticCustomError:
@@ -54,4 +54,6 @@ def _duration(value: Any) -> timedelta:
         raise wrong(str(error)) from error
 
 
-Duration = Annotated[timedelta, BeforeValidator(_duration)]
+Duration = Annotated[
+    timedelta, BeforeValidator(_duration), WithJsonSchema({"type": "string", "description": durations.ALLOWED})
+]

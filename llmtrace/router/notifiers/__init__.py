@@ -9,7 +9,9 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
+from llmtrace.router.notifiers import pagerduty, servicenow, slack
 from llmtrace.router.notifiers.console import ConsoleNotifier, ConsoleSettings
+from llmtrace.router.notifiers.mail import EmailNotifier, EmailSettings
 from llmtrace.router.notifiers.webhook import WebhookNotifier, WebhookSettings
 from llmtrace.router.ports import NotifierKind
 
@@ -17,5 +19,31 @@ KINDS: Final[Mapping[str, NotifierKind]] = MappingProxyType(
     {
         "console": NotifierKind(ConsoleSettings, ConsoleNotifier.build),
         "webhook": NotifierKind(WebhookSettings, WebhookNotifier.build),
+        "pagerduty": NotifierKind(
+            pagerduty.PagerDutySettings,
+            pagerduty.PagerDutyNotifier.build,
+            rate=pagerduty.RATE,
+            rate_key=lambda settings: str(settings.key),
+            acknowledges=True,
+            coalesces=True,
+            escalates=True,
+        ),
+        "slack": NotifierKind(
+            slack.SlackSettings,
+            slack.SlackNotifier.build,
+            rate=slack.RATE,
+            rate_key=lambda settings: str(settings.url),
+            acknowledges=True,
+            coalesces=True,
+        ),
+        "servicenow": NotifierKind(
+            servicenow.ServiceNowSettings,
+            servicenow.ServiceNowNotifier.build,
+            rate=servicenow.RATE,
+            rate_key=servicenow.rate_key,
+            coalesces=True,
+            tickets=True,
+        ),
+        "email": NotifierKind(EmailSettings, EmailNotifier.build),
     }
 )

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
@@ -34,6 +35,17 @@ _FINAL: Final = frozenset(
     }
 )
 
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What is to be sent."""
+
+    method: str
+    url: str
+    body: bytes
+    headers: Mapping[str, str]
+
+
 Resolve = Callable[[str, int], Awaitable[list[str]]]
 
 
@@ -58,18 +70,46 @@ async def post(
     resolve: Resolve = resolve,
 ) -> Receipt:
     """Send once. Whatever goes wrong is a receipt."""
+    request = Request("POST", url, body, headers)
+    receipt, _ = await exchange(client, request, now, allow_private=allow_private, resolve=resolve)
+    return receipt
+
+
+async def exchange(
+    client: httpx.AsyncClient,
+    asked: Request,
+    now: datetime,
+    *,
+    allow_private: bool = False,
+    resolve: Resolve = resolve,
+    most: int = 0,
+) -> tuple[Receipt, bytes]:
+    """Send once; returns the receipt and at most ``most`` bytes of the answer. Whatever goes wrong is a receipt."""
     try:
         async with asyncio.timeout(TIMEOUT):
-            request = client.build_request("POST", url, content=body, headers=headers)
+            request = client.build_request(asked.method, asked.url, content=asked.body, headers=asked.headers)
             if not allow_private and (refusal := await _pin(request, resolve)):
-                return refusal
+                return refusal, b""
             response = await client.send(request, stream=True, follow_redirects=False)
-            await response.aclose()  # the status is all we need; its body may be endless
+            try:
+                answer = await _start_of(response, most)
+            finally:
+                await response.aclose()  # its body may be endless
     except TimeoutError:
-        return Receipt(Outcome.RETRY, f"no answer in {TIMEOUT:g} s")
+        return Receipt(Outcome.RETRY, f"no answer in {TIMEOUT:g} s"), b""
     except (httpx.HTTPError, httpx.InvalidURL, OSError, UnicodeError) as error:
-        return Receipt(Outcome.RETRY, type(error).__name__)
-    return read(response.status_code, response.headers.get("retry-after"), now)
+        return Receipt(Outcome.RETRY, type(error).__name__), b""
+    return read(response.status_code, response.headers.get("retry-after"), now), answer
+
+
+async def _start_of(response: httpx.Response, most: int) -> bytes:
+    answer = b""
+    if most:
+        async for chunk in response.aiter_bytes():
+            answer += chunk
+            if len(answer) >= most:
+                break
+    return answer[:most]
 
 
 async def _pin(request: httpx.Request, resolve: Resolve) -> Receipt | None:

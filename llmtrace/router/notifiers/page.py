@@ -5,9 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from llmtrace.router.model import Alert, Annotation, Notification
+from llmtrace.router.model import Alert, Annotation, Notification, Phase
 
 _LABELS: Final = ("service", "environment", "model", "prompt_version", "team", "priority", "regulated")
+_LINKS: Final = (
+    ("trace", Annotation.TRACE_URL),
+    ("runbook", Annotation.RUNBOOK_URL),
+    ("source", Annotation.SOURCE_URL),
+)
 
 
 def title(notification: Notification) -> str:
@@ -15,7 +20,8 @@ def title(notification: Notification) -> str:
     worst = notification.alerts[0]
     more = len(notification.alerts) - 1
     where = " in ".join(filter(None, (worst.name, worst.labels.get("service"))))
-    return f"[{notification.tier}] {worst.severity.upper()} {where}{f' (and {more} more)' if more else ''}"
+    said = worst.severity if notification.phase is Phase.FIRING else notification.phase
+    return f"[{notification.tier}] {said.upper()} {where}{f' (and {more} more)' if more else ''}"
 
 
 def facts(alert: Alert) -> Iterator[tuple[str, str]]:
@@ -31,6 +37,15 @@ def facts(alert: Alert) -> Iterator[tuple[str, str]]:
             ("trace", annotations.get(Annotation.TRACE_URL) or annotations.get(Annotation.TRACE_ID)),
             ("runbook", annotations.get(Annotation.RUNBOOK_URL)),
         ]
+    )
+
+
+def links(alert: Alert) -> Iterator[tuple[str, str]]:
+    """What can be opened: name and address."""
+    yield from (
+        (name, url)
+        for name, key in _LINKS
+        if (url := alert.annotations.get(key, "")).startswith(("https://", "http://"))
     )
 
 

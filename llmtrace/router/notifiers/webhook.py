@@ -10,7 +10,6 @@ import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final, Self
-from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, Field, SecretStr, model_validator
 
@@ -18,7 +17,7 @@ from llmtrace.router.config.schema import Url
 from llmtrace.router.config.strict import Strict, wrong
 from llmtrace.router.model import Alert, Annotation, Delivery, Notification, Phase, Receipt, Status
 from llmtrace.router.notifiers import http
-from llmtrace.router.notifiers.address import is_surely_private
+from llmtrace.router.notifiers.settings import check_goes_out
 from llmtrace.router.ports import Toolbox
 
 _PREFIX: Final = "whsec_"
@@ -46,13 +45,7 @@ class WebhookSettings(Strict):
 
     @model_validator(mode="after")
     def _goes_out_safely(self) -> Self:
-        if self.allow_private:
-            return self
-        address = urlsplit(self.url)
-        if is_surely_private(address.hostname or ""):
-            raise wrong("a private address; allowed: a public one, or allow_private: true beside it", key="url")
-        if address.scheme != "https":
-            raise wrong("not encrypted; allowed: https://..., or allow_private: true beside it", key="url")
+        check_goes_out(self.url, "url", allow_private=self.allow_private)
         return self
 
 

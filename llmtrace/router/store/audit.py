@@ -79,6 +79,11 @@ def verify(connection: Connection) -> Verdict:
     return Verdict(count, previous)
 
 
+def holds(connection: Connection, head: str) -> bool:
+    """Whether an entry has this hash."""
+    return connection.scalar(select(audit.c.id).where(audit.c.hash == head).limit(1)) is not None
+
+
 def export(connection: Connection) -> Iterator[str]:
     """Each entry as a line of JSON, with all that is needed to compute its hash again."""
     for row in _rows(connection):

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import quote
 
 from sqlalchemy import Connection, create_engine, event, insert, select
 from sqlalchemy.engine import URL
@@ -99,6 +100,28 @@ class Database:
             elif version != schema.VERSION:
                 problem = f"is of schema version {version}; this llmtrace uses {schema.VERSION}: name another file"
                 raise ConfigurationError(f"store: {file} {problem}")
+
+
+@contextmanager
+def reading(file: Path) -> Iterator[Connection]:
+    """One state of a database that a router may be writing to; nothing is changed and nothing locked.
+
+    Raises:
+        ConfigurationError: there is no database of a router that can be read.
+    """
+    engine = create_engine(
+        URL.create("sqlite", database=f"file:{quote(str(file))}", query={"mode": "ro", "uri": "true"})
+    )
+    try:
+        with engine.connect() as connection:
+            version = connection.scalar(select(schema.about.c.version))
+            if version != schema.VERSION:
+                raise ConfigurationError(f"store: {file} is of schema version {version}; allowed: {schema.VERSION}")
+            yield connection
+    except DBAPIError as error:
+        raise ConfigurationError(f"store: {file} cannot be read: {error.orig}") from error
+    finally:
+        engine.dispose()
 
 
 def _take(file: Path) -> int:

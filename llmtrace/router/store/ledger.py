@@ -9,10 +9,13 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, insert, select, update
 
+from llmtrace.router.matchers import Silence, all_match
 from llmtrace.router.model import Alert, AlertState, Decision, Group, GroupState, Incident, IncidentState, Status
+from llmtrace.router.ports import Matching
 from llmtrace.router.store.audit import AuditTrail
-from llmtrace.router.store.rows import from_policy, insert_all, to_incident, to_state
-from llmtrace.router.store.schema import decisions, groups, incidents, members, states
+from llmtrace.router.store.rows import from_policy, insert_all, to_alert, to_incident, to_state
+from llmtrace.router.store.schema import alerts, decisions, groups, incidents, members, states
+from llmtrace.router.store.silences import active
 
 _Key = tuple[str, str]
 
@@ -40,6 +43,11 @@ class Ledger:
         self._groups: dict[str, GroupState | None] = {}
         self._stored_groups: set[str] = set()
         self._incidents: dict[str, Incident | None] = {}
+        self._silences: Sequence[Silence] | None = None
+        self._firing: dict[str, Alert] | None = None
+        self._over: list[str] = []
+        self.released = False
+        """Whether alerts that were held are to be decided again at once."""
 
     def prepare(self, fingerprints: Collection[str]) -> None:
         """Read at once what decisions about these will ask for."""
@@ -68,13 +76,38 @@ class Ledger:
             self._read_groups([key])
         return self._incidents[key]
 
+    def silences(self) -> Sequence[Silence]:
+        """Those that people made and that are not over."""
+        if self._silences is None:
+            self._silences = active(self._connection, self._now)
+        return self._silences
+
+    def firing(self, matchers: Sequence[Matching]) -> Sequence[Alert]:
+        """Alerts that fire now, whoever is told of them, and match; those decided in this turn included."""
+        if self._firing is None:
+            query = select(states.c.fingerprint, alerts).join(alerts, states.c.alert_id == alerts.c.id)
+            rows = self._connection.execute(query.where(states.c.status == Status.FIRING))
+            self._firing = {row.fingerprint: to_alert(row) for row in rows}
+            for entry in self._entries:
+                self._note_firing(entry.alert, entry.fingerprint, entry.decision)
+        return [each for each in self._firing.values() if all_match(matchers, each.labels, each.annotations)]
+
     def keep(self, alert_id: int, alert: Alert, fingerprint: str, decision: Decision) -> None:
         """Remember a decision, for those that follow and for ``write``."""
         self._entries.append(_Entry(alert_id, alert, fingerprint, decision))
         self._states[decision.route, fingerprint] = decision.state
+        self._note_firing(alert, fingerprint, decision)
+        if decision.state.status is Status.RESOLVED:
+            self._over.append(fingerprint)
         if decision.notifies:
             before = self.group(decision.group.key)
             self._groups[decision.group.key] = GroupState(before.told_at if before else None, decision.due_at)
+
+    def _note_firing(self, alert: Alert, fingerprint: str, decision: Decision) -> None:
+        if self._firing is not None and decision.state.status is Status.FIRING:
+            self._firing[fingerprint] = alert
+        elif self._firing is not None:
+            self._firing.pop(fingerprint, None)
 
     def write(self, trail: AuditTrail) -> None:
         """Write all decisions and what follows from them."""
@@ -84,6 +117,9 @@ class Ledger:
         self._write_groups()
         self._write_states(ids)
         self._write_members(ids)
+        if self._over:
+            held = update(states).where(states.c.held_by.in_(self._over), states.c.held_until.is_(None))
+            self.released = self._connection.execute(held.values(held_until=self._now)).rowcount > 0
         for entry, identifier in zip(self._entries, ids, strict=True):
             trail.add("decision", _audited(entry, identifier), alert_id=entry.alert_id)
 
@@ -194,7 +230,7 @@ def _state_row(entry: _Entry, decision_id: int) -> dict[str, Any]:
         "severity": state.severity,
         "told_at": state.told_at,
         "resolve_at": state.resolve_at,
-        "held_by": hold.by if hold is not None and hold.until is None else None,
+        "held_by": hold.by if hold is not None else None,
         "held_until": hold.until if hold is not None else None,
     }
 

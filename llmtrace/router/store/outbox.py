@@ -54,18 +54,19 @@ def claim(
 def coalesce(connection: Connection, destination: Destination, busy: Collection[int], now: datetime) -> None:
     """Where several messages about a group wait, the newest replaces the others and tells their alerts too.
 
+    It waits as long as they would have, for the destination is the same.
     Only one that was never attempted replaces others: what a destination may have seen keeps its content.
     """
     waiting = (*_to(destination), deliveries.c.id.not_in(busy))
     crowded = select(deliveries.c.dedup_key).where(*waiting).group_by(deliveries.c.dedup_key).having(func.count() > 1)
-    query = select(deliveries.c.id, deliveries.c.dedup_key, deliveries.c.attempts).where(
+    query = select(deliveries.c.id, deliveries.c.dedup_key, deliveries.c.attempts, deliveries.c.due_at).where(
         *waiting, deliveries.c.dedup_key.in_(crowded)
     )
     newest: dict[str, int] = {}
     older: list[dict[str, Any]] = []
     for row in connection.execute(query.order_by(deliveries.c.id.desc())):
         if row.dedup_key in newest:
-            older.append({"b_id": row.id, "b_by": newest[row.dedup_key]})
+            older.append({"b_id": row.id, "b_by": newest[row.dedup_key], "b_due": row.due_at})
         elif row.attempts == 0:
             newest[row.dedup_key] = row.id
     if older:
@@ -125,10 +126,16 @@ def _supersede(connection: Connection, older: Sequence[dict[str, Any]], now: dat
     why = "a newer message tells it"
     values = {"state": Outcome.SUPERSEDED, "detail": why, "attempted_at": now, "fallback_at": None}
     changed = update(deliveries).where(deliveries.c.id == bindparam("b_id"))
-    connection.execute(changed.values(**values, superseded_by=bindparam("b_by")), older)
+    connection.execute(changed.values(**values, superseded_by=bindparam("b_by")), _only(older, "b_id", "b_by"))
     # What an older one had replaced itself goes along.
     inherited = update(deliveries).where(deliveries.c.superseded_by == bindparam("b_id"))
-    connection.execute(inherited.values(superseded_by=bindparam("b_by")), older)
+    connection.execute(inherited.values(superseded_by=bindparam("b_by")), _only(older, "b_id", "b_by"))
+    later = update(deliveries).where(deliveries.c.id == bindparam("b_by"), deliveries.c.due_at < bindparam("b_due"))
+    connection.execute(later.values(due_at=bindparam("b_due")), _only(older, "b_by", "b_due"))
+
+
+def _only(rows: Sequence[dict[str, Any]], *names: str) -> list[dict[str, Any]]:
+    return [{name: row[name] for name in names} for row in rows]
 
 
 def _attempt(attempt: Attempt) -> dict[str, object]:

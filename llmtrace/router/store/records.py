@@ -9,7 +9,17 @@ from sqlalchemy import Select, select
 
 from llmtrace.router.ports import Row
 from llmtrace.router.store.database import Database
-from llmtrace.router.store.schema import about, alerts, decisions, deliveries, incidents, members, notifications
+from llmtrace.router.store.explain import explain
+from llmtrace.router.store.schema import (
+    about,
+    alerts,
+    decisions,
+    deliveries,
+    incidents,
+    members,
+    notifications,
+    silences,
+)
 
 
 class SqlRecords:
@@ -46,6 +56,16 @@ class SqlRecords:
     def incidents(self, limit: int, before: int | None) -> list[Row]:
         """What is or was open, and who reacted."""
         return self._page(select(incidents), incidents.c.id, limit, before)
+
+    def silences(self, limit: int, before: int | None) -> list[Row]:
+        """What people silenced, the latest first; pages begin at a time, in microseconds."""
+        rows = self._page(select(silences), silences.c.created_at, limit, None)
+        return rows if before is None else []
+
+    def explain(self, asked: str) -> list[str]:
+        """Why somebody was told of an alert, or nobody; empty where there is no such alert."""
+        with self._database.read() as connection:
+            return explain(connection, asked)
 
     def ping(self) -> None:
         """Read one row."""

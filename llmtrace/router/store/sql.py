@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import Connection, func, insert, select, union_all, update
 
+from llmtrace.router.matchers import Silence
 from llmtrace.router.model import Act, Alert, Attempt, Delivery, Destination, Group, Status
 from llmtrace.router.ports import Decider, Desk, Over
 from llmtrace.router.store import incidents as incident_book
 from llmtrace.router.store import outbox
+from llmtrace.router.store import silences as silence_book
 from llmtrace.router.store.audit import AuditTrail
 from llmtrace.router.store.database import Database
 from llmtrace.router.store.ledger import Ledger
 from llmtrace.router.store.rows import from_alert, to_alert, to_policy, to_state
-from llmtrace.router.store.schema import PENDING, alerts, deliveries, groups, incidents, states
+from llmtrace.router.store.schema import PENDING, alerts, decisions, deliveries, groups, incidents, states
 from llmtrace.router.store.telling import Telling
 
 
@@ -39,6 +42,15 @@ class SqlStore:
             trail.write()
         return count
 
+    def review(self, config_hash: str, now: datetime) -> None:
+        """What other rules held back is decided again."""
+        others = select(decisions.c.id).where(
+            decisions.c.id == states.c.decision_id, decisions.c.config_hash != config_hash
+        )
+        with self._database.write() as connection:
+            held = states.c.held_by.is_not(None) & others.exists()
+            connection.execute(update(states).where(held).values(held_until=now))
+
     def advance(self, decider: Decider, desk: Desk, busy: Collection[int], now: datetime, limit: int) -> bool:
         """Decide, expire, escalate and notify what is due, at most ``limit`` of each; whether there may be more."""
         with self._database.write() as connection:
@@ -56,7 +68,7 @@ class SqlStore:
             trail.write()
             for destination in desk.coalescing:
                 outbox.coalesce(connection, destination, busy, now)
-        return limit in counts
+        return ledger.released or limit in counts
 
     def claim(self, destination: Destination, busy: Collection[int], now: datetime, limit: int) -> list[Delivery]:
         """Deliveries that are due, without those in ``busy``, and none before an older one of its group."""
@@ -74,6 +86,33 @@ class SqlStore:
         """Acknowledge or resolve; False where it was so already, None where there is no such incident."""
         with self._database.write() as connection:
             return incident_book.act(connection, incident_id, act, who, desk, now)
+
+    def incident_of(self, dedup_key: str) -> int | None:
+        """The incident that a destination knows by this key, where it is not resolved."""
+        with self._database.read() as connection:
+            return incident_book.of_group(connection, dedup_key)
+
+    def silence(self, silence: Silence, now: datetime) -> None:
+        """Keep a new one."""
+        with self._database.write() as connection:
+            trail = AuditTrail(connection, now)
+            silence_book.add(connection, silence, trail, now)
+            trail.write()
+
+    def end_silence(self, identifier: str, who: str, now: datetime) -> bool:
+        """End one now. False where there is none that is not over."""
+        with self._database.write() as connection:
+            trail = AuditTrail(connection, now)
+            ended = silence_book.end(connection, identifier, who, trail, now)
+            trail.write()
+        return ended
+
+    def note(self, kind: str, body: Mapping[str, Any], now: datetime) -> None:
+        """An entry of the audit trail that is no decision, such as a change of the rules."""
+        with self._database.write() as connection:
+            trail = AuditTrail(connection, now)
+            trail.add(kind, body)
+            trail.write()
 
     def next_due(self, now: datetime) -> datetime | None:
         """When the next thing comes due, after ``now``."""

@@ -35,6 +35,21 @@ def listing(name: str, page: Page) -> Callable[[Request], Awaitable[Response]]:
     return endpoint
 
 
+def explaining(explain: Callable[[str], list[str]]) -> Callable[[Request], Awaitable[Response]]:
+    """An endpoint that answers ``{"explanation": [...]}`` about the alert of an id, a fingerprint or a name."""
+
+    async def endpoint(request: Request) -> Response:
+        try:
+            lines = await asyncio.to_thread(explain, request.path_params["alert"])
+        except StoreError:
+            return JSONResponse({"error": "the store cannot be read"}, HTTPStatus.SERVICE_UNAVAILABLE)
+        if not lines:
+            return JSONResponse({"error": "no such alert"}, HTTPStatus.NOT_FOUND)
+        return JSONResponse({"explanation": lines})
+
+    return endpoint
+
+
 def _number(request: Request, name: str, highest: int) -> int | None:
     text = request.query_params.get(name)
     if text is None:

@@ -49,7 +49,7 @@ def traces(door: Door, gate: Gate, links: Links) -> Endpoint:
         encoding = Encoding.JSON  # for who says none that we know
         try:
             encoding = otlp.encoding_of(request.headers.get("content-type", ""))
-            body = await _body(request)
+            body = await read_body(request)
             gate.admit(request.headers, body, door.clock.now())
             export = await _export(body, encoding, _content_encoding(request.headers))
             await door.inbox.accept(export.alerts)
@@ -89,7 +89,7 @@ def webhook(door: Door, gate: Gate, read: Reader, status: HTTPStatus = HTTPStatu
         return JSONResponse({"accepted": count}, status)
 
     async def _take(request: Request) -> int:
-        body = await _body(request)
+        body = await read_body(request)
         identifier = gate.admit(request.headers, body, door.clock.now())
         if gate.is_repetition(identifier):
             return 0
@@ -112,8 +112,12 @@ def _content_encoding(headers: Mapping[str, str]) -> str:
     return headers.get("content-encoding", "").strip().lower()
 
 
-async def _body(request: Request) -> bytes:
-    """The whole body, never more of it than is allowed, whatever its length header says."""
+async def read_body(request: Request) -> bytes:
+    """The whole body, never more of it than is allowed, whatever its length header says.
+
+    Raises:
+        RefusedError: 413.
+    """
     chunks: list[bytes] = []
     size = 0
     async for chunk in request.stream():

@@ -1,0 +1,151 @@
+"""The block of one span: it starts when the block is entered, is current inside, and ends when the block is left.
+
+An exception is recorded and passed on unchanged. Where nothing is recorded there is a block that does nothing, cheaply.
+"""
+
+from __future__ import annotations
+
+import sys
+from asyncio import CancelledError
+from collections.abc import Mapping
+from functools import partial
+from types import TracebackType
+from typing import Any, Final
+
+from opentelemetry.context import Context
+from opentelemetry.trace import SpanKind
+
+from llmtrace import _scope
+from llmtrace._attributes import Attributes
+from llmtrace._guard import guarded
+from llmtrace._serialize import to_text
+from llmtrace._span import NOOP_SPAN, SPAN_KEY, NoopSpan, Span, clean_attributes, with_span
+from llmtrace._stream import Outcome
+from llmtrace._tracer import active
+from llmtrace.context import carried, with_values
+from llmtrace.semconv import trace as keys
+
+_NOT_AN_ERROR: Final = (CancelledError, GeneratorExit)
+_WORKERS: Final = (keys.KIND_AGENT, keys.KIND_CHAIN)
+"""The kinds that do the work of a request."""
+
+
+class SpanScope:
+    """The block of one span. May be entered again, or nested in itself: each entry is a span of its own."""
+
+    __slots__ = ("_attributes", "_entered", "_kind", "_name", "_values")
+
+    def __init__(
+        self,
+        name: str,
+        attributes: Attributes,
+        values: Mapping[str, Any] | None = None,
+        kind: SpanKind = SpanKind.INTERNAL,
+    ) -> None:
+        self._name = name
+        self._attributes = attributes
+        self._values = values
+        self._kind = kind
+        self._entered: list[tuple[Span | NoopSpan, Context, _scope.Entered]] = []
+
+    def __enter__(self) -> Span | NoopSpan:
+        outside = _scope.present(_scope.current())
+        span, context = self.open(outside)
+        context = with_span(span, context)
+        entered = _scope.enter(sys._getframe(1), outside, context, _KEEPER, span)  # noqa: SLF001 - is it a generator?
+        self._entered.append((span, context, entered))
+        return span
+
+    def open(self, context: Context) -> tuple[Span | NoopSpan, Context]:
+        """Start the span below `context`, without making it current; returns it with the context to go on from."""
+        if self._values:
+            with guarded("carrying values in the context"):
+                context = with_values(context, **self._values)
+        return start_span(self._name, dict(self._attributes), context, self._kind), context
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        if self._entered:
+            span, _, entered = _scope.take(self._entered)
+            _scope.leave(entered)
+            finish(span, error)
+
+
+class NoopScope:
+    """The block where nothing is recorded. Without state, so one serves all."""
+
+    __slots__ = ()
+
+    def __enter__(self) -> NoopSpan:
+        return NOOP_SPAN
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        return None
+
+
+NOOP_SCOPE: Final = NoopScope()
+
+
+def start_span(
+    name: str, attributes: Attributes, context: Context, kind: SpanKind = SpanKind.INTERNAL
+) -> Span | NoopSpan:
+    """Start a span below `context`, with the values that the context carries."""
+    tracer = active.tracer
+    if tracer is None:
+        return NOOP_SPAN
+    if len(context) > 1 or (context and SPAN_KEY not in context):  # more than the current span
+        attributes = {**carried(context), **attributes}
+    return tracer.start(name, attributes, context, kind)
+
+
+def finish(span: Span | NoopSpan, error: BaseException | None, ended: int | None = None) -> None:
+    """End a span; cancellation and an early close are no errors.
+
+    Where no error ends it and a stream of it was not begun yet, the span ends with the stream instead.
+
+    Args:
+        span: the span to end.
+        error: what leaves its block.
+        ended: when it ended, if not just now, in nanoseconds since 1970.
+    """
+    if isinstance(span, Span):
+        stopped = Outcome.CANCELLED if isinstance(error, CancelledError) else Outcome.ABANDONED
+        waiting = span.left_behind(stopped)
+        if waiting and error is None:
+            for pending in waiting:
+                pending.then = partial(finish, span)
+            return
+        if isinstance(error, _NOT_AN_ERROR):
+            span.put({keys.STREAM_OUTCOME: stopped.value})
+        elif error is not None:
+            span.fail(error)
+        for pending in waiting:
+            pending.finish(stopped)
+        if span.root.adopts and span.span_kind in _WORKERS:
+            span.root.adopt(span)
+        span.end(ended)
+
+
+def _watch(span: Span | NoopSpan, hold: _scope.Hold) -> None:
+    if isinstance(span, Span):
+        span.watch_request(hold.request_is_over)
+
+
+def _abandon(span: Span | NoopSpan) -> None:
+    finish(span, GeneratorExit())
+
+
+_KEEPER: Final = _scope.Keeper(held=_watch, lost=_abandon)
+
+
+def scope(
+    kind: str,
+    name: object,
+    attributes: Attributes,
+    extra: Mapping[str, Any] | None = None,
+    values: Mapping[str, Any] | None = None,
+) -> SpanScope:
+    """The block of a span of OpenInference kind `kind`."""
+    attributes[keys.SPAN_KIND] = kind
+    if extra is not None:
+        attributes.update(clean_attributes(extra))
+    return SpanScope(name if type(name) is str else to_text(name), attributes, values)

@@ -1,0 +1,99 @@
+"""Answers of embedding models: vectors, model and tokens, of the usual providers or as bare lists and arrays."""
+
+from __future__ import annotations
+
+from array import array
+from base64 import b64decode
+from binascii import Error as Base64Error
+from collections.abc import Sequence
+from typing import Any, Final
+
+from llmtrace._attributes.fields import Attributes, either, entries, fields, read, text, whole_number
+from llmtrace.semconv import trace as keys
+
+MOST_VECTORS: Final = 1_000
+"""Vectors of one answer that are recorded; the count goes on."""
+
+_FLOAT_BYTES: Final = 4
+
+
+def attributes(answer: object) -> Attributes:
+    """What an answer says.
+
+    Known: OpenAI (``data[].embedding``, floats or base64), Gemini and Cohere (``embeddings``), Ollama, Voyage, a list
+    of vectors, one vector, an array with ``tolist``.
+    """
+    into: Attributes = {}
+    found = fields(answer)
+    model = text(found.get("model"))
+    if model is not None:
+        into[keys.EMBEDDING_MODEL_NAME] = model
+    _put_tokens(into, found)
+    items = _items(answer)
+    vectors = [vector for vector in map(_vector, items[:MOST_VECTORS]) if vector]
+    for index, vector in enumerate(vectors):
+        into[f"{keys.EMBEDDING_EMBEDDINGS}.{index}.{keys.EMBEDDING_VECTOR}"] = vector
+    if vectors:
+        into[keys.EMBEDDING_COUNT] = len(items)
+        into[keys.EMBEDDING_DIMENSIONS] = len(vectors[0])
+    return into
+
+
+def _put_tokens(into: Attributes, found: Any) -> None:
+    usage = fields(found.get("usage"))
+    prompt = whole_number(either(usage, "prompt_tokens", "input_tokens"))
+    if prompt is None:
+        prompt = whole_number(found.get("prompt_eval_count"))
+    total = whole_number(either(usage, "total_tokens"))
+    if total is None:
+        total = whole_number(found.get("total_tokens"))
+    for key, count in ((keys.LLM_TOKEN_COUNT_PROMPT, prompt), (keys.LLM_TOKEN_COUNT_TOTAL, total)):
+        if count is not None:
+            into[key] = count
+
+
+def _items(answer: object) -> Sequence[Any]:
+    """What holds the vectors of an answer, in their order."""
+    data = _plain(answer)
+    if not entries(data):
+        found = fields(answer)
+        data = either(found, "data", "embeddings", "embedding")
+        by_type = fields(data).get("float") if type(data) is dict else None
+        data = _plain(data if by_type is None else by_type)
+    items = entries(data)
+    return [items] if items and _is_number(items[0]) else items
+
+
+def _vector(item: object) -> Sequence[float]:
+    """One vector: a list, an array, base64 text, or an object that holds one."""
+    if type(item) is str:
+        return _decoded(item)
+    held = None if type(item) in (list, tuple) else either(fields(item), "embedding", "values", "vector")
+    if type(held) is str:
+        return _decoded(held)
+    return _floats(entries(_plain(item if held is None or callable(held) else held)))
+
+
+def _plain(value: object) -> object:
+    """An array as a list of numbers or of smaller arrays: numpy's are asked, as nothing else can read them."""
+    if type(value).__module__.partition(".")[0] not in ("numpy", "array"):
+        return value
+    return list(value) if read(value, "ndim") not in (None, 1) else value.tolist()  # type: ignore[attr-defined,call-overload]
+
+
+def _decoded(encoded: str) -> Sequence[float]:
+    try:
+        raw = b64decode(encoded, validate=True)
+    except (Base64Error, ValueError):
+        return ()
+    numbers = array("f")
+    numbers.frombytes(raw[: len(raw) // _FLOAT_BYTES * _FLOAT_BYTES])
+    return tuple(numbers)
+
+
+def _floats(items: Sequence[Any]) -> Sequence[float]:
+    return tuple(float(item) for item in items) if all(_is_number(item) for item in items) else ()
+
+
+def _is_number(item: object) -> bool:
+    return type(item) is float or (type(item) is int and abs(item) < 2**63)

@@ -1,0 +1,144 @@
+"""E-mail by SMTP: text and HTML, with the same Message-ID at every attempt."""
+
+from __future__ import annotations
+
+import asyncio
+import html
+import smtplib
+import socket
+import ssl
+from email.message import EmailMessage
+from email.utils import format_datetime
+from typing import Annotated, Any, Final, Literal, Self
+
+from pydantic import BeforeValidator, Field, SecretStr, model_validator
+
+from llmtrace.router.config.strict import Strict, wrong
+from llmtrace.router.model import Delivery, Notification, Outcome, Receipt
+from llmtrace.router.notifiers import page
+from llmtrace.router.notifiers.settings import SecretFile
+from llmtrace.router.ports import Toolbox
+
+TIMEOUT: Final = 15.0
+_MOST_ALERTS: Final = 50
+_PERMANENT: Final = 500
+
+
+def _address(value: Any) -> str:
+    if (
+        not isinstance(value, str)
+        or value.count("@") != 1
+        or not value.isprintable()
+        or any(c in value for c in " ,;<>")
+    ):
+        raise wrong("no e-mail address; allowed: name@example.org")
+    return value
+
+
+MailAddress = Annotated[str, BeforeValidator(_address)]
+
+
+class EmailSettings(Strict):
+    """``tls``: ``starttls`` (must succeed), ``implicit`` (port 465), or ``none`` for a relay on this machine."""
+
+    to: Annotated[list[MailAddress], Field(min_length=1)]
+    sender: Annotated[MailAddress, Field(alias="from")] = "llmtrace@localhost"
+    host: str = "localhost"
+    port: Annotated[int, Field(ge=1, le=65_535)] = 25
+    tls: Literal["starttls", "implicit", "none"] = "none"
+    user: str | None = None
+    password: SecretStr | None = None
+    password_file: SecretFile | None = None
+
+    @model_validator(mode="after")
+    def _no_password_in_clear(self) -> Self:
+        if self.user is not None and self.tls == "none":
+            raise wrong("a password would travel in clear; allowed with user: starttls, implicit", key="tls")
+        return self
+
+
+class EmailNotifier:
+    """Sends one mail to all addresses of the receiver."""
+
+    def __init__(self, settings: EmailSettings, tools: Toolbox) -> None:
+        self._settings = settings
+        self._tools = tools
+
+    @classmethod
+    def build(cls, settings: EmailSettings, tools: Toolbox) -> Self:
+        """Of its settings."""
+        return cls(settings, tools)
+
+    async def send(self, delivery: Delivery) -> Receipt:
+        """Send once, in a thread: SMTP is a conversation."""
+        message = self._message(delivery.notification)
+        try:
+            await asyncio.to_thread(self._send, message)
+        except smtplib.SMTPRecipientsRefused as error:
+            codes = [code for code, _ in error.recipients.values()]
+            return _refusal(min(codes))
+        except smtplib.SMTPResponseException as error:
+            return _refusal(error.smtp_code)
+        except (smtplib.SMTPException, OSError, ValueError) as error:
+            return Receipt(Outcome.RETRY, type(error).__name__)
+        return Receipt(Outcome.DELIVERED, "SMTP 250")
+
+    def _send(self, message: EmailMessage) -> None:
+        settings = self._settings
+        context = ssl.create_default_context()
+        name = socket.gethostname()
+        server: smtplib.SMTP
+        if settings.tls == "implicit":
+            server = smtplib.SMTP_SSL(settings.host, settings.port, name, timeout=TIMEOUT, context=context)
+        else:
+            server = smtplib.SMTP(settings.host, settings.port, name, timeout=TIMEOUT)
+        with server:
+            if settings.tls == "starttls":
+                server.starttls(context=context)
+            password = settings.password or settings.password_file
+            if settings.user is not None and password is not None:
+                server.login(settings.user, password.get_secret_value())
+            server.send_message(message, settings.sender, settings.to)
+
+    def _message(self, notification: Notification) -> EmailMessage:
+        message = EmailMessage()
+        message["From"] = self._settings.sender
+        message["To"] = ", ".join(self._settings.to)
+        message["Subject"] = _one_line(page.title(notification))
+        message["Date"] = format_datetime(notification.created_at)
+        message["Message-ID"] = f"<{notification.id}@llmtrace>"
+        message["X-Llmtrace-Dedup-Key"] = notification.dedup_key
+        if notification.sequence > 1:  # mail readers show the messages of a group as one thread
+            message["References"] = f"<{notification.dedup_key}@llmtrace>"
+        link = "" if notification.incident_id is None else self._tools.acknowledge_url(notification.incident_id)
+        message.set_content(_text(notification, link))
+        message.add_alternative(_html(notification, link), subtype="html")
+        return message
+
+
+def _refusal(code: int) -> Receipt:
+    return Receipt(Outcome.REFUSED if code >= _PERMANENT else Outcome.RETRY, f"SMTP {code}")
+
+
+def _text(notification: Notification, link: str) -> str:
+    lines = [page.title(notification), ""]
+    for alert in notification.alerts[:_MOST_ALERTS]:
+        lines += [f"{name}: {_one_line(value)}" for name, value in page.facts(alert)] + [""]
+    lines += [f"and {len(notification.alerts) - _MOST_ALERTS} more"] if len(notification.alerts) > _MOST_ALERTS else []
+    return "\n".join([*lines, f"acknowledge: {link}"] if link else lines)
+
+
+def _html(notification: Notification, link: str) -> str:
+    parts = [f"<h2>{html.escape(page.title(notification))}</h2>"]
+    for alert in notification.alerts[:_MOST_ALERTS]:
+        rows = "".join(
+            f"<tr><th align=left>{html.escape(n)}</th><td>{html.escape(v)}</td></tr>" for n, v in page.facts(alert)
+        )
+        opened = " ".join(f'<a href="{html.escape(url)}">{name}</a>' for name, url in page.links(alert))
+        parts.append(f"<table>{rows}</table><p>{opened}</p>")
+    parts += [f'<p><a href="{html.escape(link)}">acknowledge</a></p>'] if link else []
+    return "".join(parts)
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())

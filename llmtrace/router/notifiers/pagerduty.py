@@ -1,0 +1,129 @@
+"""PagerDuty, Events API v2: a group is an alert there, under the same dedup key until it is resolved."""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import UTC, timedelta
+from typing import Annotated, Any, Final, Literal, Self
+
+from pydantic import BeforeValidator, Field, PrivateAttr, SecretStr, model_validator
+
+from llmtrace.router.config.schema import Url
+from llmtrace.router.config.strict import Strict, wrong
+from llmtrace.router.model import Alert, Delivery, Notification, Phase, Receipt
+from llmtrace.router.notifiers import http, page
+from llmtrace.router.notifiers.settings import SecretFile, check_goes_out, secret_of
+from llmtrace.router.ports import Rate, Toolbox
+
+RATE: Final = Rate(120, timedelta(minutes=1))
+"""What PagerDuty takes for each integration key."""
+LONGEST_SUMMARY: Final = 1_024
+LARGEST_BODY: Final = 512_000
+"""Bytes. What goes beyond loses its details, not its page."""
+
+_HOSTS: Final = {"us": "https://events.pagerduty.com", "eu": "https://events.eu.pagerduty.com"}
+_ACTIONS: Final = {Phase.FIRING: "trigger", Phase.ACKNOWLEDGED: "acknowledge", Phase.RESOLVED: "resolve"}
+_KEY: Final = re.compile(r"[A-Za-z0-9]{32}")
+_MOST_LINKS: Final = 10
+_MOST_ALERTS: Final = 20
+
+
+def _routing_key(value: Any) -> SecretStr:
+    if not isinstance(value, str) or not _KEY.fullmatch(value):
+        raise wrong("no routing key; allowed: the 32 letters and digits of an Events API v2 integration")
+    return SecretStr(value)
+
+
+class PagerDutySettings(Strict):
+    """``url`` is for tests and proxies; without it the region says where."""
+
+    routing_key: Annotated[SecretStr | None, BeforeValidator(_routing_key)] = None
+    routing_key_file: SecretFile | None = None
+    region: Literal["us", "eu"] = "us"
+    url: Annotated[Url | None, Field(repr=False)] = None
+    allow_private: bool = False
+    images: list[Url] = Field(default_factory=list)
+    _key: str = PrivateAttr("")
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        self._key = secret_of(self.routing_key, self.routing_key_file, "routing_key")
+        if self.url is not None:
+            check_goes_out(self.url, "url", allow_private=self.allow_private)
+        return self
+
+    @property
+    def key(self) -> str:
+        """The routing key, wherever it stood."""
+        return self._key
+
+
+class PagerDutyNotifier:
+    """Posts events."""
+
+    def __init__(self, settings: PagerDutySettings, tools: Toolbox) -> None:
+        self._settings = settings
+        self._tools = tools
+        self._url = (settings.url or _HOSTS[settings.region]).rstrip("/") + "/v2/enqueue"
+
+    @classmethod
+    def build(cls, settings: PagerDutySettings, tools: Toolbox) -> Self:
+        """Of its settings."""
+        return cls(settings, tools)
+
+    async def send(self, delivery: Delivery) -> Receipt:
+        """Post once."""
+        event = self._event(delivery.notification)
+        body = _bytes(event)
+        if len(body) > LARGEST_BODY:
+            event["payload"]["custom_details"] = {"truncated": "the details were too large"}
+            body = _bytes(event)
+        allow_private = self._settings.allow_private
+        now, headers = self._tools.clock.now(), {"content-type": "application/json"}
+        return await http.post(self._tools.client, self._url, body, headers, now, allow_private=allow_private)
+
+    def _event(self, notification: Notification) -> dict[str, Any]:
+        event: dict[str, Any] = {
+            "routing_key": self._settings.key,
+            "event_action": _ACTIONS[notification.phase],
+            "dedup_key": notification.dedup_key,
+        }
+        if notification.phase is Phase.FIRING:
+            event["payload"] = _payload(notification)
+            event["links"] = list(self._links(notification))[:_MOST_LINKS]
+            event["images"] = [{"src": url} for url in self._settings.images]
+            event |= {"client": "llmtrace", "client_url": self._tools.external_url}
+        return event
+
+    def _links(self, notification: Notification) -> list[dict[str, str]]:
+        worst = notification.alerts[0]
+        return [{"href": url, "text": name} for name, url in page.links(worst)]
+
+
+def _payload(notification: Notification) -> dict[str, Any]:
+    worst = notification.alerts[0]
+    payload = {
+        "summary": page.title(notification)[:LONGEST_SUMMARY],
+        "source": worst.labels.get("service") or worst.labels.get("source") or "llmtrace",
+        "severity": notification.severity.value,
+        "timestamp": worst.starts_at.astimezone(UTC).isoformat(),
+        "component": worst.labels.get("model", ""),
+        "group": notification.group.labels.get("service", ""),
+        "class": worst.name,
+        "custom_details": _details(notification.alerts),
+    }
+    return {name: value for name, value in payload.items() if value}
+
+
+def _details(alerts: tuple[Alert, ...]) -> dict[str, Any]:
+    worst, *others = alerts
+    details: dict[str, Any] = dict(page.facts(worst))
+    if others:
+        details["others"] = [" ".join(value for _, value in page.facts(alert))[:500] for alert in others[:_MOST_ALERTS]]
+        details["alerts"] = len(alerts)
+    return details
+
+
+def _bytes(event: dict[str, Any]) -> bytes:
+    return json.dumps(event, ensure_ascii=False).encode()

@@ -1,0 +1,152 @@
+"""ServiceNow, Table API: one incident for each group, found by its correlation id before another one is made."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any, Final, Self
+from urllib.parse import quote
+
+from pydantic import Field, SecretStr, model_validator
+
+from llmtrace.router.config.schema import Url
+from llmtrace.router.config.strict import Duration, Strict, wrong
+from llmtrace.router.model import Delivery, Notification, Outcome, Phase, Receipt
+from llmtrace.router.notifiers import http, page
+from llmtrace.router.notifiers.settings import SecretFile, check_goes_out, secret_of
+from llmtrace.router.ports import Rate, Toolbox
+from llmtrace.semconv.alert import Severity
+
+RATE: Final = Rate(60, timedelta(minutes=1))
+LONGEST_SHORT: Final = 160
+LONGEST_TEXT: Final = 4_000
+
+_INSTANCE: Final = re.compile(r"[a-z0-9-]{1,63}")
+_ANSWER: Final = 64 * 1024
+_RESOLVED: Final = "6"
+_URGENCY: Final = {Severity.CRITICAL: "1", Severity.ERROR: "2", Severity.WARNING: "3", Severity.INFO: "3"}
+
+
+class ServiceNowSettings(Strict):
+    """A token, or a user and a password. ``url`` is for an instance under another name."""
+
+    instance: str | None = None
+    url: Url | None = None
+    token: SecretStr | None = None
+    token_file: SecretFile | None = None
+    user: str | None = None
+    password: SecretStr | None = None
+    table: Annotated[str, Field(pattern=r"^[a-z0-9_]+$")] = "incident"
+    due: Duration | None = None
+    assignment_group: str | None = None
+    allow_private: bool = False
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if (self.instance is None) is (self.url is None):
+            raise wrong("needs one of instance and url", key="instance")
+        if self.instance is not None and not _INSTANCE.fullmatch(self.instance):
+            raise wrong("no instance; allowed: its name in https://NAME.service-now.com", key="instance")
+        check_goes_out(self.base, "url", allow_private=self.allow_private)
+        if self.user is None or self.password is None:
+            secret_of(self.token, self.token_file, "token")
+        return self
+
+    @property
+    def base(self) -> str:
+        """Where the instance is."""
+        return (self.url or f"https://{self.instance}.service-now.com").rstrip("/")
+
+    @property
+    def authorization(self) -> str:
+        """The header's value."""
+        if self.user is not None and self.password is not None:
+            pair = f"{self.user}:{self.password.get_secret_value()}"
+            return "Basic " + base64.b64encode(pair.encode()).decode()
+        return "Bearer " + secret_of(self.token, self.token_file, "token")
+
+
+class ServiceNowNotifier:
+    """Searches, then creates or updates."""
+
+    def __init__(self, settings: ServiceNowSettings, tools: Toolbox) -> None:
+        self._settings = settings
+        self._tools = tools
+
+    @classmethod
+    def build(cls, settings: ServiceNowSettings, tools: Toolbox) -> Self:
+        """Of its settings."""
+        return cls(settings, tools)
+
+    async def send(self, delivery: Delivery) -> Receipt:
+        """One search and one write. A ticket that was made but not answered for is found at the next attempt."""
+        notification = delivery.notification
+        key = quote(f"correlation_id={notification.dedup_key}^active=true", safe="")
+        receipt, answer = await self._call("GET", f"?sysparm_query={key}&sysparm_limit=1&sysparm_fields=sys_id,number")
+        if receipt.outcome is not Outcome.DELIVERED:
+            return receipt
+        found = _found(answer)
+        if found is None:
+            return Receipt(Outcome.RETRY, "the search was not answered with JSON")
+        if found:
+            receipt, _ = await self._call("PATCH", f"/{quote(found, safe='')}", _update(notification))
+        elif notification.phase is Phase.FIRING:
+            receipt, _ = await self._call("POST", "", self._new(notification))
+        else:
+            return Receipt(Outcome.DELIVERED, "no open ticket to update")
+        return receipt
+
+    async def _call(self, method: str, tail: str, fields: dict[str, str] | None = None) -> tuple[Receipt, bytes]:
+        url = f"{self._settings.base}/api/now/table/{self._settings.table}{tail}"
+        headers = {"accept": "application/json", "authorization": self._settings.authorization}
+        body = b"" if fields is None else json.dumps(fields).encode()
+        headers |= {} if fields is None else {"content-type": "application/json"}
+        request = http.Request(method, url, body, headers)
+        now, allow_private = self._tools.clock.now(), self._settings.allow_private
+        return await http.exchange(self._tools.client, request, now, allow_private=allow_private, most=_ANSWER)
+
+    def _new(self, notification: Notification) -> dict[str, str]:
+        fields = {
+            "correlation_id": notification.dedup_key,
+            "correlation_display": "llmtrace",
+            "short_description": page.title(notification)[:LONGEST_SHORT],
+            "description": _text(notification),
+            "urgency": _URGENCY[notification.severity],
+            "impact": _URGENCY[notification.severity],
+            "assignment_group": self._settings.assignment_group or "",
+            "due_date": "" if self._settings.due is None else _utc(notification.created_at + self._settings.due),
+        }
+        return {name: value for name, value in fields.items() if value}
+
+
+def _update(notification: Notification) -> dict[str, str]:
+    fields = {"work_notes": f"{page.title(notification)}\n{_text(notification)}"[:LONGEST_TEXT]}
+    if notification.phase is Phase.RESOLVED:
+        who = notification.acted_by or f"llmtrace ({notification.reason})"
+        fields |= {"state": _RESOLVED, "close_code": "Resolved by caller", "close_notes": f"resolved by {who}"}
+    return fields
+
+
+def _found(answer: bytes) -> str | None:
+    """The ticket's sys_id, empty where there is none; None for what is no answer of a Table API."""
+    try:
+        result = json.loads(answer)["result"]
+        return str(result[0]["sys_id"]) if result else ""
+    except (ValueError, KeyError, TypeError, IndexError, RecursionError):
+        return None
+
+
+def _text(notification: Notification) -> str:
+    lines = [f"{name}: {value}" for alert in notification.alerts[:10] for name, value in (*page.facts(alert), ("", ""))]
+    return "\n".join(line.strip(": ") for line in lines)[:LONGEST_TEXT]
+
+
+def _utc(moment: datetime) -> str:
+    return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def rate_key(settings: Any) -> str:
+    """Tickets of one instance share its limit."""
+    return str(settings.base)

@@ -1,0 +1,141 @@
+"""What people do over HTTP: acknowledge by API, signed link and PagerDuty; resolve; silence. Each says who it was."""
+
+from __future__ import annotations
+
+import hmac
+import json
+from datetime import timedelta
+
+import pytest
+from router_store import World, no_reload, world_of
+from router_values import MINIMAL, NOON, make_alert, make_config
+from starlette.testclient import TestClient
+
+from llmtrace.router.app import build_web
+from llmtrace.router.model import Reason
+from llmtrace.router.store.inbox import GroupCommit
+from llmtrace.router.web.links import LIFETIME
+
+SECRET = "pd-secret-0123456789"
+
+
+class Desk:
+    """A world with its web side, and one incident."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        inbox = GroupCommit(lambda alerts: world.accept(*alerts), lambda: None)
+        app = build_web(world.config, inbox, world.records, world.counter(), lambda: None, no_reload)
+        self.client = TestClient(app, base_url="http://127.0.0.1:4319")
+        world.accept(make_alert())
+        world.turn()
+
+    @property
+    def incident(self):
+        return self.world.records.incidents(1, None)[0]
+
+
+@pytest.fixture
+def desk(tmp_path):
+    """The smallest rules, with PagerDuty's webhook signed."""
+    more = f"    intake: {{pagerduty: {{auth: {{hmac: {{scheme: pagerduty, secrets: [{SECRET}]}}}}}}}}\n"
+    with world_of(make_config(tmp_path, MINIMAL + more)) as world:
+        yield Desk(world)
+
+
+def test_the_api_acknowledges_and_resolves(desk):
+    """The answer says whether anything changed; the incident says who."""
+    path = f"/api/v1/incidents/{desk.incident['id']}"
+    for changed in (True, False):
+        answer = desk.client.post(f"{path}/acknowledge", json={"by": "mina"})
+        assert (answer.status_code, answer.json()["changed"]) == (200, changed)
+    assert (desk.incident["state"], desk.incident["acknowledged_by"]) == ("acknowledged", "mina")
+    assert desk.client.post(f"{path}/resolve", json={"by": "max"}).json()["changed"] is True
+    desk.world.turn()
+    assert desk.world.sent("hook")[-1].reason is Reason.BY_PERSON
+    assert desk.incident["resolved_by"] == "max"
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "status"),
+    [
+        ("1/explode", {"by": "a"}, 404), ("99/resolve", {"by": "a"}, 404), (f"{10**23}/resolve", {"by": "a"}, 404),
+        ("1/resolve", {}, 400), ("1/resolve", {"by": ""}, 400), ("1/resolve", {"by": "a", "x": 1}, 400),
+        ("1/resolve", [], 400),
+    ],
+)  # fmt: skip
+def test_nonsense_is_refused_in_words(desk, path, body, status):
+    """Nothing changes, and the answer says why."""
+    answer = desk.client.post(f"/api/v1/incidents/{path}", json=body)
+    assert (answer.status_code, bool(answer.json()["error"])) == (status, True)
+    assert desk.incident["state"] == "open"
+
+
+def test_a_signed_link_asks_and_then_acknowledges(desk):
+    """Opening it changes nothing, for programs open links too; the button does."""
+    link = desk.world.counter().links.acknowledge(desk.incident["id"]).removeprefix("http://router")
+    assert "acknowledge" in desk.client.get(link).text
+    assert desk.incident["state"] == "open"
+    assert desk.client.post(link, data={"by": "mina"}).status_code == 200
+    assert (desk.incident["state"], desk.incident["acknowledged_by"]) == ("acknowledged", "mina")
+
+
+def test_a_link_that_was_changed_or_is_old_opens_nothing(desk):
+    """Another incident, another time, another signature and an old link are 403."""
+    link = desk.world.counter().links.acknowledge(desk.incident["id"]).removeprefix("http://router")
+    for wrong in (link.replace("/ack/1", "/ack/2"), link + "0", link.replace("expires=1", "expires=2"), "/ack/1"):
+        assert desk.client.post(wrong).status_code == 403
+    desk.world.clock.move(seconds=LIFETIME.total_seconds())
+    assert desk.client.post(link).status_code == 403
+    assert desk.incident["state"] == "open"
+
+
+def pagerduty_says(desk, event: str, agent="user_reference", key=None, secret=SECRET):
+    """PagerDuty's webhook, version 3."""
+    data = {"id": "Q1", "type": "incident", "incident_key": key or desk.incident["dedup_key"]}
+    who = None if agent is None else {"type": agent, "summary": "Mina"}
+    body = json.dumps({"event": {"event_type": event, "agent": who, "data": data}}).encode()
+    signature = "v1=" + hmac.new(secret.encode(), body, "sha256").hexdigest()
+    return desk.client.post("/ingest/pagerduty", content=body, headers={"x-pagerduty-signature": signature})
+
+
+def test_pagerduty_tells_who_reacted_there(desk):
+    """What a person did there counts; what no person did, another key and a bad signature do not."""
+    for arguments in ({"agent": None}, {"agent": "service_reference"}, {"key": "unknown"}):
+        assert pagerduty_says(desk, "incident.acknowledged", **arguments).json() == {"acted": False}
+    assert pagerduty_says(desk, "incident.acknowledged", secret="x" * 20).status_code == 401
+    assert desk.incident["state"] == "open"
+    assert pagerduty_says(desk, "incident.acknowledged").json() == {"acted": True}
+    assert desk.incident["acknowledged_by"] == "Mina (PagerDuty)"
+    assert pagerduty_says(desk, "incident.resolved").json() == {"acted": True}
+    assert desk.incident["state"] == "resolved"
+
+
+def test_a_silence_holds_until_it_ends(desk):
+    """What fires meanwhile is told when the silence ends, by time or by hand."""
+    silence = {
+        "matchers": ['service="shop"'], "ends_at": (NOON + timedelta(hours=1)).isoformat(), "created_by": "mina",
+        "comment": "deploy",
+    }  # fmt: skip
+    first = desk.client.post("/api/v1/silences", json=silence)
+    assert first.status_code == 201
+    desk.world.accept(make_alert(service="shop"))
+    desk.world.turn()
+    assert len(desk.world.sent("hook")) == 1
+    (decision, *_) = desk.world.records.decisions(1, None)
+    assert (decision["reason"], decision["held_by"]) == ("silenced", first.json()["id"])
+    assert desk.client.get("/api/v1/silences").json()["silences"][0]["comment"] == "deploy"
+    assert desk.client.delete(f"/api/v1/silences/{first.json()['id']}?by=mina").status_code == 200
+    assert desk.client.delete(f"/api/v1/silences/{first.json()['id']}").status_code == 404
+    desk.world.turn(seconds=1)
+    assert len(desk.world.sent("hook")) == 2
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"matchers": []}, {"matchers": ["x"]}, {"ends_at": NOON.isoformat()}, {"ends_at": "soon"}, {"created_by": ""}],
+)
+def test_a_wrong_silence_is_refused(desk, change):
+    """Matchers, an end in the future and a name are needed."""
+    good = {"matchers": ['a="b"'], "ends_at": (NOON + timedelta(hours=1)).isoformat(), "created_by": "mina"}
+    assert desk.client.post("/api/v1/silences", json=good | change).status_code == 400
