@@ -8,7 +8,7 @@ import subprocess
 
 import httpx
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from llmtrace._config import DEFAULT_ENDPOINT, Settings, resolve
@@ -145,6 +145,7 @@ def test_what_is_no_address_is_refused_with_an_example(url):
         st.from_regex(r"https?://[a-zA-Z0-9.\[\]:@ \n%-]{1,20}(/[ -~\n]{0,10})?", fullmatch=True),
     )
 )
+@example(url="HTTP://0/.")
 def test_any_text_becomes_a_usable_address_or_a_configuration_error(url):
     """What `init_tracing` accepts, the HTTP client accepts too; everything else is a one-line error."""
     try:
