@@ -17,9 +17,10 @@ from opentelemetry.trace import SpanKind
 
 from llmtrace import _scope
 from llmtrace._attributes import Attributes
+from llmtrace._clean import clean_attributes
 from llmtrace._guard import guarded
 from llmtrace._serialize import to_text
-from llmtrace._span import NOOP_SPAN, SPAN_KEY, NoopSpan, Span, clean_attributes, with_span
+from llmtrace._span import NOOP_SPAN, SPAN_KEY, NoopSpan, Span, with_span
 from llmtrace._stream import Outcome
 from llmtrace._tracer import active
 from llmtrace.context import carried, with_values

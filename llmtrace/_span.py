@@ -7,9 +7,7 @@ into the app. Without `init_tracing` a `NoopSpan` takes its place.
 
 from __future__ import annotations
 
-import traceback
 from collections.abc import Callable, Mapping, Sequence
-from itertools import islice
 from time import perf_counter_ns, time_ns
 from typing import Any, Final
 from weakref import WeakMethod
@@ -37,9 +35,11 @@ from opentelemetry.util.types import Attributes as ApiAttributes
 
 from llmtrace import _scope
 from llmtrace._attributes import Attributes, put_documents, put_value
+from llmtrace._clean import clean_attributes, clean_value, is_plain
+from llmtrace._failure import exception_message, stack_trace, type_name
 from llmtrace._guard import guarded
 from llmtrace._recorded_stream import Reader, recorded
-from llmtrace._serialize import to_json, to_text
+from llmtrace._serialize import to_text
 from llmtrace._stream import Outcome, Pending, StreamRecording
 from llmtrace.recorders import embedding, llm_accumulator, llm_answer, verdict
 from llmtrace.recorders.items import DocumentAccumulator, ItemAccumulator
@@ -55,43 +55,6 @@ _ADOPTED: Final = (
     keys.USER_ID,
 )
 _UNSET_STATUS: Final = Status(StatusCode.UNSET)
-
-
-_MOST_ATTRIBUTES: Final = 10_000
-_ATTRIBUTES_BUDGET: Final = 2_000_000
-"""What one call may bring, in number and in nanoseconds of rendering: a mapping may be endless."""
-
-
-def is_plain(kind: type) -> bool:
-    """Whether values of exactly this type can be an attribute as they are."""
-    return kind is str or kind is int or kind is bool or kind is float
-
-
-def clean_value(value: object) -> Any:
-    """An attribute value of any type -> one that OTLP carries, independent of what the caller does to it later."""
-    kind = type(value)  # by identity: a foreign object may lie about its class, or its metaclass raise when compared
-    if is_plain(kind):
-        return value
-    if kind is list or kind is tuple:
-        items: tuple[object, ...] = tuple(value)  # type: ignore[arg-type] # it is a list or a tuple
-        return items if all(is_plain(type(item)) for item in items) else to_json(items)
-    return to_json(value) if kind is dict else to_text(value)
-
-
-def clean_attributes(attributes: Mapping[str, Any] | None) -> Attributes:
-    """User-given attributes -> ours; None values are left out, as OpenTelemetry demands."""
-    cleaned: Attributes = {}
-    if attributes is None:
-        return cleaned
-    with guarded("reading attributes"):
-        stop = perf_counter_ns() + _ATTRIBUTES_BUDGET
-        for key, value in islice(attributes.items(), _MOST_ATTRIBUTES):
-            if value is None:
-                continue
-            cleaned[key if type(key) is str else to_text(key)] = clean_value(value)
-            if not is_plain(type(value)) and perf_counter_ns() > stop:
-                break
-    return cleaned
 
 
 class Span(sdk.Span):
@@ -243,9 +206,9 @@ class Span(sdk.Span):
         """Record an exception as the event that OpenTelemetry's conventions describe."""
         described: Attributes = {}
         with guarded("recording an exception"):
-            described[exc.EXCEPTION_TYPE] = _type_name(exception)
+            described[exc.EXCEPTION_TYPE] = type_name(exception)
             described[exc.EXCEPTION_MESSAGE] = exception_message(exception)
-            described[exc.EXCEPTION_STACKTRACE] = _stack_trace(exception)
+            described[exc.EXCEPTION_STACKTRACE] = stack_trace(exception)
             described[exc.EXCEPTION_ESCAPED] = str(escaped)
         self._add_event(Event("exception", {**described, **clean_attributes(attributes)}, timestamp))
 
@@ -408,26 +371,6 @@ SPAN_KEY: Final = next(iter(set_span_in_context(NonRecordingSpan(INVALID_SPAN_CO
 def with_span(span: ApiSpan, context: Context) -> Context:
     """`context` with `span` as the current one."""
     return Context({**context, SPAN_KEY: span})
-
-
-def _type_name(error: BaseException) -> str:
-    kind = type(error)
-    return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
-
-
-def exception_message(error: BaseException) -> str:
-    """The exception's text, whatever its ``__str__`` does."""
-    try:
-        return str.__str__(str(error))
-    except Exception:  # noqa: BLE001 - user code
-        return "<no message: its __str__ raised>"
-
-
-def _stack_trace(error: BaseException) -> str:
-    try:
-        return "".join(traceback.format_exception(error))
-    except Exception:  # noqa: BLE001 - user code in __str__, __cause__ or the source loader
-        return "".join(traceback.format_tb(error.__traceback__))
 
 
 class NoopSpan(NonRecordingSpan):

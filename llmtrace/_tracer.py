@@ -39,9 +39,11 @@ from opentelemetry.util.types import Attributes as ApiAttributes
 
 from llmtrace import _scope
 from llmtrace._attributes import Attributes
+from llmtrace._clean import clean_attributes
+from llmtrace._failure import exception_message
 from llmtrace._relay import Relay
 from llmtrace._serialize import to_text
-from llmtrace._span import NOOP_SPAN, SPAN_KEY, NoopSpan, Span, clean_attributes, exception_message, with_span
+from llmtrace._span import NOOP_SPAN, SPAN_KEY, NoopSpan, Span, with_span
 
 _SAMPLED: Final = TraceFlags.SAMPLED
 _RANDOM_TRACE_ID: Final = TraceFlags.RANDOM_TRACE_ID

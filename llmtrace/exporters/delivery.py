@@ -26,6 +26,7 @@ from opentelemetry.context import (
 )
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
+from llmtrace._forks import importing
 from llmtrace._guard import logger
 from llmtrace._record import SpanRecord
 from llmtrace._stats import Loss, stats
@@ -149,7 +150,9 @@ class Delivery:
     def _run(self) -> None:
         # Our own requests must not become spans of the app's HTTP instrumentation, which would be sent by requests ...
         attach(set_value(SUPPRESS_INSTRUMENTATION, True))
-        with self._make_client() as client:
+        with importing:
+            made = self._make_client()
+        with made as client:
             while batch := self._next_batch():
                 self._deliver(client, batch)
                 with self._changed:

@@ -15,6 +15,7 @@ from typing import Protocol
 from opentelemetry.context import Context
 from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
 
+from llmtrace._forks import importing
 from llmtrace._guard import guarded, say_once
 from llmtrace._record import SpanRecord
 from llmtrace._stats import Loss, stats
@@ -107,7 +108,8 @@ class Pipeline(SpanProcessor):
                     self._worker.start()
 
     def _run(self) -> None:
-        self._steps = self._make_steps()
+        with importing:
+            self._steps = self._make_steps()
         while not (self._closed and not self._waiting):
             self._arrived.wait()
             if not self._closed:

@@ -126,7 +126,8 @@ def all_match(matchers: Iterable[_Matching], labels: Mapping[str, str], measures
 
 def number(text: str) -> float | None:
     """The finite number that ``text`` spells, else None."""
-    value = float(text) if _NUMBER.fullmatch(text.strip()) else math.inf
+    bare = text.strip()
+    value = float(bare) if _NUMBER.fullmatch(bare) else math.inf
     return value if math.isfinite(value) else None
 
 

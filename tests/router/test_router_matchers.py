@@ -49,6 +49,13 @@ def test_numbers_compare_as_numbers(value, limit):
     assert Matcher("value", Operator.AT_LEAST, repr(limit)).matches(labels) is (value >= limit)
 
 
+@given(st.text())
+def test_any_text_is_a_number_or_none(value):
+    """Nothing that a sender writes makes the comparison fail, not even control characters around digits."""
+    assert number(value) is None or value.strip()
+    assert number(f"0\x1f{value[:0]}") == 0
+
+
 @given(texts, st.sampled_from(["<", "<=", ">", ">="]))
 def test_what_is_no_number_never_matches_a_number(value, operator):
     """A label that is no number, or is missing, is neither more nor less than one."""

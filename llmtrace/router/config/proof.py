@@ -53,13 +53,14 @@ def dead_matchers(nodes: Sequence[RouteNode], above: tuple[Matcher, ...] = ()) -
 
 
 def _without_ticket(nodes: Sequence[RouteNode], is_ticket: IsTicket) -> Iterator[str]:
-    for node in nodes:
+    for index, node in enumerate(nodes):
         if not all(matcher.matches({REGULATED: "true"}) for matcher in _about_regulated(node)):
             continue
         yield from _without_ticket(node.children, is_ticket)
         applies = not _catches_all(node.children)
-        # An alert that continues comes to a later route too, which must be right by itself.
-        if applies and not node.continues:
+        # An alert that continues comes to a later route too where one takes all, and that must be right by itself.
+        goes_on = node.continues and _catches_all(nodes[index + 1 :])
+        if applies and not goes_on:
             for tier, policy in node.policies.items():
                 if not _tickets(policy, is_ticket) or tier is Tier.DIGEST:
                     yield f"route {node.id} may take a regulated alert (tier {tier}) and opens no ticket at once"
