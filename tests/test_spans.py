@@ -635,7 +635,7 @@ def what_the_app_would_get(use: Any, make: Any) -> str | None:
     """The type of what was raised into the app, or what else went wrong; None where all is well."""
     with capture_spans() as spans:
         try:
-            with at_most(1.0):
+            with at_most(20.0):
                 use(make())
         except BaseException as error:  # noqa: BLE001 - whatever it is, it must not come
             return type(error).__name__
