@@ -243,7 +243,7 @@ def test_a_hostile_value_inside_an_answer_is_recorded_without_a_word(name):
             target = target[step]
         target[last] = HOSTILE[name]()
         try:
-            with at_most(1.0):
+            with at_most(20.0):
                 recorded = llm_answer(answer)
         except BaseException as error:  # noqa: BLE001 - whatever it is, it must not come
             pytest.fail(f"{place}: raised {type(error).__name__}", pytrace=False)
@@ -254,7 +254,7 @@ def test_a_hostile_value_inside_an_answer_is_recorded_without_a_word(name):
 def test_no_answer_makes_recording_raise(recipe):
     """Any value at all can be recorded as an answer."""
     try:
-        with at_most(1.0):
+        with at_most(20.0):
             kinds = {type(value) for value in llm_answer(recipe.make()).values()}
     except BaseException as error:  # noqa: BLE001 - whatever it is, it must not come
         pytest.fail(f"raised {type(error).__name__}", pytrace=False)
