@@ -16,6 +16,7 @@ import wrapt
 
 from llmtrace._scope import Place, Steps, is_gone, place
 from llmtrace._stream import Outcome, StreamRecording, outcome_of
+from llmtrace.recorders.stream_helpers import READERS, helper_abilities
 
 
 class Reader:
@@ -60,9 +61,8 @@ def recorded(stream: object, reader: Reader) -> RecordedStream:
 
 
 def _proxy(stream: object, reader: Reader) -> RecordedStream:
-    made: RecordedStream = _class_for(frozenset(name for name in _ABILITIES if hasattr(type(stream), name)))(
-        stream, reader
-    )
+    names = frozenset(name for name in (*_ABILITIES, *READERS) if hasattr(type(stream), name))
+    made: RecordedStream = _class_for(names)(stream, reader)
     return made
 
 
@@ -228,4 +228,5 @@ _ABILITIES: Final[dict[str, Callable[..., Any]]] = {
 
 @cache
 def _class_for(abilities: frozenset[str]) -> type[RecordedStream]:
-    return type("RecordedStream", (RecordedStream,), {name: _ABILITIES[name] for name in abilities})
+    made = {name: _ABILITIES[name] for name in abilities if name in _ABILITIES}
+    return type("RecordedStream", (RecordedStream,), made | helper_abilities(abilities))
