@@ -1,40 +1,37 @@
-"""`make bench`: measure, print the table, and say which rows are over their limit."""
+"""`make bench`, or ``python -m benchmarks [suite ...]``: measure, print each table as it is done, name what is over.
+
+A suite is a module with a ``TITLE`` and a function ``measure() -> Iterable[Row]``, and a line in `SUITES`.
+"""
 
 from __future__ import annotations
 
 import sys
-from pathlib import Path
+from importlib import import_module
 
-from benchmarks.recording import Figure, compare
+from benchmarks.rows import table
 
-PYTHON = Path(sys.executable)
-LIMITS = (
-    ("one recorded LLM span / raw SDK, hand-written, same attributes", "llm", "llm", 0.30),
-    ("same at 100 messages / raw SDK with its attribute limit lifted", "llm-100", "llm-100", 0.25),
-    ("decorated tool call / raw SDK span with the same two attributes", "tool", "tool", 0.60),
-    ("tracing off / raw SDK unsampled, attributes built", "off", "off", 0.15),
-    ("not initialised / raw SDK unsampled, attributes built", "not-initialised", "not-initialised", 0.15),
-)
+SUITES = {
+    "recording": "benchmarks.recording",
+}
+"""Name on the command line -> module; run in this order."""
 
 
-def main() -> int:
-    """Measure; 1 where a row is over its limit."""
-    figures = [
-        (title, limit, compare(PYTHON, "llmtrace", case, (PYTHON, "raw", base))) for title, case, base, limit in LIMITS
-    ]
-    using = compare(PYTHON, "llmtrace", "using", (PYTHON, "llmtrace", "llm"))
-    figures.append(("one LLM span inside using(...) with 4 values / without", 1.25, using))
-    print("| figure, caller's thread | µs | baseline µs | ratio | limit |\n|---|---|---|---|---|")
-    for title, limit, figure in figures:
-        print(_row(title, limit, figure))
-    over = [title for title, limit, figure in figures if figure.ratio > limit]
+def main(*asked: str) -> int:
+    """Run the suites that were asked for, or all; 1 where a row is over its limit, 2 for an unknown suite."""
+    unknown = [name for name in asked if name not in SUITES]
+    if unknown:
+        print(f"benchmarks: no suite {', '.join(unknown)}; there are: {', '.join(SUITES)}", file=sys.stderr)
+        return 2
+    over = []
+    for name in asked or SUITES:
+        suite = import_module(SUITES[name])
+        rows = list(suite.measure())
+        print(f"\n{table(suite.TITLE, rows)}", flush=True)
+        over += [row.figure for row in rows if row.is_over]
+    for figure in over:
+        print(f"over its limit: {figure}", file=sys.stderr)
     return 1 if over else 0
 
 
-def _row(title: str, limit: float, figure: Figure) -> str:
-    mark = "" if figure.ratio <= limit else " **over**"
-    return f"| {title} | {figure.cost:.1f} | {figure.baseline:.1f} | {figure.ratio:.2f}{mark} | {limit:.2f} |"
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(*sys.argv[1:]))

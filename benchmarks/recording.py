@@ -1,63 +1,29 @@
-"""Peer against baseline as two processes that alternate round by round; the ratio is the median over the rounds."""
+"""What recording costs the caller's thread, beside the raw SDK: the limits that `make bench` holds."""
 
 from __future__ import annotations
 
-import subprocess
-from dataclasses import dataclass
+import sys
+from collections.abc import Iterator
 from pathlib import Path
-from statistics import median
-from types import TracebackType
-from typing import Self
 
-WORKER = Path(__file__).with_name("worker.py")
-ROUNDS = 7
+from benchmarks.rounds import compare
+from benchmarks.rows import Row
 
-
-class Worker:
-    """A process that does one peer's case, a round at a time."""
-
-    def __init__(self, python: Path, peer: str, case: str) -> None:
-        self._process = subprocess.Popen(
-            [str(python), "-P", str(WORKER), peer, case], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
-
-    def round(self) -> float:
-        """CPU microseconds of one unit of work."""
-        if self._process.stdin is None or self._process.stdout is None:
-            raise RuntimeError("the worker has no pipes")
-        self._process.stdin.write("go\n")
-        self._process.stdin.flush()
-        return float(self._process.stdout.readline())
-
-    def __enter__(self) -> Self:
-        if self._process.stdout is None or self._process.stdout.readline().strip() != "ready":
-            raise RuntimeError(f"the worker did not start: {self._process.args}")
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
-        self._process.kill()
-        self._process.communicate()
+TITLE = "Recording, CPU of the caller's thread"
+PYTHON = Path(sys.executable)
+LIMITS = (
+    ("one recorded LLM span / raw SDK, hand-written, same attributes", "llm", ("raw", "llm"), 0.30),
+    ("same at 100 messages / raw SDK with its attribute limit lifted", "llm-100", ("raw", "llm-100"), 0.25),
+    ("decorated tool call / raw SDK span with the same two attributes", "tool", ("raw", "tool"), 0.60),
+    ("tracing off / raw SDK unsampled, attributes built", "off", ("raw", "off"), 0.15),
+    ("not initialised / raw SDK unsampled, attributes built", "not-initialised", ("raw", "off"), 0.15),
+    ("one LLM span inside using(...) with 4 values / without", "using", ("ours", "llm"), 1.25),
+)
+"""Title, our case, the baseline's peer and case, the most that the ratio may be."""
 
 
-@dataclass(frozen=True, slots=True)
-class Figure:
-    """What one comparison came to."""
-
-    peer: str
-    case: str
-    cost: float
-    baseline: float
-    ratio: float
-
-
-def compare(python: Path, peer: str, case: str, baseline: tuple[Path, str, str]) -> Figure:
-    """Measure `peer` against `baseline` (python, peer, case)."""
-    with Worker(python, peer, case) as ours, Worker(*baseline) as base:
-        pairs = [(ours.round(), base.round()) for _ in range(ROUNDS)]
-    return Figure(
-        peer,
-        case,
-        median(cost for cost, _ in pairs),
-        median(cost for _, cost in pairs),
-        median(cost / against for cost, against in pairs),
-    )
+def measure() -> Iterator[Row]:
+    """Each row by two processes that alternate."""
+    for title, case, (peer, base), limit in LIMITS:
+        figure = compare((PYTHON, "ours", case), (PYTHON, peer, base))
+        yield Row(title, figure.ratio, limit, detail=f"{figure.cost:.1f} µs / {figure.baseline:.1f} µs")

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
-from pathlib import Path
 
-sys.path[:] = [entry for entry in sys.path if Path(entry).name != "peers"]  # this file has the library's own name
+from opentelemetry.context import Context
+from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
+from workload import ANSWER, HUNDRED, MESSAGES, MODEL, PARAMETERS, TOOL_INPUT, TOOL_OUTPUT
 
-from opentelemetry.context import Context  # noqa: E402
-from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor  # noqa: E402
-from workload import ANSWER, HUNDRED, MESSAGES, MODEL, PARAMETERS, TOOL_INPUT, TOOL_OUTPUT  # noqa: E402
-
-import llmtrace  # noqa: E402
-from llmtrace import _provider  # noqa: E402
+import llmtrace
+from llmtrace import _provider
 
 REQUIREMENTS = ()
 """Installed in the environment that runs the benchmarks."""
