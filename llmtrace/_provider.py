@@ -223,10 +223,21 @@ def _pipeline(settings: Settings, resource: Resource, *, joined: bool) -> Pipeli
         # The application's resource cannot be changed; Phoenix takes the project from this header as well.
         headers.setdefault("x-project-name", settings.project)
     sinks: list[Sink] = [Delivery(_destination(settings, "backend", settings.endpoint.url, headers))]
-    if settings.alerts is not None:
-        router = _destination(settings, "router", settings.alerts, settings.alerts_headers)
-        sinks.append(AlertBranch(Delivery(router)))
-    return Pipeline(partial(_steps, settings, resource), sinks)
+    return Pipeline(partial(_steps, settings, resource), sinks, alerts=_alert_branch(settings))
+
+
+def _alert_branch(settings: Settings) -> AlertBranch | None:
+    if settings.alerts is None:
+        return None
+    router = _destination(settings, "router", settings.alerts, settings.alerts_headers)
+    return AlertBranch(Delivery(router), partial(_slim_steps, settings))
+
+
+def _slim_steps(settings: Settings) -> tuple[Step, ...]:
+    """What happens to a tagged span on its way to the router; run once, on the worker."""
+    from llmtrace.processors.chain import slim_chain  # noqa: PLC0415 - as in `_steps`
+
+    return slim_chain(settings.privacy)
 
 
 def _steps(settings: Settings, resource: Resource) -> tuple[Step, ...]:

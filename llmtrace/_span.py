@@ -62,6 +62,8 @@ class Span(sdk.Span):
 
     # What most spans never change stands here once, not in each of them.
     _end_time: int | None = None
+    elapsed: int | None = None
+    """Nanoseconds by the monotonic clock, once ended; of a span whose times were given, between those."""
     _status = _UNSET_STATUS
     _events: Sequence[Event] = ()
     _links: Sequence[Link] = ()
@@ -225,7 +227,12 @@ class Span(sdk.Span):
                 tell = reader()
                 if tell is not None:
                     tell()
-            self._end_time = time_ns() if end_time is None else end_time
+            if end_time is None:
+                self.elapsed = perf_counter_ns() - self.started
+                self._end_time = time_ns()
+            else:
+                self.elapsed = end_time - (self._start_time or end_time)
+                self._end_time = end_time
             self._span_processor._on_ending(self)  # noqa: SLF001 - in the SDK's protocol, still under a private name
             self._span_processor.on_end(self)
 

@@ -125,6 +125,8 @@ class Tracer(ApiTracer):
             root,
             links,
         )
+        if start_time is not None:
+            span.started -= time_ns() - start_time
         if added:
             span.set_attributes(added)
         processor.on_start(span, parent_context=context)

@@ -1,8 +1,11 @@
-"""The branch to the router: alert-tagged spans leave slim, without content, whatever the sampling."""
+"""The branch to the router: alert-tagged spans leave slim, without content, whatever the sampling.
+
+It stands before the verdict, and so before the steps that what is kept goes through: it has a redaction of its own.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -10,21 +13,38 @@ from opentelemetry.sdk.trace import Event
 from opentelemetry.trace import Status
 
 from llmtrace._record import SpanRecord
-from llmtrace.exporters.pipeline import Sink
+from llmtrace.exporters.pipeline import Sink, Step
 from llmtrace.semconv import alert
 
 
 class AlertBranch:
     """A sink that lets only tagged spans through, and of them only what is allowed to travel."""
 
-    def __init__(self, delivery: Sink) -> None:
+    def __init__(self, delivery: Sink, steps: Callable[[], Sequence[Step]] = tuple) -> None:
+        """Wire the parts.
+
+        Args:
+            delivery: the way to the router.
+            steps: makes the steps that a slim span goes through; called on the worker, with the first tagged span.
+        """
         self._delivery = delivery
+        self._make_steps = steps
+        self._steps: Sequence[Step] | None = None
 
     def offer(self, record: SpanRecord) -> None:
         """Send a tagged span to the router; any other span is none of its business."""
         tags = [event for event in record.events if event.name == alert.EVENT_NAME]
-        if tags:
-            self._delivery.offer(slim(record, tags))
+        if not tags:
+            return
+        if self._steps is None:
+            self._steps = self._make_steps()
+        thin: SpanRecord | None = slim(record, tags)
+        for step in self._steps:
+            if thin is None:
+                return
+            thin = step(thin)
+        if thin is not None:
+            self._delivery.offer(thin)
 
     def flush(self, deadline: float) -> bool:
         """Flush the way to the router."""

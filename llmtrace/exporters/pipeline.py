@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
 from opentelemetry.context import Context
@@ -19,9 +19,35 @@ from llmtrace._forks import importing
 from llmtrace._guard import guarded, say_once
 from llmtrace._record import SpanRecord
 from llmtrace._stats import Loss, stats
+from llmtrace.semconv import alert
 
 Step = Callable[[SpanRecord], SpanRecord | None]
 """Takes a record and hands on a new one; None: the span ends here."""
+
+Observer = Callable[[SpanRecord], None]
+"""Looks at every record before anything is dropped, and changes nothing: the metrics."""
+
+
+class Tail(Protocol):
+    """The verdict on whole traces. Everything but `started` and `lost` is called by the worker alone."""
+
+    def started(self, span: Span) -> None:
+        """A span of this process begins; on the app's thread."""
+
+    def lost(self, span: ReadableSpan) -> None:
+        """A span that began will not come to `take`: the hand-off was full; on the app's thread."""
+
+    def take(self, span: ReadableSpan, record: SpanRecord | None) -> Iterable[SpanRecord]:
+        """An ended span, and its record where one was made already; returns what is decided now and kept."""
+
+    def tick(self) -> Iterable[SpanRecord]:
+        """Time has passed; returns what is decided by it and kept."""
+
+    def close(self) -> Iterable[SpanRecord]:
+        """The end: decide everything, returns what is kept."""
+
+    def after_fork_in_child(self) -> None:
+        """Forget what belongs to the parent process."""
 
 
 class Sink(Protocol):
@@ -40,6 +66,10 @@ class Sink(Protocol):
         """Forget what belongs to the parent process."""
 
 
+class _Mark(threading.Event):
+    """A place in the queue: set when the worker has done all that stood before it."""
+
+
 class Pipeline(SpanProcessor):
     """An OpenTelemetry span processor in front, a worker thread behind."""
 
@@ -48,31 +78,42 @@ class Pipeline(SpanProcessor):
         steps: Callable[[], Sequence[Step]],
         sinks: Sequence[Sink],
         *,
+        hints: Callable[[], Sequence[Step]] = tuple,
+        observers: Callable[[], Sequence[Observer]] = tuple,
+        alerts: Sink | None = None,
+        tail: Tail | None = None,
         capacity: int = 32_768,
         gather: float = 0.1,
     ) -> None:
         """Wire the parts.
 
         Args:
-            steps: makes the steps that run on each span, in their order. Called on the worker, with the first span:
-                what they need to import and compile is nothing that the app should wait for at its start.
+            steps: makes the steps that run on each span that is kept, in their order. Called on the worker, with the
+                first span: what they need to import and compile is nothing that the app should wait for at its start.
             sinks: each is offered each span that comes out of the steps.
+            hints: makes the steps that run on every span before its trace's verdict; on the worker, as `steps`.
+            observers: makes those that look at every span after the hints; on the worker, as `steps`.
+            alerts: is offered every span that carries an alert tag, whatever the verdict, before any step.
+            tail: the verdict on traces; None: every span is kept.
             capacity: how many ended spans may wait for the worker.
             gather: seconds that the worker lets spans gather before it takes them.
         """
         self._make_steps = steps
         self._sinks = sinks
+        self._make_hints = hints
+        self._make_observers = observers
+        self._alerts = alerts
+        self._tail = tail
+        self._ways = (*sinks, *(() if alerts is None else (alerts,)))
         self._capacity = capacity
         self._gather = gather
         self._closed = False
         self._renew()
 
     def _renew(self) -> None:
-        self._waiting: deque[ReadableSpan] = deque()
+        self._waiting: deque[ReadableSpan | _Mark] = deque()
         self._arrived = threading.Event()
         self._hurry = threading.Event()
-        self._idle = threading.Event()
-        self._idle.set()
         self._start_lock = threading.Lock()
         self._worker: threading.Thread | None = None
 
@@ -95,7 +136,6 @@ class Pipeline(SpanProcessor):
             return
         self._waiting.append(span)
         if not self._arrived.is_set():
-            self._idle.clear()
             self._arrived.set()
             self._ensure_worker()
 
@@ -110,23 +150,52 @@ class Pipeline(SpanProcessor):
     def _run(self) -> None:
         with importing:
             self._steps = self._make_steps()
+            self._hints = self._make_hints()
+            self._observers = self._make_observers()
         while not (self._closed and not self._waiting):
             self._arrived.wait()
             if not self._closed:
                 self._hurry.wait(self._gather)
+            self._hurry.clear()
             self._arrived.clear()
             self._drain()
-            self._idle.set()
-            if self._waiting:  # a span that ended between the last look and this line is not idleness
-                self._idle.clear()
 
     def _drain(self) -> None:
         for _ in range(len(self._waiting)):
-            with guarded("working on a span"):
-                self._work(self._waiting.popleft())
+            item = self._waiting.popleft()
+            if isinstance(item, _Mark):
+                item.set()
+            else:
+                with guarded("working on a span"):
+                    self._work(item)
 
     def _work(self, span: ReadableSpan) -> None:
-        record: SpanRecord | None = SpanRecord.of(span)
+        record = self._before_the_verdict(span)
+        if self._tail is None:
+            self._release(record or SpanRecord.of(span))
+            return
+        for kept in self._tail.take(span, record):
+            self._release(kept)
+
+    def _before_the_verdict(self, span: ReadableSpan) -> SpanRecord | None:
+        """Hints, metrics and alerts, of every span; None where nobody wanted a record: most of them will be dropped."""
+        looks = self._hints or self._observers
+        if not looks and (self._alerts is None or not _is_tagged(span)):
+            return None
+        record = SpanRecord.of(span)
+        for hint in self._hints:
+            with guarded("a severity hint"):
+                record = hint(record) or record
+        for observe in self._observers:
+            with guarded("counting a span"):
+                observe(record)
+        if self._alerts is not None and _is_tagged(record):
+            with guarded("handing on an alert"):
+                self._alerts.offer(record)
+        return record
+
+    def _release(self, kept: SpanRecord) -> None:
+        record: SpanRecord | None = kept
         for step in self._steps:
             if record is None:
                 return
@@ -139,23 +208,23 @@ class Pipeline(SpanProcessor):
     def flush(self, deadline: float) -> bool:
         """Work on all that has ended, then flush the sinks; False where `deadline` (time.monotonic()) passed first."""
         settled = self._settle(deadline)
-        return all([settled, *(sink.flush(deadline) for sink in self._sinks)])
+        return all([settled, *(sink.flush(deadline) for sink in self._ways)])
 
     def _settle(self, deadline: float) -> bool:
         if self._worker is None:
             return not self._waiting
+        mark = _Mark()
+        self._waiting.append(mark)
         self._hurry.set()
         self._arrived.set()
-        settled = self._idle.wait(max(0.0, deadline - time.monotonic()))
-        self._hurry.clear()
-        return settled
+        return mark.wait(max(0.0, deadline - time.monotonic()))
 
     def close(self, deadline: float) -> bool:
         """Flush and stop; what is not out by `deadline` is lost and counted."""
         settled = self._settle(deadline)
         self._closed = True
         self._arrived.set()
-        return all([settled, *(sink.close(deadline) for sink in self._sinks)])
+        return all([settled, *(sink.close(deadline) for sink in self._ways)])
 
     def force_flush(self, timeout_millis: int = 30_000) -> bool:
         """OpenTelemetry's flush."""
@@ -168,5 +237,9 @@ class Pipeline(SpanProcessor):
     def after_fork_in_child(self) -> None:
         """The worker and what was waiting belong to the parent; the child begins with nothing."""
         self._renew()
-        for sink in self._sinks:
+        for sink in self._ways:
             sink.after_fork_in_child()
+
+
+def _is_tagged(span: ReadableSpan | SpanRecord) -> bool:
+    return any(event.name == alert.EVENT_NAME for event in span.events)

@@ -36,3 +36,10 @@ def chain(resource: Resource, privacy: Privacy) -> tuple[Callable[[SpanRecord], 
         *((Redaction(privacy.rules, known=known),) if privacy.redacts else ()),
         sizes.fine,
     )
+
+
+def slim_chain(privacy: Privacy) -> tuple[Callable[[SpanRecord], SpanRecord], ...]:
+    """The steps for what goes to the router, which holds no content any more: sizes, and redaction of the rest."""
+    sizes = SizeLimits()
+    redaction = (Redaction(privacy.rules, known=environment_secrets(os.environ)),) if privacy.redacts else ()
+    return (sizes.coarse, *redaction, sizes.fine)

@@ -6,7 +6,9 @@ from opentelemetry.sdk.trace import Event
 from opentelemetry.trace import Link, SpanContext, Status, StatusCode
 from records import record
 
+from llmtrace._config import Privacy
 from llmtrace.exporters.alert_branch import AlertBranch
+from llmtrace.processors.chain import slim_chain
 from llmtrace.semconv import alert, trace
 from llmtrace.semconv.alert import AlertTag, Severity
 
@@ -99,3 +101,13 @@ def test_an_event_of_a_tag_carries_nothing_but_the_tag():
     event = Event(alert.EVENT_NAME, {**TAG.to_attributes(), "input.value": CANARY})
     AlertBranch(sink).offer(record({}, events=[event]))
     assert CANARY not in str([dict(event.attributes) for event in sink.records[0].events])
+
+
+def test_what_is_left_is_redacted():
+    """The user's own words in a tag go through the branch's own redaction: it stands before the steps of the rest."""
+    sink = Sink()
+    event = Event(alert.EVENT_NAME, {**TAG.to_attributes(), alert.REASON: "key AKIAIOSFODNN7EXAMPLE leaked"})
+    AlertBranch(sink, lambda: slim_chain(Privacy())).offer(record({}, events=[event]))
+    (sent,) = sink.records
+    assert "AKIAIOSFODNN7EXAMPLE" not in str(dict(sent.events[0].attributes))
+    assert "leaked" in sent.events[0].attributes[alert.REASON]
