@@ -11,12 +11,12 @@ from typing import Any
 import httpx
 import pytest
 from destinations import MailServer, pagerduty, servicenow, slack
-from router_store import world_of
+from router_store import KeepingNotifier, World, world_of
 from router_values import NOON, ManualClock, make_alert, make_config
 from test_router_notifiers import ANNOTATIONS, delivery
 
 from llmtrace.router.dispatcher import Dispatcher
-from llmtrace.router.model import Delivery, Destination, Outcome, Phase, Receipt, Status
+from llmtrace.router.model import Act, Delivery, Destination, Outcome, Phase, Receipt, Status
 from llmtrace.router.notifiers import KINDS
 from llmtrace.router.notifiers.pace import FAILURES, Breaker, Bucket, Pace
 from llmtrace.router.notifiers.slack import escape
@@ -243,17 +243,53 @@ def test_newer_states_of_a_group_replace_those_that_wait(world):
     assert sorted(states) == ["delivered", "superseded", "superseded"]
 
 
-def test_an_end_that_waits_tells_the_end(world):
-    """Fired and over while the destination was down: one message, resolved."""
+def down(world: World, *, alerts: int = 1) -> KeepingNotifier:
+    """Slack does not answer for five minutes; its first message was tried once."""
     notifier = world.notifiers[Destination("chat", "slack")]
     notifier.receipts = [Receipt(Outcome.RETRY, "down", timedelta(minutes=5))]
-    world.accept(make_alert())
+    world.accept(*(make_alert(alertname=f"a{number}") for number in range(alerts)))
     world.turn()
-    world.accept(replace(make_alert(), status=Status.RESOLVED, ends_at=NOON))
-    world.turn(minutes=1)
+    return notifier
+
+
+def up_again(world: World) -> list[Phase]:
+    """What Slack hears of once it is back, one message a second."""
     world.turn(minutes=6)
-    last = notifier.notifications[-1]
-    assert (last.phase, [alert.status for alert in last.alerts]) == (Phase.RESOLVED, [Status.RESOLVED])
+    for _ in range(5):
+        world.turn(seconds=1)
+    return [sent.phase for sent in world.sent("chat")][1:]
+
+
+def test_an_acknowledgement_does_not_replace_the_page_that_waits(world):
+    """Acknowledged by API while the destination was down: it gets the trigger first, then the acknowledgement."""
+    notifier = down(world)
+    world.act(world.records.incidents(1, None)[0]["id"], Act.ACKNOWLEDGE, "ada")
+    assert up_again(world) == [Phase.FIRING, Phase.ACKNOWLEDGED]
+    assert notifier.notifications[-1].acted_by == "ada"
+
+
+def test_an_end_does_not_replace_the_page_that_waits(world):
+    """Fired, acknowledged and over while the destination was down: it gets the trigger, then the end; nothing else."""
+    notifier = down(world)
+    world.act(world.records.incidents(1, None)[0]["id"], Act.ACKNOWLEDGE, "ada")
+    world.turn(seconds=1)
+    world.accept(replace(make_alert(alertname="a0"), status=Status.RESOLVED, ends_at=NOON))
+    world.turn(minutes=1)
+    assert up_again(world) == [Phase.FIRING, Phase.RESOLVED]
+    assert [alert.status for alert in notifier.notifications[-1].alerts] == [Status.RESOLVED]
+
+
+def test_what_came_and_went_unheard_is_told_with_what_came_next(world):
+    """A page that was never tried and the end of it are replaced by the next page of the same group."""
+    notifier = down(world)
+    alert = make_alert(alertname="a0")
+    for _ in range(3):
+        world.accept(replace(alert, status=Status.RESOLVED, ends_at=NOON))
+        world.turn(seconds=5)
+        world.accept(alert)
+        world.turn(seconds=5)
+    assert up_again(world) == [Phase.FIRING, Phase.RESOLVED, Phase.FIRING]
+    assert [alert.status for alert in notifier.notifications[-1].alerts] == [Status.FIRING]
 
 
 @pytest.mark.parametrize("receipt", [Receipt(Outcome.REFUSED, "HTTP 400"), Receipt(Outcome.RETRY, "HTTP 500")])
@@ -268,6 +304,19 @@ def test_the_fallback_is_told_what_another_did_not_take(world, receipt):
     world.turn(minutes=1)
     (rescued,) = world.sent("rescue")
     assert rescued.alerts[0].name == "retriever-down"
+
+
+def test_the_fallback_hears_how_it_goes_on(world):
+    """Who was told instead is told that it is over too, and never hears of an end before he heard of the beginning."""
+    world.notifiers[Destination("hook", "webhook")].receipts = [Receipt(Outcome.REFUSED, "HTTP 400")] * 2
+    alert = make_alert(team="hook")
+    world.accept(alert)
+    world.turn()
+    world.turn(seconds=5)
+    world.accept(replace(alert, status=Status.RESOLVED, ends_at=NOON))
+    world.turn(minutes=2)
+    world.turn(minutes=20)
+    assert [sent.phase for sent in world.sent("rescue")] == [Phase.FIRING, Phase.RESOLVED]
 
 
 def test_slack_gets_one_message_a_second(world):

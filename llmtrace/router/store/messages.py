@@ -136,8 +136,9 @@ def _deliveries(receivers: Iterable[str], destinations: Collection[Destination])
 
 
 def _fallback_at(receiver: str, message: Message, desk: Desk, now: datetime) -> datetime | None:
-    """When somebody else is told, if this one was not by then. A digest is not urgent."""
-    covered = desk.fallback not in (None, receiver) and message.tier != Tier.DIGEST
+    """When somebody else is told, if this one was not by then. A digest is not urgent, nor is word that it is over."""
+    fires = message.phase is Phase.FIRING and message.tier != Tier.DIGEST
+    covered = fires and desk.fallback not in (None, receiver)
     return now + desk.fallback_after if covered else None
 
 

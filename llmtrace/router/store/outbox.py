@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, case, exists, func, insert, or_, select, tuple_, update
 
-from llmtrace.router.model import Attempt, Delivery, Destination, Outcome
+from llmtrace.router.model import Attempt, Delivery, Destination, Outcome, Phase
 from llmtrace.router.ports import Desk
 from llmtrace.router.store.audit import AuditTrail
 from llmtrace.router.store.messages import GONE, load_deliveries
-from llmtrace.router.store.schema import PENDING, deliveries
+from llmtrace.router.store.rows import AnyRow
+from llmtrace.router.store.schema import PENDING, deliveries, incidents, notifications
 
 _FAILED = [outcome.value for outcome in Outcome if outcome.failed]
 
@@ -52,25 +54,47 @@ def claim(
 
 
 def coalesce(connection: Connection, destination: Destination, busy: Collection[int], now: datetime) -> None:
-    """Where several messages about a group wait, the newest replaces the others and tells their alerts too.
+    """Where several messages about a group wait, a newer one replaces older ones and tells their alerts too.
 
-    It waits as long as they would have, for the destination is the same.
-    Only one that was never attempted replaces others: what a destination may have seen keeps its content.
+    Nobody is told how an incident goes on that he never heard of: word that it was acknowledged or is over replaces no
+    word that it fires. What replaces waits as long as the others would have, for the destination is the same.
     """
     waiting = (*_to(destination), deliveries.c.id.not_in(busy))
     crowded = select(deliveries.c.dedup_key).where(*waiting).group_by(deliveries.c.dedup_key).having(func.count() > 1)
-    query = select(deliveries.c.id, deliveries.c.dedup_key, deliveries.c.attempts, deliveries.c.due_at).where(
-        *waiting, deliveries.c.dedup_key.in_(crowded)
+    query = (
+        select(
+            deliveries.c.id, deliveries.c.dedup_key, deliveries.c.attempts, deliveries.c.due_at, notifications.c.phase
+        )
+        .select_from(deliveries.join(notifications))
+        .where(*waiting, deliveries.c.dedup_key.in_(crowded))
     )
-    newest: dict[str, int] = {}
+    kept: dict[str, list[AnyRow]] = defaultdict(list)
     older: list[dict[str, Any]] = []
-    for row in connection.execute(query.order_by(deliveries.c.id.desc())):
-        if row.dedup_key in newest:
-            older.append({"b_id": row.id, "b_by": newest[row.dedup_key], "b_due": row.due_at})
-        elif row.attempts == 0:
-            newest[row.dedup_key] = row.id
+    for row in connection.execute(query.order_by(deliveries.c.id)):
+        before = kept[row.dedup_key]
+        for gone in _replaced(before, row):
+            before.remove(gone)
+            older.append({"b_id": gone.id, "b_by": row.id, "b_due": gone.due_at})
+        before.append(row)
     if older:
         _supersede(connection, older, now)
+
+
+def _replaced(waiting: Sequence[AnyRow], row: AnyRow) -> list[AnyRow]:
+    """Which of those that wait, the oldest first, need not be sent once ``row`` is.
+
+    Only one that was never attempted replaces others: what a destination may have seen keeps its content.
+    """
+    if row.attempts or not waiting:
+        return []
+    last = waiting[-1]
+    if last.phase == row.phase or (last.phase, row.phase) == (Phase.ACKNOWLEDGED, Phase.RESOLVED):
+        return [last]
+    before = waiting[-2] if len(waiting) > 1 else None
+    went_by = before is not None and before.phase == Phase.FIRING and not before.attempts
+    if row.phase == Phase.FIRING and last.phase == Phase.RESOLVED and before is not None and went_by:
+        return [before, last]
+    return []
 
 
 def record(connection: Connection, attempts: Sequence[Attempt], trail: AuditTrail) -> None:
@@ -110,7 +134,17 @@ def fall_back(connection: Connection, desk: Desk, trail: AuditTrail, now: dateti
         ]  # fmt: skip
         connection.execute(insert(deliveries), new)
         connection.execute(update(deliveries).where(deliveries.c.id == row.id).values(fallback_at=None))
+        _let_hear(connection, row.notification_id, desk.fallback)
         trail.add("fallback", {"delivery": row.id, "receiver": row.receiver, "to": desk.fallback})
+
+
+def _let_hear(connection: Connection, notification_id: int, receiver: str) -> None:
+    """Who was told of an incident hears how it goes on, and is told that it is over."""
+    about = select(notifications.c.incident_id).where(notifications.c.id == notification_id).scalar_subquery()
+    row = connection.execute(select(incidents.c.id, incidents.c.receivers).where(incidents.c.id == about)).first()
+    if row is not None and receiver not in row.receivers:
+        told = [*row.receivers, receiver]
+        connection.execute(update(incidents).where(incidents.c.id == row.id).values(receivers=told))
 
 
 def _to(destination: Destination) -> tuple[Any, ...]:
