@@ -67,7 +67,7 @@ def serve(arguments: argparse.Namespace) -> int:
 
     logging.basicConfig(format="router: %(levelname)s %(message)s", level=logging.WARNING, stream=sys.stderr)
     for warning in config.warnings:
-        logging.getLogger(__name__).warning("%s: %s", arguments.config.name, warning)
+        logging.getLogger(__name__).warning("%s:%s", arguments.config.name, warning)
     what = f"({arguments.config.name}, {_routes(config)})"
     announce = lambda url: print(f"router: listening on {url} {what}", flush=True)  # noqa: E731, T201 - the command's output
     run_router(config, announce, lambda: _load(arguments))
@@ -82,7 +82,7 @@ def check(arguments: argparse.Namespace) -> int:
     """
     config = _load(arguments)
     for warning in config.warnings:
-        print(f"{arguments.config.name}: warning: {warning}")  # noqa: T201 - the command's output
+        print(f"{arguments.config.name}:{warning} (warning)")  # noqa: T201 - the command's output
     receivers = len(config.receivers)
     print(f"{arguments.config.name}: ok ({_routes(config)}, {receivers} receiver{'s' * (receivers != 1)})")  # noqa: T201 - the command's output
     return 0

@@ -1,7 +1,7 @@
 """Label matchers: Alertmanager's ``= != =~ !~``, and ``< <= > >=`` for numbers, wherever alerts are chosen.
 
-A missing label is the empty string. Regular expressions match the whole value; they are written in the part of the
-syntax that Python and RE2 share, so that a rule means the same here and in Alertmanager.
+A missing label is the empty string. Regular expressions are RE2's and match the whole value, so that a rule means the
+same here and in Alertmanager.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from functools import cache
 from types import MappingProxyType
 from typing import Final, Protocol
 
+from llmtrace.router import patterns
 from llmtrace.router.model import Alert
 
 
@@ -43,9 +43,8 @@ _NUMERIC: Final[Mapping[Operator, Callable[[float, float], bool]]] = MappingProx
 )
 _SYNTAX: Final = re.compile(r"\s*([a-zA-Z_][a-zA-Z0-9_]*)\s*(=~|!=|!~|<=|>=|=|<|>)\s*(.*?)\s*", re.DOTALL | re.ASCII)
 _NUMBER: Final = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)
-_QUOTED: Final = re.compile(r'"((?:[^"\\]|\\.)*)"', re.DOTALL)
+_BARE_QUOTE: Final = re.compile(r'(?:[^"\\]|\\.|\\$)*"', re.DOTALL)
 _ESCAPES: Final = MappingProxyType({'\\"': '"', "\\\\": "\\", "\\n": "\n"})
-_NOT_RE2: Final = re.compile(r"\\[1-9]|\(\?(?:[=!(>#]|<[=!]|P=)", re.ASCII)
 _NO_MEASURES: Final[Mapping[str, str]] = MappingProxyType({})
 
 
@@ -76,7 +75,7 @@ class Matcher:
         label = labels.get(self.name, "")
         if self.operator in (Operator.EQUAL, Operator.NOT_EQUAL):
             return (label == self.value) is (self.operator is Operator.EQUAL)
-        return (_pattern(self.value).fullmatch(label) is not None) is (self.operator is Operator.MATCHES)
+        return patterns.compiled(self.value)(label) is (self.operator is Operator.MATCHES)
 
     def __str__(self) -> str:
         escaped = self.value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
@@ -132,25 +131,25 @@ def number(text: str) -> float | None:
 
 
 def _unquote(value: str) -> str:
-    if not value.startswith('"') and not value.endswith('"'):
-        return value
-    quoted = _QUOTED.fullmatch(value)
-    if quoted is None:
-        raise MatcherError(f"the quotes around {value} do not close")
-    return re.sub(r"\\.", lambda escape: _ESCAPES.get(escape[0], escape[0]), quoted[1], flags=re.DOTALL)
+    """Escapes count in bare values too, as Alertmanager has it."""
+    inner = value
+    if value.startswith('"'):
+        closed = len(value) > 1 and value.endswith('"')
+        inner = value[1:-1] if closed else value[1:]
+        if not closed or _ends_escaped(inner):
+            raise MatcherError(f"the quotes around {value} do not close")
+    if _BARE_QUOTE.match(inner):
+        raise MatcherError(f'a quote inside of {value}; allowed: \\" in its place')
+    return re.sub(r"\\.", lambda escape: _ESCAPES.get(escape[0], escape[0]), inner, flags=re.DOTALL)
 
 
-@cache
-def _pattern(text: str) -> re.Pattern[str]:
-    """Kept for good, unlike in `re` itself: patterns come from the rules, and there may be more than 512."""
-    return re.compile(text, re.ASCII)
+def _ends_escaped(text: str) -> bool:
+    """Whether the character after the text would be an escaped one."""
+    return (len(text) - len(text.rstrip("\\"))) % 2 == 1
 
 
 def _check_pattern(pattern: str) -> None:
     try:
-        _pattern(pattern)
-    except (re.error, OverflowError, RecursionError) as error:
-        raise MatcherError(f"{pattern!r} is no regular expression: {error}") from error
-    foreign = _NOT_RE2.search(re.sub(r"\\[^1-9]", "", pattern))
-    if foreign is not None:
-        raise MatcherError(f"{pattern!r} uses {foreign[0]!r}, which RE2 does not have")
+        patterns.compiled(pattern)
+    except patterns.PatternError as error:
+        raise MatcherError(f"{pattern!r} is no regular expression of RE2: {error}") from error

@@ -23,7 +23,7 @@ def test_check_says_that_a_file_is_right(tmp_path, capsys):
     assert main(["router", "check", "--config", write(tmp_path)]) == 0
     output = capsys.readouterr().out
     assert "alerts.yaml: ok (1 route, 1 receiver)" in output
-    assert "warning: an alert that no route matches" in output
+    assert "alerts.yaml:4:5: routes: an alert that no route matches" in output
 
 
 def test_check_says_what_is_wrong(tmp_path, capsys):

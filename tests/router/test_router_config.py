@@ -88,6 +88,25 @@ def test_a_route_keeps_its_name_when_routes_are_reordered(tmp_path):
     assert {node.id for node in one.routes} == {node.id for node in two.routes}
 
 
+def test_muted_hours_are_not_inherited(tmp_path):
+    """As in Alertmanager a child of a muted route is told, unless it or its tier says otherwise."""
+    config = make_config(
+        tmp_path,
+        f"""
+        version: 1
+        {RECEIVERS}
+        time_intervals: {{night: [{{times: [{{start_time: '20:00', end_time: '24:00'}}]}}]}}
+        tiers: {{channel: {{receivers: [ops], mute_time_intervals: [night]}}}}
+        routes:
+          - {{tier: page, receivers: [ops], mute_time_intervals: [night],
+             routes: [{{matchers: ['a="1"']}}, {{matchers: ['b="1"'], tier: channel}}]}}
+        """,
+    )
+    paging, writing = config.routes[0].children
+    assert paging.policies[Tier.PAGE].mute_time_intervals == ()
+    assert writing.policies[Tier.CHANNEL].mute_time_intervals == ("night",)
+
+
 def test_variables_are_filled_in_and_a_doubled_dollar_is_literal(tmp_path):
     """${NAME} comes from the environment, $${ stands for ${ itself."""
     text = MINIMAL.replace("9099/hook", "${PORT}/$${x}")
@@ -133,11 +152,45 @@ def test_oddities_are_warnings(tmp_path):
     """A missing last route and an unused receiver are said; a complete file has none."""
     assert len(make_config(tmp_path, MINIMAL).warnings) == 1
     text = f"version: 1\n{RECEIVERS}\nroutes: [{{receivers: [ops]}}]"
-    assert make_config(tmp_path, text).warnings == ("receivers.other: no route and no tier names it",)
+    (unused,) = make_config(tmp_path, text).warnings
+    assert str(unused) == "2:33: receivers.other: no route and no tier names it"
     assert make_config(tmp_path, text.replace(", other: {console: {}}", "")).warnings == ()
 
 
+ODD = {
+    "an interval that nobody uses": (
+        "time_intervals: {night: [{weekdays: [monday]}]}\nroutes: [{receivers: [ops]}]",
+        "3:18: time_intervals.night: no route and no tier names it",
+    ),
+    "a silence of nothing": (
+        "silences: [{matchers: ['a=\"1\"', 'a=\"2\"'], ends_at: 2027-01-01}]\nroutes: [{receivers: [ops]}]",
+        '3:13: silences[0].matchers: matches no alert: a="2" contradicts a="1"',
+    ),
+    "an inhibition by nothing": (
+        "routes: [{receivers: [ops]}]\ninhibit: [{source_matchers: ['severity=\"fatal\"'], target_matchers: ['a=1']}]",
+        '4:12: inhibit[0].source_matchers: matches no alert: severity="fatal" is no severity; allowed: critical, e',
+    ),
+    "a digest that escalates": (
+        "routes: [{tier: digest, receivers: [ops], escalate: [{after: 1m, receivers: [ops]}]}]",
+        "3:43: routes[0].escalate: a digest opens no incident",
+    ),
+    "a repetition that waits": (
+        "routes: [{tier: page, receivers: [ops], repeat_interval: 30s}]",
+        "3:41: routes[0].repeat_interval: shorter than group_interval (1m), which repetitions wait for too",
+    ),
+}
+
+
+@pytest.mark.parametrize("oddity", ODD)
+def test_each_oddity_is_named_with_its_place(tmp_path, oddity):
+    """Line, column, key and what is odd, for whatever changes nothing where it stands."""
+    rules, expected = ODD[oddity]
+    (warning,) = make_config(tmp_path, f"version: 1\nreceivers: {{ops: {{console: {{}}}}}}\n{rules}").warnings
+    assert str(warning).startswith(expected)
+
+
 PAGING = "version: 1\nreceivers: {a: {console: {}}}\ntiers:\n  page: {receivers: [a], escalate: "
+CHILD = "- tier: page\n  receivers: [a]\n  escalate: [{after: 2h, receivers: [a]}]\n  routes:\n    - tier: channel"
 MISTAKES = {
     "unknown key": (
         "version: 1\nreciever: {}",
@@ -153,11 +206,19 @@ MISTAKES = {
     ),
     "escalation after the end": (
         PAGING + "[{after: 2h, receivers: [a]}]}",
-        "alerts.yaml:4:26: tiers.page.escalate: the last step comes after 2:00:00, the incident ends after 1:00:00",
+        "alerts.yaml:4:26: tiers.page.escalate: an alert that does not recur is over after 1h, and the last step",
     ),
     "end before the escalation": (
         PAGING + "[{after: 15m, receivers: [a]}]}\nroutes:\n  - {tier: page, resolve_after: 10m}",
-        "alerts.yaml:6:18: routes[0].resolve_after: the last step comes after 0:15:00, the incident ends after 0:10:00",
+        "alerts.yaml:6:18: routes[0].resolve_after: an alert that does not recur is over after 10m, and the last step",
+    ),
+    "end with the escalation": (
+        PAGING + "[{after: 15m, receivers: [a]}]}\nroutes:\n  - {tier: page, resolve_after: 16m}",
+        "opens, up to 1m after the alert; allowed: resolve_after longer than 16m",
+    ),
+    "escalation of a parent after the end of the child's tier": (
+        "version: 1\nreceivers: {a: {console: {}}}\ntiers: {page: {resolve_after: 3h}}\nroutes:\n" + CHILD,
+        "alerts.yaml:9:7: routes[0].routes[0]: an alert that does not recur is over after 1h",
     ),
     "escalation out of order": (
         PAGING + "[{after: 15m, receivers: [a]}, {after: 15m, receivers: [a]}]}",
@@ -226,6 +287,14 @@ MISTAKES = {
     "wrong label": (
         "version: 1\nreceivers: {a: {console: {}}}\nroutes: [{receivers: [a], group_by: ['a-b']}]",
         "routes[0].group_by[0]: 'a-b' is no label name",
+    ),
+    "all labels and one": (
+        "version: 1\nreceivers: {a: {console: {}}}\nroutes: [{receivers: [a], group_by: ['...', service]}]",
+        "alerts.yaml:3:37: routes[0].group_by: '...' beside other labels; allowed: ['...'] alone for all labels",
+    ),
+    "a label twice": (
+        "version: 1\nreceivers: {a: {console: {}}}\nroutes: [{receivers: [a], group_by: [team, team]}]",
+        "routes[0].group_by: a label that is named twice",
     ),
     "no list": (
         "version: 1\nreceivers: {a: {console: {}}}\nroutes: {receivers: [a]}",
@@ -367,6 +436,12 @@ def test_any_shape_is_a_configuration_or_one_line(tmp_path_factory, receivers, t
 def test_durations_are_prometheus(text, seconds):
     """Units in falling order, each once."""
     assert durations.parse(text) == timedelta(seconds=seconds)
+
+
+@given(st.timedeltas(timedelta(0), timedelta(days=3650)).map(lambda each: each - each % timedelta(milliseconds=1)))
+def test_durations_read_back_what_they_write(duration):
+    """To the millisecond, whatever its units."""
+    assert durations.parse(durations.text(duration)) == duration
 
 
 @pytest.mark.parametrize("text", ["", "5", "m", "-5m", "5m1h", "5 m", "1.5h", "11y", "99999999999s", "٣s"])

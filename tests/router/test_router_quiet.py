@@ -78,6 +78,21 @@ def test_a_cause_holds_back_its_symptoms_until_it_is_over(world):
     assert reasons(world) == ["new", "inhibited", "new", "resolved", "new"]
 
 
+def test_what_is_cause_and_symptom_yields_to_a_cause_only(world, tmp_path):
+    """As in Alertmanager: two alerts that are both source and target do not silence each other; a mere source does."""
+    text = RULES.replace(
+        """target_matchers: ['severity=~"error|warning"']""", """target_matchers: ['severity!="critical"']"""
+    )
+    world.config = make_config(tmp_path, text.replace("""'alertname="down"'""", """'alertname=~"down|slow"'"""))
+    both = [replace(make_alert("error", alertname=name), ends_at=NOON + timedelta(days=1)) for name in ("down", "slow")]
+    world.accept(*both)
+    world.turn()
+    assert reasons(world) == ["new", "new"]
+    world.accept(replace(make_alert(alertname="down", cause="yes"), ends_at=NOON + timedelta(days=1)), both[1])
+    world.turn(hours=5)
+    assert reasons(world)[2:] == ["new", "inhibited"]
+
+
 def test_muted_hours_hold_until_the_morning(world):
     """At 18:30 it is held until 08:00, when it still fires."""
     world.clock.move(hours=6, minutes=30)
@@ -119,6 +134,12 @@ def test_other_rules_decide_what_was_held_again(world, tmp_path):
         ({"weekdays": ["monday"]}, (2026, 11, 21, 9, 0), None),
         ({"days_of_month": ["-1"]}, (2026, 11, 30, 9, 0), (2026, 12, 1, 0, 0)),
         ({"days_of_month": ["1:7"]}, (2026, 11, 30, 9, 0), None),
+        ({"days_of_month": ["1:-1"]}, (2026, 11, 30, 9, 0), (2028, 1, 4, 9, 0)),
+        ({"weekdays": ["sunday:saturday"]}, (2026, 11, 30, 9, 0), (2028, 1, 4, 9, 0)),
+        ({"weekdays": ["friday:monday"]}, (2026, 11, 22, 9, 0), (2026, 11, 24, 0, 0)),
+        ({"years": ["2026"]}, (2026, 12, 24, 0, 0), (2027, 1, 1, 0, 0)),
+        ({"years": ["2027:2028"]}, (2026, 12, 24, 0, 0), None),
+        ({"months": [12]}, (2026, 12, 24, 0, 0), (2027, 1, 1, 0, 0)),
         ({"months": ["december"]}, (2026, 12, 24, 0, 0), (2027, 1, 1, 0, 0)),
         ({"times": [{"start_time": "09:00", "end_time": "10:00"}]}, (2026, 11, 20, 9, 59), (2026, 11, 20, 10, 0)),
         ({"times": [{"start_time": 540, "end_time": 600}]}, (2026, 11, 20, 10, 0), None),
@@ -135,7 +156,13 @@ def test_intervals_are_alertmanagers(interval, moment, until):
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("{weekdays: [someday]}", "is no range; allowed: one or FROM:TO, such as monday:sunday"),
+        ("{weekdays: [someday]}", "is no range; allowed: one or FROM:TO, such as monday:friday"),
+        ("{weekdays: ['1']}", "is no range"),
+        ("{months: ['march:january']}", "is a range that ends before it begins"),
+        ("{years: ['2028:2026']}", "is a range that ends before it begins"),
+        ("{days_of_month: ['-1:1']}", "is a range from the end of the month to its beginning"),
+        ("{days_of_month: ['20:-20']}", "is a range that ends before it begins"),
+        ("{times: [{start_time: '22:00', end_time: '06:00'}]}", "end_time: ends before it begins; allowed: two spans"),
         ("{times: [{start_time: '25:00', end_time: '26:00'}]}", "'25:00' is no time of day"),
         ("{location: Mars}", "'Mars' is no time zone"),
         ("{months: ['0']}", "is no range"),

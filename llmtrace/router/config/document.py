@@ -22,6 +22,20 @@ _CREDENTIALS: Final = re.compile(r"(?<=://)[^/@]*@")
 _LONGEST_SHOWN: Final = 80
 
 
+class MistakeError(ConfigurationError):
+    """One thing that is wrong in a file, with its place. ``others`` are further ones that were found with it."""
+
+    def __init__(self, file: str, place: tuple[int, int], key: str, problem: str) -> None:
+        super().__init__(f"{file}:{place[0]}:{place[1]}: {key + ': ' if key else ''}{problem}")
+        self.file, self.key, self.problem = file, key, problem
+        self.line, self.column = place
+        self.others: tuple[MistakeError, ...] = ()
+
+    def __str__(self) -> str:
+        more = len(self.others)
+        return super().__str__() + (f" (and {more} more)" if more else "")
+
+
 class PlainText(str):
     """Text that stands in the file without quotes."""
 
@@ -37,17 +51,20 @@ class Document:
     root: yaml.Node | None
     secret_keys: Collection[str] = ()
 
-    def error(self, location: Location, problem: str, *, about_key: bool = False) -> ConfigurationError:
+    def error(self, location: Location, problem: str, *, about_key: bool = False) -> MistakeError:
         """One line: file, line, column, key, value as it stands in the file, and ``problem`` with what is allowed.
 
         ``about_key``: the key itself is wrong or missing, so its value does not matter.
         """
+        value = "" if about_key else self._shown(location, self._find(location)[0])
+        place = self.place(location, about_key=about_key)
+        return MistakeError(self.name, place, path(location), f"{value}{problem}")
+
+    def place(self, location: Location, *, about_key: bool = False) -> tuple[int, int]:
+        """Line and column of the value, or of its key."""
         node, key_node = self._find(location)
         marked = key_node if about_key else node
-        line, column = _position(marked.start_mark if marked is not None else None)
-        key = path(location)
-        value = "" if about_key else self._shown(location, node)
-        return ConfigurationError(f"{self.name}:{line}:{column}: {key + ': ' if key else ''}{value}{problem}")
+        return _position(marked.start_mark if marked is not None else None)
 
     def _find(self, location: Location) -> tuple[yaml.Node | None, yaml.Node | None]:
         """The node and its key; of the nearest parent where there is none (a missing key, a merged one)."""
@@ -78,8 +95,8 @@ def read(name: str, text: str, environ: Mapping[str, str], secret_keys: Collecti
         root = loader.get_single_node()
         data = loader.construct_document(root) if root is not None else None
     except yaml.MarkedYAMLError as error:
-        line, column = _position(error.problem_mark or error.context_mark)
-        raise ConfigurationError(f"{name}:{line}:{column}: {_one_line(error.problem)}") from error
+        place = _position(error.problem_mark or error.context_mark)
+        raise MistakeError(name, place, "", _one_line(error.problem)) from error
     except (yaml.YAMLError, ValueError, OverflowError) as error:
         raise ConfigurationError(f"{name}: not YAML: {_one_line(str(error))}") from error
     except RecursionError:

@@ -30,3 +30,13 @@ def parse(text: str) -> timedelta:
     if seconds > _LONGEST:
         raise ValueError(f"not {ALLOWED}")
     return timedelta(seconds=seconds)
+
+
+def text(duration: timedelta) -> str:
+    """As ``parse`` reads it: the largest units first, ``0s`` for nothing."""
+    rest = round(duration / timedelta(milliseconds=1))
+    words = ""
+    for unit, seconds in zip(_UNITS, _SECONDS, strict=True):
+        amount, rest = divmod(rest, round(seconds * 1000))
+        words += f"{amount}{unit}" if amount else ""
+    return words or "0s"

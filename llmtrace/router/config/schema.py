@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Annotated, Any, Final, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
 
 from llmtrace.router import matchers
 from llmtrace.router.config.access import IntakeOptions, WebOptions
@@ -29,6 +29,14 @@ def _label(value: Any) -> str:
     if value == GROUP_BY_ALL or (isinstance(value, str) and _LABEL.fullmatch(value)):
         return str(value)
     raise wrong("no label name; allowed: letters, digits and _, or '...' for all labels")
+
+
+def _labels(value: list[str]) -> list[str]:
+    if GROUP_BY_ALL in value and len(value) > 1:
+        raise wrong("'...' beside other labels; allowed: ['...'] alone for all labels, or the labels one by one")
+    if len(set(value)) < len(value):
+        raise wrong("a label that is named twice; allowed: each label once")
+    return value
 
 
 def _matcher(value: Any) -> Matcher:
@@ -116,7 +124,7 @@ class Options(Strict):
     """The keys that a tier and a route share: how alerts are told. None: not said here."""
 
     receivers: list[str] | None = None
-    group_by: list[Label] | None = None
+    group_by: Annotated[list[Label], AfterValidator(_labels)] | None = None
     group_wait: Duration | None = None
     group_interval: Duration | None = None
     repeat_interval: Duration | None = None

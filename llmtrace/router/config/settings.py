@@ -86,6 +86,19 @@ class RouteNode:
 
 
 @dataclass(frozen=True, slots=True)
+class Oddity:
+    """What is allowed, and hardly meant: where it stands in the file, and what is odd about it."""
+
+    line: int
+    column: int
+    key: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.line}:{self.column}: {self.key}: {self.text}"
+
+
+@dataclass(frozen=True, slots=True)
 class RouterConfig:
     """A whole router file, ready to use. ``hash`` names exactly this text of the rules; it covers no secret."""
 
@@ -108,7 +121,9 @@ class RouterConfig:
     routes: tuple[RouteNode, ...]
     unrouted: Policy
     """For an alert that no route matches."""
-    warnings: tuple[str, ...]
+    is_proven: bool
+    """Whether the rules treat regulated alerts on their own, and each of those comes to a ticket."""
+    warnings: tuple[Oddity, ...]
 
     @property
     def destinations(self) -> tuple[Destination, ...]:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import calendar
 import re
+from collections.abc import Callable
 from datetime import UTC, datetime, time, timedelta
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BeforeValidator, Field, WithJsonSchema
+from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
 from llmtrace.router.config.strict import Strict, wrong
 
@@ -18,6 +19,7 @@ _CLOCK: Final = re.compile(r"([01]\d|2[0-3]):([0-5]\d)|24:00")
 _LOOK_AHEAD: Final = 400
 """Days; an interval that never ends is looked at again then."""
 _DAY_MINUTES: Final = 24 * 60
+_LONGEST_MONTH: Final = 31
 
 Range = tuple[int, int]
 
@@ -31,25 +33,54 @@ def _minutes(value: Any) -> int:
     return _DAY_MINUTES if found[1] is None else int(found[1]) * 60 + int(found[2])
 
 
-def _ranges(names: tuple[str, ...], first: int) -> Any:
-    def read(value: Any) -> Range:
-        start, _, end = str(value).lower().partition(":")
-        numbers = [_number(text, names, first) for text in (start, end or start)]
-        if None in numbers or numbers[0] > numbers[1]:  # type: ignore[operator]
-            allowed = f"{names[0]}:{names[-1]}" if names else "1:31, or -1 for the last day"
-            raise wrong(f"no range; allowed: one or FROM:TO, such as {allowed}")
-        return numbers[0], numbers[1]  # type: ignore[return-value]
-
-    return read
+def _weekdays(value: Any) -> Range:
+    """By name; ``friday:monday`` goes over the end of the week, and ``sunday:saturday`` is all of it."""
+    first, last = _ends(value, lambda text: _DAYS.index(text) if text in _DAYS else None, "monday:friday")
+    return first, last
 
 
-def _number(text: str, names: tuple[str, ...], first: int) -> int | None:
-    if text in names:
-        return names.index(text) + first
-    last = first + len(names) - 1 if names else 31
-    number = int(text) if re.fullmatch(r"-?\d{1,2}", text) else None
-    lowest = first if names else -31
-    return number if number is not None and lowest <= number <= last and (names or number != 0) else None
+def _months(value: Any) -> Range:
+    def month(text: str) -> int | None:
+        return _MONTHS.index(text) + 1 if text in _MONTHS else _within_bounds(text, 1, 12)
+
+    return _rising(*_ends(value, month, "january:march, or 1:3"), "january:march, or 1:3")
+
+
+def _years(value: Any) -> Range:
+    return _rising(*_ends(value, lambda text: _within_bounds(text, 1, 9_999), "2026:2028"), "2026:2028")
+
+
+def _month_days(value: Any) -> Range:
+    """Counted from the end where negative: ``-1`` is the last day, ``1:-1`` the whole month."""
+    allowed = "1:31, or -1 for the last day"
+    first, last = _ends(value, lambda text: _within_bounds(text, -31, 31) or None, allowed)
+    if first < 0 < last:
+        raise wrong(f"a range from the end of the month to its beginning; allowed: {allowed}")
+    _rising(_from_start(first), _from_start(last), allowed)
+    return first, last
+
+
+def _from_start(day: int) -> int:
+    return day if day > 0 else _LONGEST_MONTH + 1 + day
+
+
+def _ends(value: Any, read: Callable[[str], int | None], allowed: str) -> Range:
+    start, _, end = str(value).lower().partition(":")
+    first, last = read(start.strip()), read((end or start).strip())
+    if first is None or last is None:
+        raise wrong(f"no range; allowed: one or FROM:TO, such as {allowed}")
+    return first, last
+
+
+def _rising(first: int, last: int, allowed: str) -> Range:
+    if first > last:
+        raise wrong(f"a range that ends before it begins; allowed: one or FROM:TO, such as {allowed}")
+    return first, last
+
+
+def _within_bounds(text: str, lowest: int, highest: int) -> int | None:
+    number = int(text) if re.fullmatch(r"-?\d{1,4}", text, re.ASCII) else None
+    return number if number is not None and lowest <= number <= highest else None
 
 
 def _place(value: Any) -> str:
@@ -59,11 +90,13 @@ def _place(value: Any) -> str:
         raise wrong("no time zone; allowed: an IANA name such as Europe/Berlin") from error
 
 
-_SHOWN: Final = WithJsonSchema({"type": "string"})
-Minutes = Annotated[int, BeforeValidator(_minutes), _SHOWN]
-Weekdays = Annotated[Range, BeforeValidator(_ranges(_DAYS, 0)), _SHOWN]
-Months = Annotated[Range, BeforeValidator(_ranges(_MONTHS, 1)), WithJsonSchema({"type": ["string", "integer"]})]
-Days = Annotated[Range, BeforeValidator(_ranges((), 1)), WithJsonSchema({"type": ["string", "integer"]})]
+_TEXT: Final = WithJsonSchema({"type": "string"})
+_TEXT_OR_NUMBER: Final = WithJsonSchema({"type": ["string", "integer"]})
+Minutes = Annotated[int, BeforeValidator(_minutes), _TEXT]
+Weekdays = Annotated[Range, BeforeValidator(_weekdays), _TEXT]
+Months = Annotated[Range, BeforeValidator(_months), _TEXT_OR_NUMBER]
+Days = Annotated[Range, BeforeValidator(_month_days), _TEXT_OR_NUMBER]
+Years = Annotated[Range, BeforeValidator(_years), _TEXT_OR_NUMBER]
 
 
 class TimeRange(Strict):
@@ -71,6 +104,12 @@ class TimeRange(Strict):
 
     start_time: Minutes
     end_time: Minutes
+
+    @model_validator(mode="after")
+    def _forwards(self) -> Self:
+        if self.start_time >= self.end_time:
+            raise wrong("ends before it begins; allowed: two spans where it goes over midnight", key="end_time")
+        return self
 
 
 class TimeInterval(Strict):
@@ -80,6 +119,7 @@ class TimeInterval(Strict):
     weekdays: list[Weekdays] = Field(default_factory=list)
     days_of_month: list[Days] = Field(default_factory=list)
     months: list[Months] = Field(default_factory=list)
+    years: list[Years] = Field(default_factory=list)
     location: Annotated[str, BeforeValidator(_place)] = "UTC"
 
     def holds(self, moment: datetime) -> bool:
@@ -90,6 +130,7 @@ class TimeInterval(Strict):
             (not self.times or any(span.start_time <= minute < span.end_time for span in self.times))
             and _within(here.weekday(), self.weekdays)
             and _within(here.month, self.months)
+            and _within(here.year, self.years)
             and (not self.days_of_month or any(_on_day(here, days) for days in self.days_of_month))
         )
 
@@ -116,7 +157,9 @@ def muted_until(intervals: list[TimeInterval], now: datetime) -> datetime | None
 
 
 def _within(number: int, ranges: list[Range]) -> bool:
-    return not ranges or any(first <= number <= last for first, last in ranges)
+    return not ranges or any(
+        first <= number <= last if first <= last else number >= first or number <= last for first, last in ranges
+    )
 
 
 def _on_day(here: datetime, days: Range) -> bool:

@@ -34,15 +34,18 @@ def mute(candidate: Candidate, config: RouterConfig, _recall: Recall) -> Candida
 
 
 def inhibit(candidate: Candidate, config: RouterConfig, recall: Recall) -> Candidate:
-    """While another alert fires that says more about the same; never by itself."""
+    """While another alert fires that says more about the same; never by itself, nor two by each other."""
     alert = candidate.alert
     for rule in config.inhibit:
         if not all_match(rule.target, alert.labels, alert.annotations):
             continue
-        own = all_match(rule.source, alert.labels, alert.annotations)
+        is_source = all_match(rule.source, alert.labels, alert.annotations)
         for source in recall.firing(rule.source):
-            same = all(source.labels.get(name, "") == alert.labels.get(name, "") for name in rule.equal)
-            if same and not own and source.fingerprint != alert.fingerprint:
+            if source.fingerprint == alert.fingerprint:
+                continue
+            if is_source and all_match(rule.target, source.labels, source.annotations):
+                continue  # both are source and target: neither says more than the other
+            if all(source.labels.get(name, "") == alert.labels.get(name, "") for name in rule.equal):
                 return replace(candidate, reason=Reason.INHIBITED, hold=Hold(source.fingerprint))
     return candidate
 

@@ -1,0 +1,110 @@
+"""Oddities: what a router file may say and hardly means, each with its place. `check` and `serve` warn of them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from llmtrace.router.config import durations, proof, schema
+from llmtrace.router.config.document import Document, Location, path
+from llmtrace.router.config.settings import Oddity, RouteNode
+from llmtrace.router.config.tree import BUILT_IN
+from llmtrace.router.model import Tier
+
+
+@dataclass(frozen=True, slots=True)
+class Oddities:
+    """Looks for them. ``places``: where each route stands; ``escalating``: receivers that escalate by themselves."""
+
+    opened: Document
+    parsed: schema.RouterFile
+    places: Mapping[str, Location]
+    routes: tuple[RouteNode, ...]
+    escalating: Collection[str]
+
+    def all(self) -> Iterator[Oddity]:
+        """Every one, the general ones first."""
+        yield from self._unrouted()
+        yield from self._unused()
+        for finding in (*proof.unreachable(self.routes), *proof.dead_matchers(self.routes)):
+            place: Location = ("routes",) if finding.node is None else self.places[finding.node.id]
+            yield self._at(place, finding.text)
+        yield from self._dead_quiet()
+        yield from self._said_in_vain()
+        yield from self._both_escalate()
+
+    def _at(self, location: Location, text: str) -> Oddity:
+        return Oddity(*self.opened.place(location, about_key=True), path(location), text)
+
+    def _unrouted(self) -> Iterator[Oddity]:
+        if all(route.matchers or route.continues for route in self.parsed.routes):
+            text = "an alert that no route matches is kept for the digest (no_route); add a last route without matchers"
+            yield self._at(("routes",), text)
+
+    def _unused(self) -> Iterator[Oddity]:
+        options = [*self.parsed.tiers.values(), *(route for _, route in _every(self.parsed.routes))]
+        used = {name for each in options for name in (*(each.receivers or ()), *_escalated(each))}
+        used |= {self.parsed.fallback.receiver} if self.parsed.fallback else set()
+        for name in self.parsed.receivers:
+            if name not in used:
+                yield self._at(("receivers", name), "no route and no tier names it")
+        muting = {name for each in options for name in each.mute_time_intervals or ()}
+        for name in self.parsed.time_intervals:
+            if name not in muting:
+                yield self._at(("time_intervals", name), "no route and no tier names it")
+
+    def _dead_quiet(self) -> Iterator[Oddity]:
+        """Silences and inhibitions that never hold anything."""
+        lists = [(("silences", index, "matchers"), each.matchers) for index, each in enumerate(self.parsed.silences)]
+        for index, each in enumerate(self.parsed.inhibit):
+            lists += [(("inhibit", index, "source_matchers"), each.source_matchers)]
+            lists += [(("inhibit", index, "target_matchers"), each.target_matchers)]
+        for place, matchers in lists:
+            finding = proof.contradicted(matchers)
+            if finding is not None:
+                yield self._at(place, f"matches no alert: {finding}")
+
+    def _said_in_vain(self) -> Iterator[Oddity]:
+        """Keys that change nothing where they stand."""
+        tiers = ((("tiers", tier.value), options, tier) for tier, options in self.parsed.tiers.items())
+        routes = ((place, route, route.tier) for place, route in _every(self.parsed.routes))
+        for place, options, tier in (*tiers, *routes):
+            if tier is Tier.DIGEST and options.escalate:
+                yield self._at((*place, "escalate"), "a digest opens no incident, so that nothing of it escalates")
+            interval = options.group_interval or (BUILT_IN[tier].group_interval if tier else None)
+            repeat = options.repeat_interval
+            if interval is not None and repeat is not None and repeat < interval:
+                text = f"shorter than group_interval ({durations.text(interval)}), which repetitions wait for too"
+                yield self._at((*place, "repeat_interval"), text)
+
+    def _both_escalate(self) -> Iterator[Oddity]:
+        if self.parsed.intake.pagerduty.auth is not None:
+            return
+        for name in _first_told(self.routes):
+            if name in self.escalating:
+                text = (
+                    "escalates by itself and no acknowledgement comes back from it: both escalate; "
+                    "set intake.pagerduty.auth and send its webhook to /ingest/pagerduty"
+                )
+                yield self._at(("receivers", name), text)
+
+
+def _first_told(routes: Iterable[RouteNode]) -> list[str]:
+    """The receivers whose policies escalate."""
+    found: dict[str, None] = {}
+    for node in routes:
+        for policy in node.policies.values():
+            found |= dict.fromkeys(policy.receivers if policy.escalate else ())
+        found |= dict.fromkeys(_first_told(node.children))
+    return list(found)
+
+
+def _escalated(options: schema.Options) -> Iterator[str]:
+    return (name for step in options.escalate or () for name in step.receivers)
+
+
+def _every(routes: list[schema.Route], location: Location = ("routes",)) -> Iterator[tuple[Location, schema.Route]]:
+    for index, route in enumerate(routes):
+        place = (*location, index)
+        yield place, route
+        yield from _every(route.routes, (*place, "routes"))
