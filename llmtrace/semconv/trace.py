@@ -169,6 +169,8 @@ TRUNCATED_PREFIX: Final = "llmtrace.truncated."
 """Before the key of an attribute that was cut: the characters that it had."""
 OMITTED_PREFIX: Final = "llmtrace.omitted."
 """Before the key of a list: how many of its middle entries were left out; ``llmtrace.omitted.attributes``: others."""
+TOMBSTONE: Final = "llmtrace.tombstone"
+"""On what stands in the place of a span that could not be sent as it was: why."""
 
 # An embedding: ``embedding.embeddings.<i>.embedding.text`` and ``.vector``.
 EMBEDDING_EMBEDDINGS: Final = SpanAttributes.EMBEDDING_EMBEDDINGS

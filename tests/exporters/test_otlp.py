@@ -17,7 +17,9 @@ from otlp_sink import SinkSpan, decoded
 from records import record
 from strategies import HOSTILE, any_texts
 
+from llmtrace.exporters import otlp
 from llmtrace.exporters.otlp import encode
+from llmtrace.semconv import trace as keys
 
 pytest_plugins = ("core_fixtures",)
 
@@ -151,3 +153,46 @@ def test_values_of_unknown_types_become_their_json():
     """A dict that an SDK span carries natively arrives in a readable form."""
     value = among_others(record({"native": {"a": [1]}})).attributes["native"]
     assert value == {"a": [1]} or json.loads(value) == {"a": [1]}
+
+
+class NoMapping(dict):
+    """Attributes that cannot even be walked through."""
+
+    def items(self):
+        raise RuntimeError
+
+    __iter__ = items
+
+
+def test_a_span_that_cannot_be_encoded_is_replaced_by_a_tombstone(counts):
+    """Its ids and times stay in the trace, it says what it is, and the others of the batch are intact."""
+    span = among_others(record(NoMapping(a=1), name="lost"))
+    assert (span.name, span.attributes) == ("lost", {keys.TOMBSTONE: "not encodable"})
+    assert (span.start, span.end) == (1_000, 2_000)
+    assert counts() == {"tombstones": 1}
+
+
+def test_what_our_writer_cannot_do_the_reference_encoder_does(monkeypatch):
+    """A mistake of our own encoder costs time, not spans."""
+
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(otlp, "span_bytes", broken)
+    spans = [sound(number) for number in range(1, 4)]
+    assert encode(spans) == encode_spans(spans).SerializeToString()
+
+
+@pytest.mark.parametrize("moment", [-1, 2**64, 1.5, float("nan"), "now", None])
+def test_a_time_that_otlp_cannot_carry_costs_no_span(counts, moment):
+    """Seconds as a float, a time before 1970, no time at all: the nearest that can be sent."""
+    span = among_others(record({"a": 1}, end_time=moment, events=[Event("event", {}, 7)]))
+    assert span.attributes == {"a": 1}
+    assert counts() == {}
+
+
+def test_a_span_without_a_context_is_counted(counts):
+    """Where there is not even a tombstone to be made, the others are intact."""
+    batch = [sound(1), record({}, context=None), sound(2)]
+    assert len(decoded(encode(batch))) == 2
+    assert counts() == {"lost.not_encodable": 1}

@@ -1,0 +1,53 @@
+"""An encoded span: the bytes of one OTLP ``Span``, and which resource and scope it belongs to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from llmtrace.exporters.protobuf import framed
+
+_SPAN: Final = b"\x12"
+"""``ScopeSpans.spans``."""
+_SCOPE_SPANS: Final = b"\x12"
+_RESOURCE_SPANS: Final = b"\x0a"
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Where a span stands in a request: the encoded fields of its resource and of its scope."""
+
+    resource: bytes
+    """The fields of ``ResourceSpans`` but its spans."""
+    scope: bytes
+    """The fields of ``ScopeSpans`` but its spans."""
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedSpan:
+    """A span on its way: what is sent, and what is written to the spool."""
+
+    data: bytes
+    """One ``Span`` message."""
+    group: Group
+    by_rule: bool = False
+    """A rule kept it: it goes before what chance kept, and is given up after it."""
+
+    @property
+    def size(self) -> int:
+        """Bytes that it takes in memory and on disk, but for a few."""
+        return len(self.data)
+
+
+def request(spans: Iterable[EncodedSpan]) -> bytes:
+    """The ``ExportTraceServiceRequest`` of these spans: by resource, in it by scope, each in the order of arrival."""
+    resources: dict[bytes, dict[bytes, list[bytes]]] = {}
+    for span in spans:
+        scopes = resources.setdefault(span.group.resource, {})
+        scopes.setdefault(span.group.scope, []).append(framed(_SPAN, span.data))
+    pieces: list[bytes] = []
+    for resource, scopes in resources.items():
+        inner = [resource, *(framed(_SCOPE_SPANS, b"".join([scope, *spans])) for scope, spans in scopes.items())]
+        pieces.append(framed(_RESOURCE_SPANS, b"".join(inner)))
+    return b"".join(pieces)
