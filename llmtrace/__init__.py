@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from llmtrace.decorators import tool as tool
     from llmtrace.exceptions import ConfigurationError as ConfigurationError
     from llmtrace.exceptions import LlmtraceError as LlmtraceError
+    from llmtrace.hints import HintRule as HintRule
     from llmtrace.spans import agent_span as agent_span
     from llmtrace.spans import chain_span as chain_span
     from llmtrace.spans import current_trace_id as current_trace_id
@@ -51,6 +52,7 @@ if TYPE_CHECKING:
 
 _HOME: Final = {
     "ConfigurationError": "exceptions",
+    "HintRule": "hints",
     "LlmtraceError": "exceptions",
     "Prompt": "context",
     "agent": "decorators",

@@ -16,6 +16,8 @@ from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
 from llmtrace.exceptions import ConfigurationError
+from llmtrace.hints import DEFAULTS, HintRule
+from llmtrace.hints.file import distinct, load
 from llmtrace.sampling import Preset
 
 TRACES_PATH: Final = "/v1/traces"
@@ -76,6 +78,7 @@ class Settings:
     alerts_headers: Mapping[str, str] = field(repr=False)
     transport: Transport
     privacy: Privacy
+    hints: tuple[HintRule, ...] = ()
 
 
 def resolve(
@@ -91,6 +94,7 @@ def resolve(
     alerts_headers: Mapping[str, str] | None = None,
     capture_content: bool = True,
     redaction: object = True,
+    hints: object = None,
     env: Environment = os.environ,
 ) -> Settings:
     """Settle every setting.
@@ -117,6 +121,7 @@ def resolve(
         else _env_headers("LLMTRACE_ALERTS_HEADERS", env),
         transport=_transport(env),
         privacy=_privacy(capture_content, redaction),
+        hints=_hints(hints, env, has_router=alerts is not None),
     )
 
 
@@ -133,6 +138,26 @@ def _privacy(capture_content: object, redaction: object) -> Privacy:
             raise ConfigurationError(msg)
         rule.compiled()  # a pattern that cannot be fails now
     return Privacy(capture_content, redacts=True, rules=rules)
+
+
+_SWITCHES: Final = {"true": True, "on": True, "1": True, "false": False, "off": False, "0": False}
+
+
+def _hints(asked: object, env: Environment, *, has_router: bool) -> tuple[HintRule, ...]:
+    """The rules; by default llmtrace's own where there is a router, else none."""
+    setting = "hints" if asked is not None else "LLMTRACE_HINTS"
+    if asked is None:
+        word = env.get("LLMTRACE_HINTS", "").strip()
+        asked = _SWITCHES.get(word.lower(), Path(word)) if word else has_router
+    if isinstance(asked, bool):
+        return DEFAULTS if asked else ()
+    if isinstance(asked, str | Path):
+        return load(Path(asked))
+    rules = tuple(asked) if isinstance(asked, list | tuple) else (None,)
+    if not all(isinstance(rule, HintRule) for rule in rules):
+        msg = f"{setting}={asked!r:.80}; allowed: True, False, a file, or a list of HintRule"
+        raise ConfigurationError(msg)
+    return distinct([rule for rule in rules if isinstance(rule, HintRule)])
 
 
 def _text(setting: str, value: object) -> str | None:

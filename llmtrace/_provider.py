@@ -9,6 +9,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from opentelemetry import trace
@@ -33,6 +34,7 @@ from llmtrace.sampling import Preset
 from llmtrace.semconv import trace as keys
 
 if TYPE_CHECKING:
+    from llmtrace.hints import HintRule
     from llmtrace.processors.redaction_rules import Rule as RedactionRule
 
 _SCOPE: Final = InstrumentationScope("llmtrace", __version__)
@@ -69,6 +71,7 @@ def init_tracing(
     environment: str | None = None,
     capture_content: bool = True,
     redaction: bool | Sequence[RedactionRule] = True,
+    hints: bool | str | Path | Sequence[HintRule] | None = None,
 ) -> sdk.TracerProvider:
     """Begin to trace: once, at process start. Never blocks, never prints, opens no connection.
 
@@ -89,6 +92,9 @@ def init_tracing(
         capture_content: False: structure, tokens and timings leave the process, and no content.
         redaction: True: secrets are replaced before anything leaves the process; rules of your own: those too; False:
             nothing is replaced.
+        hints: which spans llmtrace tags with an alert severity by itself; or LLMTRACE_HINTS. True: failed model calls,
+            retrievals and tools; a file in TOML or JSON, or a list of `HintRule`: those; False: none; None: True where
+            `alerts` is set.
 
     Returns:
         The provider in use: give it to any OpenTelemetry instrumentor.
@@ -108,6 +114,7 @@ def init_tracing(
         environment=environment,
         capture_content=capture_content,
         redaction=redaction,
+        hints=hints,
     )
     global _running  # noqa: PLW0603 - tracing is one thing in a process, as OpenTelemetry's global provider is
     with _lock:
@@ -223,7 +230,19 @@ def _pipeline(settings: Settings, resource: Resource, *, joined: bool) -> Pipeli
         # The application's resource cannot be changed; Phoenix takes the project from this header as well.
         headers.setdefault("x-project-name", settings.project)
     sinks: list[Sink] = [Delivery(_destination(settings, "backend", settings.endpoint.url, headers))]
-    return Pipeline(partial(_steps, settings, resource), sinks, alerts=_alert_branch(settings))
+    return Pipeline(
+        partial(_steps, settings, resource),
+        sinks,
+        hints=partial(_hints, settings),
+        alerts=_alert_branch(settings),
+    )
+
+
+def _hints(settings: Settings) -> tuple[Step, ...]:
+    """What happens to every span before the verdict on its trace; run once, on the worker."""
+    from llmtrace.processors.alert_hints import AlertHints  # noqa: PLC0415 - as in `_steps`
+
+    return (AlertHints(settings.hints),) if settings.hints else ()
 
 
 def _alert_branch(settings: Settings) -> AlertBranch | None:

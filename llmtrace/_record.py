@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Final
 
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import Event, ReadableSpan
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
+from opentelemetry.semconv.attributes.http_attributes import HTTP_ROUTE
+from opentelemetry.semconv.attributes.url_attributes import URL_PATH
 from opentelemetry.trace import Link, SpanContext, SpanKind, Status
 
 
@@ -38,6 +40,8 @@ class SpanRecord:
     """A rule kept its trace: in every queue it goes before what chance kept."""
     duration: int = 0
     """Nanoseconds from start to end; of a span of ours by the monotonic clock, which nobody sets back."""
+    routes: tuple[str, ...] = ()
+    """Path and route template of the request that the span belongs to, as far as its open root span knew them."""
 
     @classmethod
     def of(cls, span: ReadableSpan) -> SpanRecord:
@@ -64,6 +68,7 @@ class SpanRecord:
             dropped_events=span.dropped_events,
             dropped_links=span.dropped_links,
             duration=duration_of(span),
+            routes=_routes_of(span),
         )
 
     def get_span_context(self) -> SpanContext:
@@ -81,3 +86,15 @@ def duration_of(span: ReadableSpan) -> int:
     if measured is not None:
         return measured
     return (span.end_time or 0) - (span.start_time or 0) if span.end_time and span.start_time else 0
+
+
+def _routes_of(span: ReadableSpan) -> tuple[str, ...]:
+    root = getattr(span, "root", None)  # a span of ours knows it
+    if root is None or root.kind is not SpanKind.SERVER:
+        return ()
+    found = (root.attributes.get(key) for key in _ROUTES)
+    return tuple(route for route in found if isinstance(route, str))
+
+
+_ROUTES: Final = (URL_PATH, HTTP_ROUTE, "http.target")
+"""The last one is what instrumentation of the older conventions writes."""

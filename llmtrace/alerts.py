@@ -72,18 +72,18 @@ def put_tag(span: ApiSpan, tag: AlertTag) -> None:
     """
     attributes = tag.to_attributes()
     if isinstance(span, Span) and (present := _same_alert(span, tag.key)) is not None:
-        if not _is_worse(tag.severity, (present.attributes or {}).get(alert.SEVERITY)):
+        if not tag.severity.is_worse_than((present.attributes or {}).get(alert.SEVERITY)):
             return
         span.drop_event(present)
     span.add_event(alert.EVENT_NAME, attributes)
-    if _is_worse(tag.severity, _attribute(span, alert.SEVERITY)):
+    if tag.severity.is_worse_than(_attribute(span, alert.SEVERITY)):
         if isinstance(span, Span):
             span.drop_attributes(
                 alert.PREFIX
             )  # of the milder tag nothing stays: its team would be told of the wrong one
         span.set_attributes(attributes)
     root = span.root if isinstance(span, Span) else span
-    if _is_worse(tag.severity, _attribute(root, alert.TRACE_SEVERITY)):
+    if tag.severity.is_worse_than(_attribute(root, alert.TRACE_SEVERITY)):
         root.set_attribute(alert.TRACE_SEVERITY, tag.severity.value)
 
 
@@ -97,10 +97,6 @@ def _same_alert(span: Span, key: str | None) -> Event | None:
 def _attribute(span: ApiSpan, key: str) -> object:
     attributes = getattr(span, "attributes", None)
     return attributes.get(key) if isinstance(attributes, Mapping) else None
-
-
-def _is_worse(severity: Severity, than: object) -> bool:
-    return not isinstance(than, str) or severity.rank < Severity(than).rank
 
 
 def _severity(word: object) -> Severity:

@@ -103,6 +103,8 @@ def _put_refusal(into: Attributes, prefix: str, found: Fields) -> bool:
     words = text(found.get("refusal"))
     if words is not None:
         put_words(into, prefix, "text", words)
+        if prefix.startswith(keys.LLM_OUTPUT_MESSAGES):
+            into[keys.LLM_REFUSED] = True
     return words is not None
 
 

@@ -10,7 +10,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from typing import Protocol
+from typing import Final, Protocol
 
 from opentelemetry.context import Context
 from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
@@ -26,6 +26,9 @@ Step = Callable[[SpanRecord], SpanRecord | None]
 
 Observer = Callable[[SpanRecord], None]
 """Looks at every record before anything is dropped, and changes nothing: the metrics."""
+
+
+_AFTER_A_FAILURE: Final = 1.0
 
 
 class Tail(Protocol):
@@ -66,6 +69,13 @@ class Sink(Protocol):
         """Forget what belongs to the parent process."""
 
 
+class Alerts(Sink, Protocol):
+    """The sink of tagged spans, some of which wait there for a time."""
+
+    def tick(self) -> float | None:
+        """Send what has waited long enough; returns the seconds until it wants to be asked again, None: not at all."""
+
+
 class _Mark(threading.Event):
     """A place in the queue: set when the worker has done all that stood before it."""
 
@@ -80,7 +90,7 @@ class Pipeline(SpanProcessor):
         *,
         hints: Callable[[], Sequence[Step]] = tuple,
         observers: Callable[[], Sequence[Observer]] = tuple,
-        alerts: Sink | None = None,
+        alerts: Alerts | None = None,
         tail: Tail | None = None,
         capacity: int = 32_768,
         gather: float = 0.1,
@@ -152,13 +162,21 @@ class Pipeline(SpanProcessor):
             self._steps = self._make_steps()
             self._hints = self._make_hints()
             self._observers = self._make_observers()
+        pause: float | None = None
         while not (self._closed and not self._waiting):
-            self._arrived.wait()
-            if not self._closed:
-                self._hurry.wait(self._gather)
-            self._hurry.clear()
-            self._arrived.clear()
-            self._drain()
+            if self._arrived.wait(pause):
+                if not self._closed:
+                    self._hurry.wait(self._gather)
+                self._hurry.clear()
+                self._arrived.clear()
+                self._drain()
+            pause = self._tick()
+
+    def _tick(self) -> float | None:
+        """Do what is due by time; returns the seconds until something is again, None: nothing waits."""
+        with guarded("what is due by time"):
+            return None if self._alerts is None else self._alerts.tick()
+        return _AFTER_A_FAILURE
 
     def _drain(self) -> None:
         for _ in range(len(self._waiting)):

@@ -41,6 +41,8 @@ def attributes(answer: object) -> Attributes:
         index = _free_place(into, place_of(choice.get("index"), position))
         message = choice.get("message")
         put_message(into, keys.LLM_OUTPUT_MESSAGES, index, message)
+        if text(fields(message).get("refusal")):
+            into[keys.LLM_REFUSED] = True
         reason = text(choice.get("finish_reason"))
         if reason is not None:
             reasons[index] = reason

@@ -6,6 +6,7 @@ of its own. The keys and their meaning are documented in ``docs/reference/attrib
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -31,6 +32,8 @@ TRACE_SEVERITY: Final = "llmtrace.trace.alert_severity"
 """On a trace's root: the most severe tag below it. Never itself an alert."""
 
 SOURCE_TAG: Final = "tag"
+SOURCE_RULE_PREFIX: Final = "rule:"
+"""Before the name of the hint rule that tagged the span."""
 
 
 class Severity(StrEnum):
@@ -46,7 +49,12 @@ class Severity(StrEnum):
         """0 for the worst; a smaller rank is more severe."""
         return _RANKS[self]
 
+    def is_worse_than(self, word: object) -> bool:
+        """Whether it is more severe than the severity in `word`; than nothing, and than no severity, it is."""
+        return not isinstance(word, str) or word not in _WORDS or self.rank < Severity(word).rank
 
+
+_WORDS: Final = frozenset(severity.value for severity in Severity)
 _RANKS: Final = MappingProxyType({severity: rank for rank, severity in enumerate(Severity)})
 
 AttributeValue = str | bool | int | float
@@ -134,10 +142,16 @@ _SLIM_KEYS: Final = frozenset(
         trace.SESSION_ID,
         trace.RETRIEVAL_TOP_K,
         trace.RETRIEVAL_COUNT,
+        trace.STREAM_OUTCOME,
+        trace.TIME_TO_FIRST_TOKEN,
+        trace.GUARDRAIL_SCORE,
         TRACE_SEVERITY,
     }
 )
 _SLIM_PREFIXES: Final = (PREFIX, "llm.token_count.", "llm.cost.")
+_SLIM_SCORE: Final = re.compile(
+    rf"{re.escape(trace.EVALUATIONS)}\.[0-9]{{1,3}}\.({re.escape(trace.EVALUATION_NAME)}|{re.escape(trace.EVALUATION_SCORE)})"
+)
 
 
 def is_slim_key(key: str) -> bool:
@@ -145,4 +159,4 @@ def is_slim_key(key: str) -> bool:
 
     A list of what is allowed, not of what is forbidden: a key that nobody thought of is content until it stands here.
     """
-    return key in _SLIM_KEYS or key.startswith(_SLIM_PREFIXES)
+    return key in _SLIM_KEYS or key.startswith(_SLIM_PREFIXES) or _SLIM_SCORE.fullmatch(key) is not None

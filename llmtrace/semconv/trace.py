@@ -108,7 +108,10 @@ PROMPT_TEXT: Final = PromptAttributes.PROMPT_TEXT
 COMPLETION_TEXT: Final = ChoiceAttributes.COMPLETION_TEXT
 
 # What the answer of a model call says beyond OpenInference's words.
+LLM_COST_TOTAL: Final = SpanAttributes.LLM_COST_TOTAL
 LLM_RESPONSE_MODEL_NAME: Final = SpanAttributes.LLM_RESPONSE_MODEL_NAME
+LLM_REFUSED: Final = "llmtrace.llm.refused"
+"""True where the model refused in the provider's own field for it, whatever the finish reason says."""
 FINISH_REASONS: Final = "llmtrace.llm.finish_reasons"
 """Of an answer with several choices: why each of them ended, in their order."""
 ACCEPTED_PREDICTION_TOKENS: Final = "llmtrace.llm.accepted_prediction_tokens"

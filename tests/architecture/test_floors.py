@@ -20,6 +20,7 @@ IDS = [str(path.relative_to(ROOT)) for path in MODULES]
 
 PUBLIC = [
     "ConfigurationError",
+    "HintRule",
     "LlmtraceError",
     "Prompt",
     "agent",

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import time
+from dataclasses import replace
+
+import pytest
 from opentelemetry.sdk.trace import Event
 from opentelemetry.trace import Link, SpanContext, Status, StatusCode
 from records import record
@@ -22,6 +26,14 @@ class Sink:
 
     def offer(self, record) -> None:
         self.records.append(record)
+
+    def flush(self, deadline: float) -> bool:  # noqa: ARG002 - a sink's signature
+        return True
+
+    close = flush
+
+    def after_fork_in_child(self) -> None:
+        """What was sent stays for the test to look at."""
 
 
 def full_of_content():
@@ -111,3 +123,56 @@ def test_what_is_left_is_redacted():
     (sent,) = sink.records
     assert "AKIAIOSFODNN7EXAMPLE" not in str(dict(sent.events[0].attributes))
     assert "leaked" in sent.events[0].attributes[alert.REASON]
+
+
+def test_a_storm_leaves_as_two_spans_with_the_count():
+    """The rest of a window leaves when it is over, asked by tick, which says when to ask again."""
+    sink, now = Sink(), [0.0]
+    branch = AlertBranch(sink, clock=lambda: now[0])
+    assert branch.tick() is None
+    for _ in range(1_000):
+        branch.offer(record({}, events=[Event(alert.EVENT_NAME, TAG.to_attributes())]))
+    assert branch.tick() == 10
+    assert len(sink.records) == 1
+    now[0] = 10.0
+    assert branch.tick() is None
+    assert [sent.events[0].attributes.get(alert.COUNT, 1) for sent in sink.records] == [1, 999]
+
+
+@pytest.mark.parametrize("end", ["flush", "close"])
+def test_the_count_of_a_window_that_is_open_leaves_at_flush_and_close(end):
+    """Nothing that is counted is lost at the end of the process."""
+    sink = Sink()
+    branch = AlertBranch(sink)
+    for _ in range(5):
+        branch.offer(record({}, events=[Event(alert.EVENT_NAME, TAG.to_attributes())]))
+    assert getattr(branch, end)(time.monotonic() + 1)
+    assert [sent.events[0].attributes.get(alert.COUNT, 1) for sent in sink.records] == [1, 4]
+
+
+def test_a_forked_child_does_not_send_its_parents_counts():
+    """The parent sends them; the child begins its own windows."""
+    sink = Sink()
+    branch = AlertBranch(sink)
+    for _ in range(5):
+        branch.offer(record({}, events=[Event(alert.EVENT_NAME, TAG.to_attributes())]))
+    branch.after_fork_in_child()
+    branch.offer(record({}, events=[Event(alert.EVENT_NAME, TAG.to_attributes())]))
+    assert branch.flush(time.monotonic() + 1)
+    assert [sent.events[0].attributes.get(alert.COUNT, 1) for sent in sink.records] == [1, 1]
+
+
+def test_what_is_counted_is_redacted_too():
+    """The span that stands for others has gone through the same steps as the first."""
+    sink = Sink()
+
+    def hide(span):
+        events = [Event(tag.name, {**tag.attributes, alert.REASON: "hidden"}, tag.timestamp) for tag in span.events]
+        return replace(span, attributes={**span.attributes, alert.REASON: "hidden"}, events=events)
+
+    branch = AlertBranch(sink, lambda: (hide,))
+    for _ in range(3):
+        branch.offer(record({}, events=[Event(alert.EVENT_NAME, TAG.to_attributes())]))
+    branch.flush(time.monotonic() + 1)
+    assert len(sink.records) == 2
+    assert TAG.reason not in repr([(sent.attributes, dict(sent.events[0].attributes)) for sent in sink.records])

@@ -37,6 +37,9 @@ class Sink:
         self.closed = True
         return True
 
+    def tick(self) -> float | None:
+        return None
+
     def after_fork_in_child(self) -> None:
         self.records.clear()
 

@@ -259,3 +259,11 @@ def test_no_answer_makes_recording_raise(recipe):
     except BaseException as error:  # noqa: BLE001 - whatever it is, it must not come
         pytest.fail(f"raised {type(error).__name__}", pytrace=False)
     assert kinds <= {str, bool, int, float}
+
+
+def test_a_refusal_is_said_in_an_attribute_of_its_own():
+    """A refusal in the provider's own field sets llmtrace.llm.refused; an answer, and an empty field, do not."""
+    refused = {"choices": [{"index": 0, "message": {"role": "assistant", "content": None, "refusal": "I cannot."}}]}
+    assert llm_answer(refused)["llmtrace.llm.refused"] is True
+    answered = {"choices": [{"index": 0, "message": {"role": "assistant", "content": "Yes.", "refusal": None}}]}
+    assert "llmtrace.llm.refused" not in llm_answer(answered)

@@ -1,0 +1,113 @@
+"""Hint rules from end to end: app code in, tags on the wire out."""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from pathlib import Path
+
+import pytest
+from opentelemetry.trace import SpanKind
+
+import llmtrace
+from llmtrace.semconv import alert
+
+pytest_plugins = ("core_fixtures",)
+
+GUIDE = Path(llmtrace.__file__).parent.parent / "docs/how-to/severity-hints.md"
+
+
+class RateLimitError(Exception):
+    """As a provider's SDK raises it."""
+
+
+def failing_call() -> None:
+    """A model call that fails, below an agent that copes."""
+    with llmtrace.agent_span("support"), pytest.raises(RateLimitError), llmtrace.llm_span("gpt-4o", "secret question"):
+        raise RateLimitError("secret answer")
+
+
+def tags(span) -> list[tuple[str, str, str]]:
+    """Key, severity and source of each tag of a span."""
+    return [
+        (attributes.get(alert.KEY), attributes[alert.SEVERITY], attributes[alert.SOURCE])
+        for name, attributes in span.events
+        if name == alert.EVENT_NAME
+    ]
+
+
+@pytest.mark.parametrize("capture_content", [True, False])
+def test_a_failed_call_is_tagged_and_reaches_the_router(start, sink, router, capture_content):
+    """By default, where there is a router, with and without content: on the span, the root and the slim span."""
+    start(alerts=router.url, capture_content=capture_content)
+    failing_call()
+    assert llmtrace.flush(10)
+    assert tags(sink.span("llm.chat")) == [("llm-error", "error", "rule:llm-error")]
+    assert sink.span("llm.chat").attributes[alert.SEVERITY] == "error"
+    assert sink.span("support").attributes[alert.TRACE_SEVERITY] == "error"
+    assert tags(sink.span("support")) == []
+    assert tags(router.span("llm.chat")) == [("llm-error", "error", "rule:llm-error")]
+    assert router.names == ["llm.chat"]
+    assert all(b"secret" not in request.body for request in router.requests)
+    assert "RateLimitError" in router.span("llm.chat").attributes[alert.REASON]
+
+
+@pytest.mark.parametrize("settings", [{}, {"hints": False}])
+def test_nothing_is_tagged_unless_there_is_a_router_or_a_wish(start, sink, settings):
+    """Without a router, and with hints=False, spans are as the application made them."""
+    start(**settings)
+    failing_call()
+    assert llmtrace.flush(10)
+    assert tags(sink.span("llm.chat")) == []
+
+
+def test_the_environment_switches_and_names_a_file(start, sink, monkeypatch, tmp_path):
+    """LLMTRACE_HINTS is a file, on or off."""
+    (tmp_path / "h.toml").write_text('rules = [{name = "mine", when = "exception", severity = "critical"}]')
+    for word, expected in ((str(tmp_path / "h.toml"), ["mine"]), ("on", ["llm-error"]), ("OFF", [])):
+        monkeypatch.setenv("LLMTRACE_HINTS", word)
+        start()
+        failing_call()
+        assert llmtrace.shutdown(10)
+        assert [key for key, _, _ in tags(sink.spans[-2])] == expected
+
+
+def test_a_mistake_is_an_error_at_start(start, tmp_path):
+    """One line with the file, the rule, the key, the value and what is allowed."""
+    file = tmp_path / "hints.toml"
+    file.write_text('rules = [{name = "r", when = "slow", over = "soon"}]')
+    with pytest.raises(
+        llmtrace.ConfigurationError, match=r"hints\.toml: rules\[0\]: hint rule r: over='soon'; allowed"
+    ):
+        start(hints=file)
+    with pytest.raises(llmtrace.ConfigurationError, match="hints=7; allowed: True, False, a file, or a list"):
+        start(hints=7)
+
+
+def test_the_guides_file_does_what_the_guide_says(start, sink, router, tmp_path):
+    """The example of docs/how-to/severity-hints.md, as it stands: a rate limit is a critical alert of its key."""
+    (text,) = re.findall(r"^```toml\n(.*?)^```", GUIDE.read_text(), re.MULTILINE | re.DOTALL)
+    (tmp_path / "hints.toml").write_text(textwrap.dedent(text))
+    start(alerts=router.url, hints=str(tmp_path / "hints.toml"), service_name="support-bot")
+    failing_call()
+    with llmtrace.retrieval_span("q") as span:
+        span.record_documents([])
+    assert llmtrace.flush(10)
+    assert tags(router.span("llm.chat")) == [
+        ("llm-error", "error", "rule:llm-error"),
+        ("provider-down", "critical", "rule:provider-limits"),
+    ]
+    assert tags(router.span("retrieval")) == [("nothing-found", "warning", "rule:nothing-found")]
+    assert router.span("retrieval").attributes["llmtrace.alert.segment.tier"] == "premium"
+
+
+def test_a_rule_knows_the_route_of_the_request(start, sink):
+    """The path of the request that a span belongs to, read from its open root."""
+    rule = llmtrace.HintRule("r", "exception", routes=["/chat/*"])
+    start(hints=[rule])
+    for path in ("/chat/7", "/health"):
+        tracer = llmtrace.get_tracer()
+        with tracer.start_as_current_span(path, kind=SpanKind.SERVER, attributes={"url.path": path}):
+            failing_call()
+    assert llmtrace.flush(10)
+    assert [bool(tags(span)) for span in sink.spans if span.name == "llm.chat"] == [True, False]
