@@ -62,7 +62,6 @@ def serve(config: RouterConfig, announce: Callable[[str], None], reread: Callabl
     Raises:
         ConfigurationError: the address is taken or not allowed, or the store cannot be used.
     """
-    _check_access(config)
     with _bound(config.listen) as listening, _database(config.store) as database:
         asyncio.run(_serve(config, database, listening, announce, reread))
 
@@ -182,18 +181,6 @@ async def _until_signalled(server: uvicorn.Server, listening: socket.socket, rul
     reloads: set[asyncio.Task[str | None]] = set()
     loop.add_signal_handler(signal.SIGHUP, lambda: reloads.add(asyncio.create_task(rules.reload())))
     await server.serve(sockets=[listening])
-
-
-def _check_access(config: RouterConfig) -> None:
-    """Whoever can be reached from other machines must know who calls."""
-    if config.listen.is_loopback or (config.intake.auth is not None and config.web.auth is not None):
-        return
-    missing = [name for name, section in (("intake", config.intake), ("web", config.web)) if section.auth is None]
-    needed = " and ".join(f"{name}.auth" for name in missing)
-    raise ConfigurationError(
-        f"listen: {str(config.listen)!r} is reachable from other machines, which needs {needed}; "
-        "allowed without: a loopback address such as 127.0.0.1:4319"
-    )
 
 
 @contextlib.contextmanager

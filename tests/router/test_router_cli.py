@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
-from router_values import MINIMAL
+from router_process import RouterProcess
+from router_values import MINIMAL, make_request, make_span, make_tag
+from waiting import wait_until
 
 from llmtrace.cli import main
 
@@ -58,3 +62,99 @@ def test_without_the_extra_the_command_names_it(tmp_path):
     assert ended.returncode == 2
     assert ended.stderr.endswith("pip install 'llmtrace-otel[router]'\n")
     assert ended.stderr.count("\n") == 1
+
+
+def test_check_says_all_that_is_wrong(tmp_path, capsys):
+    """Every mistake of the file has its line, not only the first."""
+    assert main(["router", "check", "--config", write(tmp_path, "version: 3\nlisten: x\nrecievers: {}")]) == 2
+    assert (
+        main(["router", "check", "--config", write(tmp_path, "version: 3\nlisten: x\nreceivers: {a: {console: {}}}")])
+        == 2
+    )
+    lines = capsys.readouterr().err.splitlines()
+    assert [line.split(": ")[1:3] for line in lines] == [
+        ["alerts.yaml:3:1", "recievers"],
+        ["alerts.yaml:1:10", "version"],
+        ["alerts.yaml:2:9", "listen"],
+    ]
+
+
+def test_check_speaks_to_programs_too(tmp_path, capsys):
+    """--json has the mistakes and the oddities with line, column, key and text; the status is the same."""
+    assert main(["router", "check", "--json", "--config", write(tmp_path)]) == 0
+    good = json.loads(capsys.readouterr().out)
+    assert (good["ok"], good["routes"], good["receivers"], good["mistakes"]) == (True, 1, 1, [])
+    assert good["regulated_proven"] is False
+    (warning,) = good["warnings"]
+    assert (warning["line"], warning["column"], warning["key"]) == (4, 5, "routes")
+    assert warning["text"].startswith("an alert that no route matches")
+    assert (
+        main(["router", "check", "--json", "--config", write(tmp_path, "version: 3\nlisten: x\nreceivers: {a: {}}")])
+        == 2
+    )
+    bad = json.loads(capsys.readouterr().out)
+    assert (bad["ok"], [(each["line"], each["key"]) for each in bad["mistakes"]]) == (
+        False,
+        [(1, "version"), (2, "listen")],
+    )
+    assert main(["router", "check", "--json", "--config", str(tmp_path / "none.yaml")]) == 2
+    assert "cannot be read" in json.loads(capsys.readouterr().out)["mistakes"][0]["text"]
+
+
+def test_strict_takes_no_oddity(tmp_path, capsys):
+    """What is odd is status 1 with --strict, 0 without; a file without it is 0 either way."""
+    assert main(["router", "check", "--strict", "--config", write(tmp_path)]) == 1
+    whole = MINIMAL.replace("receivers: [hook]}]", "receivers: [hook]}, {receivers: [hook]}]")
+    assert main(["router", "check", "--strict", "--config", write(tmp_path, whole)]) == 0
+    capsys.readouterr()
+
+
+@pytest.mark.parametrize("command", ["backtest", "digest", "rollout", "diff"])
+def test_commands_of_later_versions_are_refused(tmp_path, capsys, command):
+    """What is not there is no command: status 2, with those that are."""
+    with pytest.raises(SystemExit) as ended:
+        main(["router", command, "--config", write(tmp_path)])
+    assert ended.value.code == 2
+    errors = capsys.readouterr().err
+    assert f"invalid choice: '{command}'" in errors
+    assert "serve" in errors
+
+
+def test_people_act_from_the_command_line(tmp_path, capsys):
+    """ack, resolve and silence add, list, expire speak to the running router, with who did it and why."""
+    with RouterProcess(Path(write(tmp_path))) as router:
+        to = ["--config", str(tmp_path / "alerts.yaml"), "--url", str(router.client.base_url), "--by", "mina"]
+
+        def run(*words: str) -> list[str]:
+            assert main(["router", *words, *(to[:4] if "list" in words else to)]) == 0
+            return capsys.readouterr().out.splitlines()
+
+        router.post(make_request(make_span(make_tag(key="a"))))
+        wait_until(lambda: router.get("incidents"), "the incident is open")
+        assert run("ack", "1") == ["incident 1: acknowledged"]
+        assert run("acknowledge", "1") == ["incident 1: was so already"]
+        assert run("resolve", "1") == ["incident 1: resolved"]
+        (identifier,) = run("silence", "add", 'service="bot"', "model!=x", "--for", "2h", "--comment", "a test")
+        (line,) = run("silence", "list")
+        assert line.startswith(f"{identifier}  until 2")
+        assert line.endswith('service="bot", model!="x"  by mina: a test')
+        assert run("silence", "expire", identifier) == [f"silence {identifier}: over"]
+        assert run("silence", "list") == []
+        assert "ended" in run("silence", "list", "--all")[0]
+        assert main(["router", "silence", "expire", "none", *to]) == 1
+        assert "no silence of this id" in capsys.readouterr().err
+    assert main(["router", "ack", "1", *to]) == 1
+    assert "no answer of a router" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "problem"),
+    [
+        (["service", "--for", "2h"], "MATCHER: 'service' is no matcher: not of the form"),
+        (['a="b"', "--for", "2 hours"], "--for: '2 hours' is not a duration of at most 10y such as 0s"),
+    ],
+)
+def test_a_wrong_silence_is_refused_before_the_router_is_asked(tmp_path, capsys, words, problem):
+    """Status 2 and one line."""
+    assert main(["router", "silence", "add", *words, "--config", write(tmp_path)]) == 2
+    assert problem in capsys.readouterr().err

@@ -333,6 +333,10 @@ MISTAKES = {
         "version: 1\nlisten: 4319\nreceivers: {a: {console: {}}}",
         "alerts.yaml:2:9: listen: '4319' is no address to listen on; allowed: host:port such as 127.0.0.1:4319",
     ),
+    "listen to all without a key": (
+        "version: 1\nlisten: 0.0.0.0:4319\nweb: {auth: {bearer: [0123456789abcdef]}}\nreceivers: {a: {console: {}}}",
+        "alerts.yaml:2:9: listen: '0.0.0.0:4319' is reachable from other machines, which needs intake.auth; allowed",
+    ),
     "wrong store": (
         "version: 1\nstore: mysql://x\nreceivers: {a: {console: {}}}",
         "alerts.yaml:2:8: store: 'mysql://x' is no store; allowed in this version: sqlite:///FILE",

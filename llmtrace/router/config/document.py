@@ -35,6 +35,11 @@ class MistakeError(ConfigurationError):
         more = len(self.others)
         return super().__str__() + (f" (and {more} more)" if more else "")
 
+    @property
+    def alone(self) -> str:
+        """The same without the others."""
+        return super().__str__()
+
 
 class PlainText(str):
     """Text that stands in the file without quotes."""

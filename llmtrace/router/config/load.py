@@ -47,18 +47,20 @@ def load(
     Raises:
         ConfigurationError: for the first thing in the file that is wrong.
     """
-    text = _read(file)
+    text = read_text(file)
     opened = document.read(file.name, text, environ, _secret_keys(kinds))
-    parsed: schema.RouterFile = _validate(opened, (), schema.RouterFile, opened.data)
+    parsed: schema.RouterFile = validate(opened, (), schema.RouterFile, opened.data)
     receivers = {name: _receiver(opened, name, kinds, found) for name, found in parsed.receivers.items()}
     names = Names(receivers.keys(), parsed.time_intervals.keys())
     tree = Tree(opened, names, tiers(opened, parsed, names))
     routes = tree.nodes(parsed.routes)
     escalating = {name for name, found in receivers.items() if any(kinds[kind].escalates for kind in found)}
     is_proven = _prove(opened, tree, routes, receivers, kinds)
+    address = _listen(listen, environ, parsed.listen)
+    _check_access(opened, address, parsed)
     return RouterConfig(
         hash=hashlib.sha256(text.encode()).hexdigest()[:16],
-        listen=_listen(listen, environ, parsed.listen),
+        listen=address,
         store=str(file.parent / parsed.store),
         external_url=parsed.external_url,
         links=Links(parsed.links.trace),
@@ -80,7 +82,12 @@ def load(
     )
 
 
-def _read(file: Path) -> str:
+def read_text(file: Path) -> str:
+    """The text of a file.
+
+    Raises:
+        ConfigurationError: where it cannot be read.
+    """
     try:
         return file.read_text(encoding="utf-8")
     except OSError as error:
@@ -118,11 +125,11 @@ def _mappings(
     found = {}
     for place, name in named.items():
         try:
-            text = _read(file.parent / name)
+            text = read_text(file.parent / name)
         except ConfigurationError as error:
             raise opened.error(("intake", *place, "mapping"), str(error)) from error
         mapping = document.read(name, text, environ)
-        found[place[-1]] = _validate(mapping, (), AlertMapping, mapping.data)
+        found[place[-1]] = validate(mapping, (), AlertMapping, mapping.data)
     return found
 
 
@@ -136,12 +143,32 @@ def _listen(flag: str | None, environ: Mapping[str, str], in_file: Listen) -> Li
     return in_file
 
 
+def _check_access(opened: Document, address: Listen, parsed: schema.RouterFile) -> None:
+    """Whoever can be reached from other machines must know who calls."""
+    missing = [name for name, section in (("intake", parsed.intake), ("web", parsed.web)) if section.auth is None]
+    if address.is_loopback or not missing:
+        return
+    needed = " and ".join(f"{name}.auth" for name in missing)
+    problem = (
+        f"reachable from other machines, which needs {needed}; "
+        "allowed without: a loopback address such as 127.0.0.1:4319"
+    )
+    if address == parsed.listen:
+        raise opened.error(("listen",), problem)
+    raise ConfigurationError(f"listen: {str(address)!r} is {problem}")
+
+
 def _secret_keys(kinds: Mapping[str, NotifierKind]) -> frozenset[str]:
     fields = (field for kind in kinds.values() for field in kind.settings.model_fields.items())
     return frozenset(name for name, field in fields if SecretStr.__name__ in str(field.annotation)) | _SECRET_LISTS
 
 
-def _validate(opened: Document, prefix: Location, model: type[BaseModel], data: Any) -> Any:
+def validate(opened: Document, prefix: Location, model: type[BaseModel], data: Any) -> Any:
+    """The data of a document, or the part of it at ``prefix``, as this model.
+
+    Raises:
+        ConfigurationError: for the first thing that is wrong.
+    """
     try:
         return model.model_validate(data)
     except ValidationError as error:
@@ -174,7 +201,7 @@ def _receiver(
             problem = f"no such notifier in this version; allowed: {', '.join(kinds)}"
             raise opened.error((*location, kind), problem, about_key=True)
     return {
-        kind: _validate(opened, (*location, kind), kinds[kind].settings, {} if settings is None else settings)
+        kind: validate(opened, (*location, kind), kinds[kind].settings, {} if settings is None else settings)
         for kind, settings in notifiers.items()
     }
 
