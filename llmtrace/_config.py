@@ -28,6 +28,9 @@ _HEADER_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 Environment = Mapping[str, str]
 
+OPENINFERENCE: Final = "openinference"
+GEN_AI: Final = "gen_ai"
+
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
@@ -79,6 +82,8 @@ class Settings:
     transport: Transport
     privacy: Privacy
     hints: tuple[HintRule, ...] = ()
+    conventions: tuple[str, ...] = (OPENINFERENCE,)
+    auto_instrument: bool | tuple[str, ...] = False
 
 
 def resolve(
@@ -95,6 +100,8 @@ def resolve(
     capture_content: bool = True,
     redaction: object = True,
     hints: object = None,
+    conventions: object = (OPENINFERENCE,),
+    auto_instrument: object = False,
     env: Environment = os.environ,
 ) -> Settings:
     """Settle every setting.
@@ -122,7 +129,26 @@ def resolve(
         transport=_transport(env),
         privacy=_privacy(capture_content, redaction),
         hints=_hints(hints, env, has_router=alerts is not None),
+        conventions=_conventions(conventions),
+        auto_instrument=_auto_instrument(auto_instrument),
     )
+
+
+def _conventions(asked: object) -> tuple[str, ...]:
+    words = tuple(asked) if isinstance(asked, list | tuple) else (asked,)
+    if OPENINFERENCE not in words or not set(words) <= {OPENINFERENCE, GEN_AI}:
+        msg = f"conventions={asked!r:.80}; allowed: ({OPENINFERENCE!r},), ({OPENINFERENCE!r}, {GEN_AI!r})"
+        raise ConfigurationError(msg)
+    return tuple(dict.fromkeys(words))
+
+
+def _auto_instrument(asked: object) -> bool | tuple[str, ...]:
+    if isinstance(asked, bool):
+        return asked
+    if isinstance(asked, list | tuple) and all(isinstance(name, str) for name in asked):
+        return tuple(asked)
+    msg = f"auto_instrument={asked!r:.80}; allowed: True, False, or a list of names"
+    raise ConfigurationError(msg)
 
 
 def _privacy(capture_content: object, redaction: object) -> Privacy:

@@ -7,7 +7,7 @@ import os
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -47,6 +47,7 @@ class _Running:
     settings: Settings
     source: TracerProvider | JoinedProvider
     pipeline: Pipeline
+    instrumentors: list[Any] = field(default_factory=list)
 
     @property
     def provider(self) -> sdk.TracerProvider:
@@ -72,6 +73,8 @@ def init_tracing(
     capture_content: bool = True,
     redaction: bool | Sequence[RedactionRule] = True,
     hints: bool | str | Path | Sequence[HintRule] | None = None,
+    conventions: Sequence[str] = ("openinference",),
+    auto_instrument: bool | Sequence[str] = False,
 ) -> sdk.TracerProvider:
     """Begin to trace: once, at process start. Never blocks, never prints, opens no connection.
 
@@ -95,6 +98,9 @@ def init_tracing(
         hints: which spans llmtrace tags with an alert severity by itself; or LLMTRACE_HINTS. True: failed model calls,
             retrievals and tools; a file in TOML or JSON, or a list of `HintRule`: those; False: none; None: True where
             `alerts` is set.
+        conventions: ("openinference",), or ("openinference", "gen_ai"): OpenTelemetry's GenAI attributes as well, for
+            backends that read those.
+        auto_instrument: True: switch on every OpenInference instrumentor that is installed; names: those.
 
     Returns:
         The provider in use: give it to any OpenTelemetry instrumentor.
@@ -115,6 +121,8 @@ def init_tracing(
         capture_content=capture_content,
         redaction=redaction,
         hints=hints,
+        conventions=conventions,
+        auto_instrument=auto_instrument,
     )
     global _running  # noqa: PLW0603 - tracing is one thing in a process, as OpenTelemetry's global provider is
     with _lock:
@@ -154,6 +162,7 @@ def shutdown(timeout: float = 2.0) -> bool:
         if running is None:
             return True
         active.tracer = None
+        _uninstrument(running)
         done = running.pipeline.close(time.monotonic() + timeout)
         running.source.disarm()
         forget_said()
@@ -166,6 +175,7 @@ def get_tracer() -> trace.Tracer:
 
 
 def _start(settings: Settings) -> _Running:
+    points = _instrumentors(settings)
     existing = trace.get_tracer_provider()
     joins = isinstance(existing, sdk.TracerProvider) and not isinstance(existing, TracerProvider)
     source: TracerProvider | JoinedProvider
@@ -178,7 +188,27 @@ def _start(settings: Settings) -> _Running:
     running = _Running(settings, source, _pipeline(settings, resource, joined=joins))
     if settings.sampling is not Preset.OFF and not _sdk_disabled():
         _arm(running, resource)
+        if points:
+            from llmtrace.integrations.openinference import instrument  # noqa: PLC0415 - only where asked for
+
+            running.instrumentors = instrument(points, running.provider)
     return running
+
+
+def _instrumentors(settings: Settings) -> Sequence[Any]:
+    """What is to be switched on; a name that is not installed is an error before anything has started."""
+    if not settings.auto_instrument:
+        return ()
+    from llmtrace.integrations.openinference import chosen  # noqa: PLC0415 - only where asked for
+
+    return chosen(settings.auto_instrument)
+
+
+def _uninstrument(running: _Running) -> None:
+    if running.instrumentors:
+        from llmtrace.integrations.openinference import uninstrument  # noqa: PLC0415 - only where asked for
+
+        uninstrument(running.instrumentors)
 
 
 def _arm(running: _Running, resource: Resource) -> None:
@@ -241,8 +271,9 @@ def _pipeline(settings: Settings, resource: Resource, *, joined: bool) -> Pipeli
 def _hints(settings: Settings) -> tuple[Step, ...]:
     """What happens to every span before the verdict on its trace; run once, on the worker."""
     from llmtrace.processors.alert_hints import AlertHints  # noqa: PLC0415 - as in `_steps`
+    from llmtrace.processors.cost import cost_step  # noqa: PLC0415 - as in `_steps`
 
-    return (AlertHints(settings.hints),) if settings.hints else ()
+    return (*cost_step(), *((AlertHints(settings.hints),) if settings.hints else ()))
 
 
 def _alert_branch(settings: Settings) -> AlertBranch | None:
@@ -263,7 +294,7 @@ def _steps(settings: Settings, resource: Resource) -> tuple[Step, ...]:
     """What happens to a span between its end and the wire; run once, on the worker."""
     from llmtrace.processors.chain import chain  # noqa: PLC0415 - 25 ms of patterns that the app's start need not pay
 
-    return chain(resource, settings.privacy)
+    return chain(resource, settings.privacy, settings.conventions)
 
 
 def _destination(settings: Settings, name: str, url: str, headers: Mapping[str, str]) -> Destination:

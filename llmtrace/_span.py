@@ -247,7 +247,14 @@ class Span(sdk.Span):
         value becomes ``output.value``. Never raises, whatever the value is.
         """
         with guarded("recording output"):
-            self.put(self._answer(value))
+            self.put_answer(self._answer(value))
+
+    def put_answer(self, answer: Attributes) -> None:
+        """Take what an answer says; the model that was asked for stays named beside the one that answered."""
+        asked = self._attributes.get(keys.LLM_MODEL_NAME)
+        if asked is not None and keys.LLM_MODEL_NAME in answer:
+            self._attributes.setdefault(keys.LLM_REQUEST_MODEL_NAME, asked)
+        self.put(answer)
 
     def _answer(self, value: Any) -> Attributes:
         into: Attributes = {}

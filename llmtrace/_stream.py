@@ -76,8 +76,8 @@ class Recipient(Protocol):
     def start_time(self) -> int | None:
         """When it started, in nanoseconds since 1970."""
 
-    def put(self, attributes: Attributes) -> None:
-        """Take clean attributes."""
+    def put_answer(self, answer: Attributes) -> None:
+        """Take clean attributes that an answer is made of."""
 
 
 class StreamRecording:
@@ -133,7 +133,7 @@ class StreamRecording:
         self._span = self.then = None  # the span holds us: what refers to it again is garbage that only the GC finds
         with guarded("recording a stream"):
             if span is not None:
-                span.put(self._attributes(span.started, outcome))
+                span.put_answer(self._attributes(span.started, outcome))
         self._accumulator = None
         if then is not None:
             then(error, ended)

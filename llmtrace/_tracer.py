@@ -40,6 +40,7 @@ from opentelemetry.util.types import Attributes as ApiAttributes
 from llmtrace import _scope
 from llmtrace._attributes import Attributes
 from llmtrace._clean import clean_attributes
+from llmtrace._double import DoubledSpan, doubled_by
 from llmtrace._failure import exception_message
 from llmtrace._relay import Relay
 from llmtrace._serialize import to_text
@@ -142,9 +143,14 @@ class Tracer(ApiTracer):
         start_time: int | None = None,
         record_exception: bool = True,
         set_status_on_exception: bool = True,
-    ) -> Span | NoopSpan:
+    ) -> Span | NoopSpan | DoubledSpan:
         """OpenTelemetry's `start_span`."""
         name = name if type(name) is str else to_text(name)
+        if attributes:
+            around = _scope.present(_scope.current()) if context is None else context
+            ours = doubled_by(around, self._scope.name, attributes)
+            if ours is not None:
+                return DoubledSpan(ours, clean_attributes(attributes))
         span = self.start(name, clean_attributes(attributes), context, kind, start_time, tuple(links or ()))
         if isinstance(span, Span):
             span._record_exception = record_exception  # noqa: SLF001 - our own class

@@ -8,13 +8,14 @@ away.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from opentelemetry.sdk.resources import Resource
 
-from llmtrace._config import Privacy
+from llmtrace._config import GEN_AI, OPENINFERENCE, Privacy
 from llmtrace._record import SpanRecord
 from llmtrace.processors.content import without_content
+from llmtrace.processors.gen_ai import add_gen_ai
 from llmtrace.processors.json_strings import flatten_json_strings
 from llmtrace.processors.limits import SizeLimits
 from llmtrace.processors.llm_values import derive_llm_values
@@ -23,13 +24,16 @@ from llmtrace.processors.service_metadata import service_metadata
 from llmtrace.secrets import environment_secrets
 
 
-def chain(resource: Resource, privacy: Privacy) -> tuple[Callable[[SpanRecord], SpanRecord], ...]:
+def chain(
+    resource: Resource, privacy: Privacy, conventions: Sequence[str] = (OPENINFERENCE,)
+) -> tuple[Callable[[SpanRecord], SpanRecord], ...]:
     """The steps for the spans of one service."""
     sizes = SizeLimits()
     known = environment_secrets(os.environ)
     return (
         flatten_json_strings,
         derive_llm_values,
+        *((add_gen_ai,) if GEN_AI in conventions else ()),
         service_metadata(resource),
         *(() if privacy.capture_content else (without_content,)),
         sizes.coarse,

@@ -23,6 +23,13 @@ def put_model(into: Attributes, model: object) -> None:
         into[keys.LLM_MODEL_NAME] = name
 
 
+def put_identity(into: Attributes, identity: object) -> None:
+    """By which the provider knows the answer."""
+    words = text(identity)
+    if words is not None:
+        into[keys.RESPONSE_ID] = words
+
+
 def put_counts(into: Attributes, source: Fields, counts: Counts) -> None:
     """The counts that the provider sent; one that it did not send is not made up."""
     get = source.get

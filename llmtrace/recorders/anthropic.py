@@ -11,7 +11,7 @@ from typing import Final
 from llmtrace._attributes.fields import Attributes, Fields, fields, text, whole_number
 from llmtrace._attributes.message_keys import message_keys
 from llmtrace._attributes.messages import put_found
-from llmtrace.recorders.answer import put_model, put_output, texts_of
+from llmtrace.recorders.answer import put_identity, put_model, put_output, texts_of
 from llmtrace.recorders.anthropic_stream import EVENTS, MessageAccumulator
 from llmtrace.semconv import trace as keys
 
@@ -29,6 +29,7 @@ def attributes(answer: object) -> Attributes:
     into: Attributes = {}
     found = fields(answer)
     put_model(into, found.get("model"))
+    put_identity(into, found.get("id"))
     if keys.LLM_MODEL_NAME in into:
         into[keys.LLM_RESPONSE_MODEL_NAME] = into[keys.LLM_MODEL_NAME]
     content = found.get("content")
@@ -57,6 +58,9 @@ def _put_usage(into: Attributes, usage: Fields) -> None:
         if count:
             into[key] = count
             prompt = (prompt or 0) + count
+    hour = whole_number(fields(usage.get("cache_creation")).get("ephemeral_1h_input_tokens"))
+    if hour:
+        into[keys.CACHE_WRITE_1H_TOKENS] = hour
     thinking = whole_number(fields(usage.get("output_tokens_details")).get("thinking_tokens"))
     if thinking:
         into[keys.LLM_TOKEN_COUNT_REASONING] = thinking

@@ -52,7 +52,7 @@ class MessageAccumulator:
             self._block(event).begin(event.get("content_block"))
         elif kind == _MESSAGE_START:
             message = fields(event.get("message"))
-            self._message = {name: message.get(name) for name in ("model", "role")}
+            self._message = {name: message.get(name) for name in ("id", "model", "role")}
             self._add_usage(message)
         elif kind == _MESSAGE_DELTA:
             self._message["stop_reason"] = fields(event.get("delta")).get("stop_reason")

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from llmtrace._attributes.fields import Attributes, Fields, either, entries, fields, kept, text, whole_number
 from llmtrace._attributes.gemini import put_content
-from llmtrace.recorders.answer import place_of, put_model, put_output
+from llmtrace.recorders.answer import place_of, put_identity, put_model, put_output
 from llmtrace.recorders.text import Pieces, Room
 from llmtrace.semconv import trace as keys
 
@@ -39,6 +39,7 @@ def attributes(answer: object) -> Attributes:
     into: Attributes = {}
     found = fields(answer)
     put_model(into, either(found, "model_version", "modelVersion"))
+    put_identity(into, either(found, "response_id", "responseId"))
     put_usage(into, fields(either(found, "usage_metadata", "usageMetadata")))
     candidates = entries(found.get("candidates"))
     reasons: dict[int, str] = {}
@@ -117,6 +118,7 @@ class ContentAccumulator:
     def __init__(self) -> None:
         self._room = Room()
         self._model: str | None = None
+        self._identity: object = None
         self._usage: dict[str, Any] = {}
         self._feedback: object = None
         self._candidates: dict[int, _Candidate] = {}
@@ -125,6 +127,7 @@ class ContentAccumulator:
         """Take a chunk; True where it brought a part."""
         found = fields(chunk)
         self._model = text(either(found, "model_version", "modelVersion")) or self._model
+        self._identity = self._identity or either(found, "response_id", "responseId")
         feedback = either(found, "prompt_feedback", "promptFeedback")
         self._feedback = self._feedback if feedback is None else feedback
         self._usage.update(kept(either(found, "usage_metadata", "usageMetadata")))
@@ -142,6 +145,7 @@ class ContentAccumulator:
         return attributes(
             {
                 "model_version": self._model,
+                "response_id": self._identity,
                 "usage_metadata": self._usage or None,
                 "prompt_feedback": self._feedback,
                 "candidates": candidates,

@@ -12,7 +12,7 @@ from typing import Final
 from llmtrace._attributes.fields import Attributes, Fields, entries, fields, text, whole_number
 from llmtrace._attributes.message_keys import message_keys
 from llmtrace._attributes.messages import put_message
-from llmtrace.recorders.answer import Counts, place_of, put_counts, put_model, put_output, texts_of
+from llmtrace.recorders.answer import Counts, place_of, put_counts, put_identity, put_model, put_output, texts_of
 from llmtrace.recorders.openai_chat_stream import ChatAccumulator
 from llmtrace.semconv import trace as keys
 
@@ -31,6 +31,7 @@ def attributes(answer: object) -> Attributes:
     into: Attributes = {}
     found = fields(answer)
     put_model(into, found.get("model"))
+    put_identity(into, found.get("id"))
     usage = found.get("usage")
     if usage is not None:
         put_usage(into, fields(usage))

@@ -28,6 +28,7 @@ class ChatAccumulator:
         self._whole = attributes
         self._room = Room()
         self._model: object = None
+        self._identity: object = None
         self._usage: object = None
         self._choices: dict[int, _Choice] = {}
 
@@ -37,6 +38,7 @@ class ChatAccumulator:
         if found.get("chunk") is not None:  # an event of the SDK's stream helper
             found = fields(found.get("chunk"))
         self._model = text(found.get("model")) or self._model
+        self._identity = self._identity or found.get("id")
         usage = found.get("usage")
         if usage is not None:
             self._usage = usage
@@ -57,7 +59,7 @@ class ChatAccumulator:
             {"index": index, "message": choice.message(), "finish_reason": choice.finish_reason}
             for index, choice in sorted(self._choices.items())
         ]
-        return self._whole({"model": self._model, "usage": self._usage, "choices": choices})
+        return self._whole({"id": self._identity, "model": self._model, "usage": self._usage, "choices": choices})
 
 
 class _Choice:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from llmtrace._attributes.fields import Attributes, entries, fields, text
-from llmtrace.recorders.answer import place_of, put_model, put_output
+from llmtrace.recorders.answer import place_of, put_identity, put_model, put_output
 from llmtrace.recorders.openai_chat import put_usage
 from llmtrace.recorders.text import Pieces, Room
 from llmtrace.semconv import trace as keys
@@ -23,6 +23,7 @@ def attributes(answer: object) -> Attributes:
     into: Attributes = {}
     found = fields(answer)
     put_model(into, found.get("model"))
+    put_identity(into, found.get("id"))
     usage = found.get("usage")
     if usage is not None:
         put_usage(into, fields(usage))
@@ -51,6 +52,7 @@ class CompletionAccumulator:
     def __init__(self) -> None:
         self._room = Room()
         self._model: str | None = None
+        self._identity: object = None
         self._usage: object = None
         self._texts: dict[int, Pieces] = {}
         self._reasons: dict[int, str] = {}
@@ -59,6 +61,7 @@ class CompletionAccumulator:
         """Take a chunk; True where it brought words."""
         found = fields(chunk)
         self._model = text(found.get("model")) or self._model
+        self._identity = self._identity or found.get("id")
         usage = found.get("usage")
         if usage is not None:
             self._usage = usage
@@ -81,4 +84,4 @@ class CompletionAccumulator:
             {"index": index, "text": str(words), "finish_reason": self._reasons.get(index)}
             for index, words in sorted(self._texts.items())
         ]
-        return attributes({"model": self._model, "usage": self._usage, "choices": choices})
+        return attributes({"id": self._identity, "model": self._model, "usage": self._usage, "choices": choices})

@@ -7,7 +7,7 @@ from typing import Final
 from llmtrace._attributes.fields import Attributes, Fields, entries, fields, text
 from llmtrace._attributes.media import data_url
 from llmtrace._attributes.messages import put_message
-from llmtrace.recorders.answer import Counts, put_counts, put_model, put_output, texts_of
+from llmtrace.recorders.answer import Counts, put_counts, put_identity, put_model, put_output, texts_of
 from llmtrace.recorders.openai_responses_stream import ResponsesAccumulator
 from llmtrace.semconv import trace as keys
 
@@ -28,6 +28,7 @@ def attributes(answer: object) -> Attributes:
     into: Attributes = {}
     found = fields(answer)
     put_model(into, found.get("model"))
+    put_identity(into, found.get("id"))
     _put_usage(into, fields(found.get("usage")))
     words: list[str] = []
     images = 0

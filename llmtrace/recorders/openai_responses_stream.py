@@ -66,7 +66,8 @@ class ResponsesAccumulator:
         if kind in _ENDS:
             self._end = self._attributes(response)
         else:
-            self._begun = {"model": fields(response).get("model")}
+            begun = fields(response)
+            self._begun = {name: begun.get(name) for name in ("id", "model")}
 
     def _item(self, event: Fields) -> _Item | None:
         index = event.get("output_index")

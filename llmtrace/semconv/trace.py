@@ -67,6 +67,10 @@ LLM_TOKEN_COUNT_PROMPT_AUDIO: Final = SpanAttributes.LLM_TOKEN_COUNT_PROMPT_DETA
 LLM_TOKEN_COUNT_REASONING: Final = SpanAttributes.LLM_TOKEN_COUNT_COMPLETION_DETAILS_REASONING
 LLM_TOKEN_COUNT_COMPLETION_AUDIO: Final = SpanAttributes.LLM_TOKEN_COUNT_COMPLETION_DETAILS_AUDIO
 
+LLM_COST_PROMPT: Final = SpanAttributes.LLM_COST_PROMPT
+LLM_COST_COMPLETION: Final = SpanAttributes.LLM_COST_COMPLETION
+LLM_COST_TOTAL: Final = SpanAttributes.LLM_COST_TOTAL
+
 # Inside a message: ``llm.input_messages.<i>.message.role`` and its siblings.
 MESSAGE_ROLE: Final = MessageAttributes.MESSAGE_ROLE
 MESSAGE_CONTENT: Final = MessageAttributes.MESSAGE_CONTENT
@@ -108,12 +112,16 @@ PROMPT_TEXT: Final = PromptAttributes.PROMPT_TEXT
 COMPLETION_TEXT: Final = ChoiceAttributes.COMPLETION_TEXT
 
 # What the answer of a model call says beyond OpenInference's words.
-LLM_COST_TOTAL: Final = SpanAttributes.LLM_COST_TOTAL
-LLM_RESPONSE_MODEL_NAME: Final = SpanAttributes.LLM_RESPONSE_MODEL_NAME
 LLM_REFUSED: Final = "llmtrace.llm.refused"
 """True where the model refused in the provider's own field for it, whatever the finish reason says."""
+LLM_REQUEST_MODEL_NAME: Final = SpanAttributes.LLM_REQUEST_MODEL_NAME
+LLM_RESPONSE_MODEL_NAME: Final = SpanAttributes.LLM_RESPONSE_MODEL_NAME
+RESPONSE_ID: Final = "llmtrace.llm.response_id"
+"""By which the provider knows the answer."""
 FINISH_REASONS: Final = "llmtrace.llm.finish_reasons"
 """Of an answer with several choices: why each of them ended, in their order."""
+CACHE_WRITE_1H_TOKENS: Final = "llmtrace.llm.cache_write_1h_tokens"
+"""Of the tokens written to a cache, those that stay for an hour: they cost more."""
 ACCEPTED_PREDICTION_TOKENS: Final = "llmtrace.llm.accepted_prediction_tokens"
 REJECTED_PREDICTION_TOKENS: Final = "llmtrace.llm.rejected_prediction_tokens"
 TOTAL_SECONDS: Final = "llmtrace.llm.total_seconds"
@@ -124,6 +132,7 @@ COMPLETION_SECONDS: Final = "llmtrace.llm.completion_seconds"
 
 # A tool, offered to a model or called.
 TOOL_NAME: Final = SpanAttributes.TOOL_NAME
+TOOL_ID: Final = SpanAttributes.TOOL_ID
 TOOL_DESCRIPTION: Final = SpanAttributes.TOOL_DESCRIPTION
 TOOL_PARAMETERS: Final = SpanAttributes.TOOL_PARAMETERS
 TOOL_JSON_SCHEMA: Final = ToolAttributes.TOOL_JSON_SCHEMA

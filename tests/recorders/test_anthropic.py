@@ -20,6 +20,7 @@ def test_a_message_keeps_each_of_its_blocks_in_its_place(form):
     recorded = llm_answer(form(message(THINKING, REDACTED, block("Look."), TOOL_USE, reason="tool_use")))
     arguments = '{"city":"Paris","days":[1,2.5,null]}'
     assert recorded == {
+        "llmtrace.llm.response_id": "msg_01",
         "llm.model_name": "claude-next-1-20261101",
         "llm.response.model_name": "claude-next-1-20261101",
         f"{OUT}.role": "assistant",

@@ -22,6 +22,7 @@ def test_each_item_is_a_message(form):
     """Reasoning, words and a function call, each in the place of its item."""
     recorded = llm_answer(form(response(THOUGHT, said("Paris", " is it."), FUNCTION_CALL)))
     assert recorded == {
+        "llmtrace.llm.response_id": "resp_1",
         "llm.model_name": "gpt-4o-mini-2024-07-18",
         "llm.token_count.total": 2306,
         "llm.token_count.prompt": 2006,

@@ -1,0 +1,75 @@
+"""`auto_instrument`: loads the OpenInference instrumentors that are installed, each guarded.
+
+An instrumentor is found by its entry point, so a new one needs no change here. One that fails is said once and left
+out; one that the application has switched on already is left alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any, Final
+
+from opentelemetry.trace import TracerProvider
+
+from llmtrace._guard import say_once
+from llmtrace.exceptions import ConfigurationError
+
+GROUP: Final = "openinference_instrumentor"
+_HTTPX: Final = "httpx"
+
+
+def installed() -> Mapping[str, EntryPoint]:
+    """The instrumentors that are installed, by name."""
+    return {found.name: found for found in entry_points(group=GROUP)}
+
+
+def chosen(asked: bool | Sequence[str]) -> tuple[EntryPoint, ...]:
+    """The instrumentors that `auto_instrument` means.
+
+    Args:
+        asked: True: all that are installed; names: those.
+
+    Raises:
+        ConfigurationError: for a name that is not installed.
+    """
+    if asked is False:
+        return ()
+    found = installed()
+    if asked is True:
+        return tuple(found.values())
+    for name in asked:
+        if name not in found:
+            reason = "is not offered yet" if name == _HTTPX else f"has no entry point {GROUP!r}"
+            allowed = ", ".join(sorted(found)) or "none is installed; pip install openinference-instrumentation-<name>"
+            raise ConfigurationError(f"auto_instrument: {name!r:.80} {reason}; allowed: {allowed}")
+    return tuple(found[name] for name in dict.fromkeys(asked))
+
+
+def instrument(points: Sequence[EntryPoint], provider: TracerProvider) -> list[Any]:
+    """Switch on each of them; returns those that are on because of us."""
+    started: list[Any] = []
+    for point in points:
+        try:
+            instrumentor = point.load()()
+            if not instrumentor.is_instrumented_by_opentelemetry:
+                instrumentor.instrument(tracer_provider=provider)
+                # One whose library is missing, or too old, says so itself and stays off.
+                if instrumentor.is_instrumented_by_opentelemetry:
+                    started.append(instrumentor)
+        except Exception as error:  # noqa: BLE001 - somebody else's code at start
+            _say_failed(point.name, error)
+    return started
+
+
+def uninstrument(started: Sequence[Any]) -> None:
+    """Switch off what `instrument` switched on."""
+    for instrumentor in started:
+        try:
+            instrumentor.uninstrument()
+        except Exception as error:  # noqa: BLE001 - somebody else's code at the end
+            _say_failed(type(instrumentor).__name__, error)
+
+
+def _say_failed(name: str, error: Exception) -> None:
+    say_once(f"instrumentor:{name}", "llmtrace: instrumentor %s failed with %s", name, type(error).__name__)

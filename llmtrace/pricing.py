@@ -1,0 +1,170 @@
+"""What a call cost, in US dollars, from the price table of ``genai-prices`` (the extra ``pricing``); no span, no I/O.
+
+A model that the table does not know has no cost, rather than a wrong one; nor has a call with tokens for which the
+table has no price of their own. Cached tokens are priced as cached. Without the extra nothing has a cost.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from functools import lru_cache
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any, Final, NamedTuple
+
+PACKAGE: Final = "genai_prices"
+_MILLION: Final = 1_000_000
+
+_OWN: Final = frozenset({"input_mtok", "output_mtok", "cache_read_mtok", "cache_write_mtok"})
+"""Prices that `_Rates` multiplies itself, in a microsecond; the table's own calculation takes half a millisecond."""
+_WITHOUT_TOKENS: Final = re.compile(r".*(?:_5m|_1h|audio|image|video|web_search|social_search|storage_search).*")
+"""Prices of tokens that such a call does not have."""
+_OPEN_WEIGHTS: Final = re.compile(r"gpt-oss.*|deepseek-(?!(?:chat|reasoner)\Z).*|.*:(?!\d+\Z).*")
+"""Names under which anybody may run a model: open weights, and Ollama's ``name:tag``. Priced for a named provider."""
+_PROVIDERS: Final = {
+    "mistralai": "mistral",
+    "mistral_ai": "mistral",
+    "xai": "x-ai",
+    "x_ai": "x-ai",
+    "vertexai": "google",
+    "vertex_ai": "google",
+    "gemini": "google",
+    "gcp.gen_ai": "google",
+    "gcp.gemini": "google",
+    "gcp.vertex_ai": "google",
+    "bedrock": "aws",
+    "aws.bedrock": "aws",
+    "azure.ai.openai": "azure",
+    "azure.ai.inference": "azure",
+}
+"""What spans call a provider -> what the table calls it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """The tokens of one call. The parts are contained in the wholes."""
+
+    prompt: int = 0
+    completion: int = 0
+    cache_read: int = 0
+    cache_write: int = 0
+    cache_write_1h: int = 0
+    prompt_audio: int = 0
+    completion_audio: int = 0
+
+
+class Cost(NamedTuple):
+    """US dollars."""
+
+    prompt: float
+    completion: float
+    total: float
+
+
+def is_installed() -> bool:
+    """Whether there is a price table."""
+    return find_spec(PACKAGE) is not None
+
+
+def is_loaded() -> bool:
+    """Whether the table is in memory; `load` takes half a second."""
+    return f"{PACKAGE}.data" in sys.modules
+
+
+def load() -> None:
+    """Read the table into memory."""
+    import_module(f"{PACKAGE}.data")
+
+
+def cost(model: str, tokens: Tokens, provider: str | None = None, at: datetime | None = None) -> Cost | None:
+    """What a call cost; None where that is not known.
+
+    Args:
+        model: the model that answered, as its provider calls it.
+        tokens: what it read and wrote.
+        provider: who ran it, in OpenInference's or OpenTelemetry's words; None: whoever the model's name stands for.
+        at: when; prices change, and some providers are cheaper at night.
+    """
+    known = _known(model, provider)
+    if known is None:
+        return None
+    prices = known.model.get_prices(at or datetime.now(tz=UTC))
+    rates = _rates(prices, tokens)
+    return _by_table(prices, tokens) if rates is None else rates
+
+
+class _Known(NamedTuple):
+    model: Any
+
+
+@lru_cache(maxsize=512)
+def _known(model: str, provider: str | None) -> _Known | None:
+    """The table's entry for a model."""
+    name = model.removeprefix("models/")
+    if provider is None and _OPEN_WEIGHTS.fullmatch(name.lower()):
+        return None
+    from genai_prices.data_snapshot import get_snapshot  # noqa: PLC0415 - an extra, half a second of table
+
+    said = None if provider is None else _PROVIDERS.get(provider.lower(), provider.lower())
+    if said is None and name.startswith("text-embedding-3-"):
+        said = "openai"  # the table finds a provider by names of chat models only
+    try:
+        _, found = get_snapshot().find_provider_model(name, None, said, None)
+    except LookupError:
+        return None
+    return _Known(found)
+
+
+def _rates(prices: Any, tokens: Tokens) -> Cost | None:
+    """The cost by the four usual prices; None where others may matter."""
+    stored: Mapping[str, Any] = {key: price for key, price in vars(prices).items() if price is not None}
+    if tokens.cache_write_1h or tokens.prompt_audio or tokens.completion_audio:
+        return None
+    if any(key not in _OWN and not _WITHOUT_TOKENS.fullmatch(key) for key in stored) or "input_mtok" not in stored:
+        return None
+    plain = stored["input_mtok"]
+    parts = (
+        (plain, tokens.prompt - tokens.cache_read - tokens.cache_write),
+        (stored.get("cache_read_mtok", plain), tokens.cache_read),
+        (stored.get("cache_write_mtok", plain), tokens.cache_write),
+    )
+    prompt = sum(_price(price, tokens.prompt) * count for price, count in parts)
+    completion = _price(stored.get("output_mtok", Decimal()), tokens.prompt) * tokens.completion
+    return Cost(float(prompt / _MILLION), float(completion / _MILLION), float((prompt + completion) / _MILLION))
+
+
+def _price(price: Any, prompt: int) -> Decimal:
+    """The price of a million tokens; with tiers, that of the highest one that a prompt of this length reaches."""
+    if isinstance(price, Decimal):
+        return price
+    reached = [tier.price for tier in price.tiers if prompt > tier.start]
+    found: Decimal = reached[-1] if reached else price.base
+    return found
+
+
+_SPECIAL: Final = (
+    ("prompt_audio", "input_audio"),
+    ("completion_audio", "output_audio"),
+    ("cache_write_1h", "cache_write_1h"),
+)
+
+
+def _by_table(prices: Any, tokens: Tokens) -> Cost | None:
+    """The table's own calculation; None where it has no price for a kind of token that the call had."""
+    from genai_prices import Usage  # noqa: PLC0415 - as above
+
+    counts = {"input": tokens.prompt, "output": tokens.completion}
+    counts |= {"cache_read": tokens.cache_read, "cache_write": tokens.cache_write}
+    for field, unit in _SPECIAL:
+        count = getattr(tokens, field)
+        if count:
+            if getattr(prices, f"{unit}_mtok") is None:
+                return None
+            counts[unit] = count
+    found = prices.calc_price(Usage(**{f"{unit}_tokens": count for unit, count in counts.items() if count}))
+    return Cost(*(float(found[part]) for part in ("input_price", "output_price", "total_price")))

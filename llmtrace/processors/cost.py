@@ -1,0 +1,58 @@
+"""The cost of a model call as ``llm.cost.*``, on the worker; what is on the span already stays."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from llmtrace import pricing
+from llmtrace._attributes.fields import whole_number
+from llmtrace._forks import importing
+from llmtrace._guard import guarded
+from llmtrace._record import SpanRecord
+from llmtrace.semconv import trace as keys
+
+_COUNTS: Final = (
+    ("prompt", keys.LLM_TOKEN_COUNT_PROMPT),
+    ("completion", keys.LLM_TOKEN_COUNT_COMPLETION),
+    ("cache_read", keys.LLM_TOKEN_COUNT_CACHE_READ),
+    ("cache_write", keys.LLM_TOKEN_COUNT_CACHE_WRITE),
+    ("cache_write_1h", keys.CACHE_WRITE_1H_TOKENS),
+    ("prompt_audio", keys.LLM_TOKEN_COUNT_PROMPT_AUDIO),
+    ("completion_audio", keys.LLM_TOKEN_COUNT_COMPLETION_AUDIO),
+)
+_MODELS: Final = {keys.KIND_LLM: keys.LLM_MODEL_NAME, keys.KIND_EMBEDDING: keys.EMBEDDING_MODEL_NAME}
+_NANO: Final = 1_000_000_000
+
+
+def cost_step() -> tuple[Callable[[SpanRecord], SpanRecord], ...]:
+    """The step that adds the cost; none where the price table is not installed."""
+    return (add_cost,) if pricing.is_installed() else ()
+
+
+def add_cost(record: SpanRecord) -> SpanRecord:
+    """The span with what its call cost, where that is known."""
+    attributes = record.attributes
+    model = attributes.get(_MODELS.get(attributes.get(keys.SPAN_KIND, ""), ""))
+    if type(model) is not str or keys.LLM_COST_TOTAL in attributes or keys.TOTAL_SECONDS in attributes:
+        return record  # Ollama, which measures seconds, runs at home
+    counts = {field: count for field, key in _COUNTS if (count := whole_number(attributes.get(key))) is not None}
+    if not counts or min(counts.values()) < 0:
+        return record
+    found = None
+    with guarded("working out a cost"):
+        if not pricing.is_loaded():
+            with importing:
+                pricing.load()
+        at = datetime.fromtimestamp(record.start_time / _NANO, tz=UTC)
+        found = pricing.cost(model, pricing.Tokens(**counts), _provider(attributes), at)
+    if found is None:
+        return record
+    named = ((keys.LLM_COST_PROMPT, found.prompt), (keys.LLM_COST_COMPLETION, found.completion))
+    return record.with_attributes({**attributes, **dict(named), keys.LLM_COST_TOTAL: found.total})
+
+
+def _provider(attributes: Any) -> str | None:
+    said = attributes.get(keys.LLM_PROVIDER)
+    return said if type(said) is str and said else None
