@@ -161,7 +161,7 @@ def shutdown(timeout: float = 2.0) -> bool:
         running, _running = _running, None
         if running is None:
             return True
-        active.tracer = None
+        active.tracer, active.is_off = None, False
         _uninstrument(running)
         done = running.pipeline.close(time.monotonic() + timeout)
         running.source.disarm()
@@ -192,6 +192,8 @@ def _start(settings: Settings) -> _Running:
             from llmtrace.integrations.openinference import instrument  # noqa: PLC0415 - only where asked for
 
             running.instrumentors = instrument(points, running.provider)
+    else:
+        active.is_off = True
     return running
 
 

@@ -285,6 +285,13 @@ class _Active:
     """The tracer in use."""
 
     tracer: Tracer | None = None
+    is_off: bool = False
+    """`init_tracing` was called with tracing off: nothing is recorded, and requests still get their ids."""
+
+    @property
+    def has_started(self) -> bool:
+        """Between `init_tracing` and `shutdown`, also with tracing off; and while a test captures."""
+        return self.tracer is not None or self.is_off
 
 
 active: Final = _Active()

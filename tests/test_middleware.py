@@ -124,11 +124,11 @@ def starlette_app() -> TraceIdMiddleware:
 APPS = pytest.mark.parametrize("make_app", [fastapi_app, starlette_app])
 
 
-def get(app: Any, path: str, headers: dict[str, str] | None = None) -> httpx.Response:
+def get(app: Any, path: str, headers: dict[str, str] | None = None, peer: str = "127.0.0.1") -> httpx.Response:
     """One request, without a server."""
 
     async def run() -> httpx.Response:
-        transport = httpx.ASGITransport(app)
+        transport = httpx.ASGITransport(app, client=(peer, 123))
         async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
             return await client.get(path, headers=headers)
 
@@ -264,11 +264,11 @@ def test_a_header_of_the_apps_own_is_replaced(spans, strict):
 
 
 @APPS
-def test_the_client_is_not_believed(spans, strict, make_app):
+def test_a_stranger_is_not_believed(spans, strict, make_app):
     """A traceparent or X-Trace-Id from outside neither chooses the trace nor becomes a parent."""
     theirs = "0af7651916cd43dd8448eb211c80319c"
     headers = {"traceparent": f"00-{theirs}-b7ad6b7169203331-01", "x-trace-id": theirs, "baggage": "user.id=evil"}
-    answer = get(make_app(), "/items/7", headers)
+    answer = get(make_app(), "/items/7", headers, peer="203.0.113.9")
     assert answer.headers["x-trace-id"] != theirs
     assert spans[0].parent is None
     assert "evil" not in spans[0].to_json()
