@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 __version__ = "0.1.0.dev0"
 
 if TYPE_CHECKING:
+    from llmtrace._head import record_all as record_all
     from llmtrace._provider import flush as flush
     from llmtrace._provider import get_tracer as get_tracer
     from llmtrace._provider import init_tracing as init_tracing
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from llmtrace.exceptions import ConfigurationError as ConfigurationError
     from llmtrace.exceptions import LlmtraceError as LlmtraceError
     from llmtrace.hints import HintRule as HintRule
+    from llmtrace.sampling import SamplingPolicy as SamplingPolicy
     from llmtrace.spans import agent_span as agent_span
     from llmtrace.spans import chain_span as chain_span
     from llmtrace.spans import current_trace_id as current_trace_id
@@ -55,6 +57,7 @@ _HOME: Final = {
     "HintRule": "hints",
     "LlmtraceError": "exceptions",
     "Prompt": "context",
+    "SamplingPolicy": "sampling",
     "agent": "decorators",
     "agent_span": "spans",
     "chain": "decorators",
@@ -72,6 +75,7 @@ _HOME: Final = {
     "llm": "decorators",
     "llm_span": "spans",
     "prompt_span": "spans",
+    "record_all": "_head",
     "record_llm_output": "spans",
     "record_retrieval_output": "spans",
     "reranker": "decorators",

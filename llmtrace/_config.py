@@ -18,7 +18,7 @@ from urllib.parse import unquote, urlsplit
 from llmtrace.exceptions import ConfigurationError
 from llmtrace.hints import DEFAULTS, HintRule
 from llmtrace.hints.file import distinct, load
-from llmtrace.sampling import Preset
+from llmtrace.sampling import Preset, SamplingPolicy, read_sampling
 
 TRACES_PATH: Final = "/v1/traces"
 DEFAULT_ENDPOINT: Final = "http://localhost:6006/v1/traces"
@@ -75,7 +75,7 @@ class Settings:
     endpoint: Endpoint
     headers: Mapping[str, str] = field(repr=False)
     project: str | None
-    sampling: Preset
+    sampling: Preset | SamplingPolicy
     otel_sampler: bool
     alerts: str | None = field(repr=False)
     alerts_headers: Mapping[str, str] = field(repr=False)
@@ -94,7 +94,7 @@ def resolve(
     endpoint: str | None = None,
     headers: Mapping[str, str] | None = None,
     project: str | None = None,
-    sampling: str | None = None,
+    sampling: str | SamplingPolicy | None = None,
     alerts: str | None = None,
     alerts_headers: Mapping[str, str] | None = None,
     capture_content: bool = True,
@@ -298,18 +298,13 @@ def _given_headers(setting: str, headers: object) -> dict[str, str]:
     return {name.lower(): value for name, value in headers.items()}
 
 
-def _sampling(argument: str | None, env: Environment) -> Preset:
-    setting, word = (
-        ("sampling", argument) if argument is not None else ("LLMTRACE_SAMPLING", env.get("LLMTRACE_SAMPLING"))
-    )
-    if not word and argument is None:
-        return Preset.DEVELOPMENT
-    try:
-        return Preset(str(word).strip().lower())
-    except ValueError:
-        allowed = ", ".join(Preset)
-        msg = f"{setting}={word!r:.80} is no sampling preset; allowed: {allowed}"
-        raise ConfigurationError(msg) from None
+def _sampling(argument: object, env: Environment) -> Preset | SamplingPolicy:
+    if isinstance(argument, SamplingPolicy):
+        return argument
+    if argument is not None:
+        return read_sampling("sampling", argument)
+    word = env.get("LLMTRACE_SAMPLING", "").strip()
+    return read_sampling("LLMTRACE_SAMPLING", word) if word else Preset.DEVELOPMENT
 
 
 def _transport(env: Environment) -> Transport:

@@ -23,14 +23,16 @@ from llmtrace import __version__
 from llmtrace._config import Settings, resolve
 from llmtrace._conflicts import warn_of_conflicting_distributions
 from llmtrace._guard import forget_said, logger
+from llmtrace._head import Head
 from llmtrace._joined import JoinedProvider
+from llmtrace._keeping import keeping
 from llmtrace._stats import stats
 from llmtrace._tracer import Tracer, TracerProvider, active
 from llmtrace.exporters.alert_branch import AlertBranch
 from llmtrace.exporters.delivery import Delivery
 from llmtrace.exporters.destination import Destination
-from llmtrace.exporters.pipeline import Pipeline, Sink, Step
-from llmtrace.sampling import Preset
+from llmtrace.exporters.pipeline import Pipeline, Sink, Step, Tail
+from llmtrace.sampling import Preset, SamplingPolicy, policy_of
 from llmtrace.semconv import trace as keys
 
 if TYPE_CHECKING:
@@ -65,7 +67,7 @@ def init_tracing(
     endpoint: str | None = None,
     headers: Mapping[str, str] | None = None,
     project: str | None = None,
-    sampling: str | None = None,
+    sampling: str | SamplingPolicy | None = None,
     alerts: str | None = None,
     alerts_headers: Mapping[str, str] | None = None,
     service_version: str | None = None,
@@ -87,7 +89,8 @@ def init_tracing(
             OTEL_EXPORTER_OTLP_TRACES_ENDPOINT, OTEL_EXPORTER_OTLP_ENDPOINT; default http://localhost:6006/v1/traces.
         headers: sent with every request to the backend; they win over those from the environment.
         project: the Phoenix project; or PHOENIX_PROJECT, PHOENIX_PROJECT_NAME.
-        sampling: "development" (keep all), "collector" (send all) or "off"; or LLMTRACE_SAMPLING.
+        sampling: "development" (keep all), "production" (1 %, and all that matters), "collector" (send all), "off", or
+            a SamplingPolicy; or LLMTRACE_SAMPLING.
         alerts: the router, a base URL or a full one; tagged spans go there; or LLMTRACE_ALERTS_ENDPOINT.
         alerts_headers: sent with every request to the router; or LLMTRACE_ALERTS_HEADERS.
         service_version: ``service.version``.
@@ -162,6 +165,7 @@ def shutdown(timeout: float = 2.0) -> bool:
         if running is None:
             return True
         active.tracer, active.is_off = None, False
+        keeping.tell = None
         _uninstrument(running)
         done = running.pipeline.close(time.monotonic() + timeout)
         running.source.disarm()
@@ -185,7 +189,7 @@ def _start(settings: Settings) -> _Running:
     else:
         source = _our_provider(existing)
         resource = _resource(settings)
-    running = _Running(settings, source, _pipeline(settings, resource, joined=joins))
+    running = _Running(settings, source, _pipeline(settings, resource, source))
     if settings.sampling is not Preset.OFF and not _sdk_disabled():
         _arm(running, resource)
         if points:
@@ -218,6 +222,7 @@ def _arm(running: _Running, resource: Resource) -> None:
         running.source.arm(running.pipeline)
     else:
         running.source.arm(running.pipeline, resource, _sampler(running.settings))
+    keeping.tell = running.pipeline.keep
     active.tracer = Tracer(running.source, _SCOPE)
 
 
@@ -238,6 +243,9 @@ def _our_provider(existing: trace.TracerProvider) -> TracerProvider:
 
 
 def _sampler(settings: Settings) -> Sampler:
+    policy = policy_of(settings.sampling)
+    if policy is not None:
+        return Head(policy.ratio, trusts=policy.trust_upstream)
     return _get_from_env_or_default() if settings.otel_sampler else ALWAYS_ON
 
 
@@ -256,9 +264,9 @@ def _resource(settings: Settings) -> Resource:
     return Resource.create({key: value for key, value in said.items() if value is not None})
 
 
-def _pipeline(settings: Settings, resource: Resource, *, joined: bool) -> Pipeline:
+def _pipeline(settings: Settings, resource: Resource, source: TracerProvider | JoinedProvider) -> Pipeline:
     headers = dict(settings.headers)
-    if joined and settings.project:
+    if isinstance(source, JoinedProvider) and settings.project:
         # The application's resource cannot be changed; Phoenix takes the project from this header as well.
         headers.setdefault("x-project-name", settings.project)
     sinks: list[Sink] = [Delivery(_destination(settings, "backend", settings.endpoint.url, headers))]
@@ -267,7 +275,22 @@ def _pipeline(settings: Settings, resource: Resource, *, joined: bool) -> Pipeli
         sinks,
         hints=partial(_hints, settings),
         alerts=_alert_branch(settings),
+        tail=_tail(settings, source),
     )
+
+
+def _tail(settings: Settings, source: TracerProvider | JoinedProvider) -> Tail | None:
+    """What decides on whole traces, where the preset decides in this process."""
+    policy = policy_of(settings.sampling)
+    if policy is None:
+        return None
+    from llmtrace.processors.tail_counts import joined_decision  # noqa: PLC0415 - only where it is asked for
+    from llmtrace.processors.tail_sampling import TailSampling  # noqa: PLC0415 - as above
+
+    if isinstance(source, JoinedProvider):
+        base = joined_decision(policy.ratio, source.sampler)
+        return TailSampling(policy, base=base, believes=policy.trust_upstream)
+    return TailSampling(policy)
 
 
 def _hints(settings: Settings) -> tuple[Step, ...]:

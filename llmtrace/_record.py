@@ -80,8 +80,10 @@ class SpanRecord:
         return replace(self, attributes=attributes)
 
 
-def duration_of(span: ReadableSpan) -> int:
+def duration_of(span: ReadableSpan | SpanRecord) -> int:
     """How long an ended span took, in nanoseconds."""
+    if isinstance(span, SpanRecord):
+        return span.duration
     measured: int | None = getattr(span, "elapsed", None)
     if measured is not None:
         return measured
@@ -98,3 +100,9 @@ def _routes_of(span: ReadableSpan) -> tuple[str, ...]:
 
 _ROUTES: Final = (URL_PATH, HTTP_ROUTE, "http.target")
 """The last one is what instrumentation of the older conventions writes."""
+
+
+def held_by(span: ReadableSpan | SpanRecord) -> Mapping[str, Any]:
+    """The attributes of an ended span, not copied; of a span of ours some may still wait to become text."""
+    held: Mapping[str, Any] | None = getattr(span, "_held", None)
+    return (span.attributes or {}) if held is None else held

@@ -38,6 +38,7 @@ from llmtrace._attributes import Attributes, put_documents, put_value
 from llmtrace._clean import clean_attributes, clean_value, is_plain
 from llmtrace._failure import exception_message, stack_trace, type_name
 from llmtrace._guard import guarded
+from llmtrace._keeping import keeping
 from llmtrace._recorded_stream import Reader, recorded
 from llmtrace._serialize import to_text
 from llmtrace._stream import Outcome, Pending, StreamRecording
@@ -70,6 +71,8 @@ class Span(sdk.Span):
     _pending: Sequence[Pending] = ()
     _readers: Sequence[WeakMethod[Callable[[], None]]] = ()
     _root: Span | None = None
+    local_trace: Any = None
+    """On a local root: what the tail sampler knows of its trace."""
     _instrumentation_info = None
     _record_exception = True
     _set_status_on_exception = True
@@ -239,6 +242,19 @@ class Span(sdk.Span):
     def _readable_span(self) -> ReadableSpan:
         return self
 
+    def keep(self, reason: str | None = None) -> None:
+        """Keep the whole trace, whatever chance says; also when this span has ended already.
+
+        Args:
+            reason: why, in a word or two, for whoever finds it; ``llmtrace.keep.reason``.
+        """
+        with guarded("keeping a trace"):
+            target = self if self._end_time is None else self.root
+            target.set_attribute(keys.KEEP, True)
+            target.set_attribute(keys.KEEP_REASON, None if reason is None else to_text(reason))
+            if keeping.tell is not None:
+                keeping.tell(self.get_span_context().trace_id)
+
     def record_output(self, value: Any) -> None:
         """Record what came out.
 
@@ -389,6 +405,9 @@ def with_span(span: ApiSpan, context: Context) -> Context:
 
 class NoopSpan(NonRecordingSpan):
     """What the context managers give where nothing is recorded: every method is there, none does anything."""
+
+    def keep(self, reason: str | None = None) -> None:
+        """Do nothing."""
 
     def record_output(self, value: Any) -> None:
         """Do nothing."""

@@ -27,6 +27,7 @@ from opentelemetry.trace import (
     SpanKind,
     StatusCode,
     TraceFlags,
+    TraceState,
 )
 from opentelemetry.trace import (
     Span as ApiSpan,
@@ -42,6 +43,7 @@ from llmtrace._attributes import Attributes
 from llmtrace._clean import clean_attributes
 from llmtrace._double import DoubledSpan, doubled_by
 from llmtrace._failure import exception_message
+from llmtrace._head import Head
 from llmtrace._relay import Relay
 from llmtrace._serialize import to_text
 from llmtrace._span import NOOP_SPAN, SPAN_KEY, NoopSpan, Span, with_span
@@ -110,7 +112,11 @@ class Tracer(ApiTracer):
             parent, root = _remote_or_foreign(parent_span), None
         if not source.enabled:
             return NOOP_SPAN if parent is None else NoopSpan(parent)
-        span_context, processor, added = _decide(source, parent, name, kind, attributes, links, context)
+        processor: SpanProcessor | None
+        if type(source.sampler) is Head:
+            span_context, processor, added = _by_head(source, parent, root, name, attributes, context)
+        else:
+            span_context, processor, added = _decide(source, parent, name, kind, attributes, links, context)
         if processor is None:
             return NoopSpan(span_context)
         span = Span(
@@ -233,6 +239,33 @@ def _decide(
     if result.decision is Decision.DROP:
         return span_context, source.own_processor, None
     return span_context, source.processor, result.attributes
+
+
+def _by_head(
+    source: SpanSource,
+    parent: SpanContext | None,
+    root: Span | None,
+    name: str,
+    attributes: Attributes,
+    context: Context,
+) -> tuple[SpanContext, SpanProcessor, None]:
+    """The same with our own head, which drops nothing; only a trace's first span is decided on."""
+    ids, head = source.id_generator, source.sampler
+    assert isinstance(head, Head)  # noqa: S101 - asked by the caller
+    state: TraceState | None
+    if parent is None:
+        trace_id = ids.generate_trace_id()
+        random = _RANDOM_TRACE_ID if ids.is_trace_id_random() else 0
+        flag, state = head.of_root(trace_id, random, name, attributes)
+    else:
+        trace_id, random = parent.trace_id, parent.trace_flags & _RANDOM_TRACE_ID
+        if parent.is_remote:
+            flag, state = head.of_remote(parent, context)
+        else:
+            known = None if root is None else root.local_trace
+            flag = parent.trace_flags & _SAMPLED
+            state = parent.trace_state if known is None or known.mark is None else known.mark
+    return SpanContext(trace_id, ids.generate_span_id(), False, _FLAGS[flag | random], state), source.processor, None
 
 
 class TracerProvider(sdk.TracerProvider):

@@ -10,13 +10,14 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from typing import Final, Protocol
 
 from opentelemetry.context import Context
 from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
 
 from llmtrace._forks import importing
-from llmtrace._guard import guarded, say_once
+from llmtrace._guard import guarded, say_once, swallowed
 from llmtrace._record import SpanRecord
 from llmtrace._stats import Loss, stats
 from llmtrace.semconv import alert
@@ -29,12 +30,18 @@ Observer = Callable[[SpanRecord], None]
 
 
 _AFTER_A_FAILURE: Final = 1.0
+_LOOK_AGAIN: Final = 0.5
+"""Seconds between two looks at open traces where nothing ends."""
 
 
 class Tail(Protocol):
     """The verdict on whole traces. Everything but `started` and `lost` is called by the worker alone."""
 
-    def started(self, span: Span) -> None:
+    wake: Callable[[], None]
+    """Called by `started` where `dozing` is set: nothing was open, and the worker sleeps without an end."""
+    dozing: bool
+
+    def started(self, span: Span, parent_context: Context | None = None) -> None:
         """A span of this process begins; on the app's thread."""
 
     def lost(self, span: ReadableSpan) -> None:
@@ -42,6 +49,12 @@ class Tail(Protocol):
 
     def take(self, span: ReadableSpan, record: SpanRecord | None) -> Iterable[SpanRecord]:
         """An ended span, and its record where one was made already; returns what is decided now and kept."""
+
+    def keep(self, trace_id: int) -> Iterable[SpanRecord]:
+        """The app asks for this trace; returns what is kept of it by now."""
+
+    def has_work(self) -> bool:
+        """Whether anything is open: time alone may decide it."""
 
     def tick(self) -> Iterable[SpanRecord]:
         """Time has passed; returns what is decided by it and kept."""
@@ -76,8 +89,23 @@ class Alerts(Sink, Protocol):
         """Send what has waited long enough; returns the seconds until it wants to be asked again, None: not at all."""
 
 
-class _Mark(threading.Event):
-    """A place in the queue: set when the worker has done all that stood before it."""
+class _Order:
+    """What stands in the queue beside spans."""
+
+
+class _Mark(_Order):
+    """A place in the queue: passed when the worker has done all that stood before it."""
+
+    def __init__(self, is_last: bool) -> None:
+        self.is_last = is_last
+        self.passed = threading.Event()
+
+
+@dataclass(frozen=True, slots=True)
+class _Keep(_Order):
+    """The app asks for a trace."""
+
+    trace_id: int
 
 
 class Pipeline(SpanProcessor):
@@ -114,6 +142,9 @@ class Pipeline(SpanProcessor):
         self._make_observers = observers
         self._alerts = alerts
         self._tail = tail
+        if tail is not None:
+            tail.wake = self._wake
+            self.on_start = tail.started  # type: ignore[method-assign] # for every span: no call in between
         self._ways = (*sinks, *(() if alerts is None else (alerts,)))
         self._capacity = capacity
         self._gather = gather
@@ -121,7 +152,7 @@ class Pipeline(SpanProcessor):
         self._renew()
 
     def _renew(self) -> None:
-        self._waiting: deque[ReadableSpan | _Mark] = deque()
+        self._waiting: deque[ReadableSpan | _Order] = deque()
         self._arrived = threading.Event()
         self._hurry = threading.Event()
         self._start_lock = threading.Lock()
@@ -140,14 +171,25 @@ class Pipeline(SpanProcessor):
             return
         if len(self._waiting) >= self._capacity:
             stats.lose(Loss.QUEUE_FULL)
+            if self._tail is not None:
+                self._tail.lost(span)
             say_once(
                 "pipeline:full", "llmtrace: spans end faster than they can be worked on; some are lost and counted"
             )
             return
         self._waiting.append(span)
         if not self._arrived.is_set():
-            self._arrived.set()
-            self._ensure_worker()
+            self._wake()
+
+    def keep(self, trace_id: int) -> None:
+        """Keep a trace, whatever chance says. Never blocks."""
+        if self._tail is not None and not self._closed and len(self._waiting) < self._capacity:
+            self._waiting.append(_Keep(trace_id))
+            self._wake()
+
+    def _wake(self) -> None:
+        self._arrived.set()
+        self._ensure_worker()
 
     def _ensure_worker(self) -> None:
         if self._worker is None:
@@ -175,25 +217,54 @@ class Pipeline(SpanProcessor):
     def _tick(self) -> float | None:
         """Do what is due by time; returns the seconds until something is again, None: nothing waits."""
         with guarded("what is due by time"):
-            return None if self._alerts is None else self._alerts.tick()
+            if self._tail is not None:
+                self._release_all(self._tail.tick())
+            pause = None if self._alerts is None else self._alerts.tick()
+            return pause if self._tail is None else self._doze(self._tail, pause)
         return _AFTER_A_FAILURE
+
+    def _doze(self, tail: Tail, pause: float | None) -> float | None:
+        tail.dozing = True  # before the look: a trace that begins after it wakes us
+        if not tail.has_work():
+            return pause
+        tail.dozing = False
+        return _LOOK_AGAIN if pause is None else min(pause, _LOOK_AGAIN)
 
     def _drain(self) -> None:
         for _ in range(len(self._waiting)):
             item = self._waiting.popleft()
-            if isinstance(item, _Mark):
-                item.set()
-            else:
-                with guarded("working on a span"):
+            try:
+                if isinstance(item, _Order):
+                    self._obey(item)
+                else:
                     self._work(item)
+            except KeyboardInterrupt:
+                raise
+            except BaseException as error:  # noqa: BLE001 - `guarded`, without the cost of a block for each span
+                swallowed("working on a span", error)
+
+    def _obey(self, order: _Order) -> None:
+        if isinstance(order, _Keep):
+            if self._tail is not None:
+                self._release_all(self._tail.keep(order.trace_id))
+        elif isinstance(order, _Mark):
+            if order.is_last and self._tail is not None:
+                with guarded("deciding what is open at the end"):
+                    self._release_all(self._tail.close())
+            order.passed.set()
 
     def _work(self, span: ReadableSpan) -> None:
         record = self._before_the_verdict(span)
         if self._tail is None:
             self._release(record or SpanRecord.of(span))
-            return
-        for kept in self._tail.take(span, record):
-            self._release(kept)
+        else:
+            for kept in self._tail.take(span, record):
+                self._release(kept)
+
+    def _release_all(self, kept: Iterable[SpanRecord]) -> None:
+        for record in kept:
+            with guarded("working on a span"):
+                self._release(record)
 
     def _before_the_verdict(self, span: ReadableSpan) -> SpanRecord | None:
         """Hints, metrics and alerts, of every span; None where nobody wanted a record: most of them will be dropped."""
@@ -228,18 +299,18 @@ class Pipeline(SpanProcessor):
         settled = self._settle(deadline)
         return all([settled, *(sink.flush(deadline) for sink in self._ways)])
 
-    def _settle(self, deadline: float) -> bool:
+    def _settle(self, deadline: float, *, is_last: bool = False) -> bool:
         if self._worker is None:
             return not self._waiting
-        mark = _Mark()
+        mark = _Mark(is_last)
         self._waiting.append(mark)
         self._hurry.set()
         self._arrived.set()
-        return mark.wait(max(0.0, deadline - time.monotonic()))
+        return mark.passed.wait(max(0.0, deadline - time.monotonic()))
 
     def close(self, deadline: float) -> bool:
         """Flush and stop; what is not out by `deadline` is lost and counted."""
-        settled = self._settle(deadline)
+        settled = self._settle(deadline, is_last=True)
         self._closed = True
         self._arrived.set()
         return all([settled, *(sink.close(deadline) for sink in self._ways)])
@@ -255,6 +326,8 @@ class Pipeline(SpanProcessor):
     def after_fork_in_child(self) -> None:
         """The worker and what was waiting belong to the parent; the child begins with nothing."""
         self._renew()
+        if self._tail is not None:
+            self._tail.after_fork_in_child()
         for sink in self._ways:
             sink.after_fork_in_child()
 

@@ -176,6 +176,18 @@ TIME_TO_FIRST_TOKEN: Final = "llmtrace.llm.time_to_first_token"  # noqa: S105 - 
 TOKENS_PER_SECOND: Final = "llmtrace.llm.tokens_per_second"
 """Completion tokens after the first token, by the seconds they took."""
 
+# Why a trace was kept, and what it stands for.
+KEEP: Final = "llmtrace.keep"
+"""True on any span: its trace is kept, whatever chance says."""
+KEEP_REASON: Final = "llmtrace.keep.reason"
+SAMPLING_REASON: Final = "llmtrace.sampling.reason"
+ADJUSTED_COUNT: Final = "llmtrace.sampling.adjusted_count"
+"""How many traces this one stands for; not there where that is not known."""
+SAMPLING_PARTIAL: Final = "llmtrace.sampling.partial"
+"""True: other spans of this trace in this process are gone."""
+KEPT_STATE: Final = "llmtrace"
+"""Our key in ``tracestate``: ``k:<reason>`` says that the trace is kept already."""
+
 # What was cut or left out, so that nothing is missing silently.
 TRUNCATED_PREFIX: Final = "llmtrace.truncated."
 """Before the key of an attribute that was cut: the characters that it had."""

@@ -223,8 +223,13 @@ def test_hints_observers_and_alerts_see_every_span_before_the_verdict(strict):
             self.taken.append(record.name)
             return ()
 
-        def started(self, span):
+        dozing = False
+
+        def started(self, span, parent_context=None):
             pass
+
+        def has_work(self):
+            return False
 
         def tick(self):
             return ()

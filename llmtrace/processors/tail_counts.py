@@ -1,0 +1,105 @@
+"""The copy of a kept span that leaves: why it was kept, and how many it stands for, never invented."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from opentelemetry.sdk.trace.sampling import Sampler
+from opentelemetry.trace import SpanContext, TraceFlags, TraceState
+
+from llmtrace import _chance
+from llmtrace._chance import Said
+from llmtrace._guard import swallowed
+from llmtrace._head import records_all
+from llmtrace._record import SpanRecord
+from llmtrace.processors.tail_policies import Ended
+from llmtrace.processors.tail_trace import OpenTrace, Verdict
+from llmtrace.sampling import Ratio
+from llmtrace.semconv import trace as keys
+
+_SEE_ALL: Final = ("AlwaysOnSampler", "ParentBased{root:AlwaysOnSampler")
+
+
+@dataclass(frozen=True, slots=True)
+class Base:
+    """What chance said of a trace at its head."""
+
+    is_sampled: bool
+    threshold: int | None = None
+    """None: it is not known with which probability, or chance said no."""
+
+
+def head_decision(context: SpanContext) -> Base:
+    """The decision that the trace's own flag and state carry."""
+    if not context.trace_flags & TraceFlags.SAMPLED:
+        return Base(is_sampled=False)
+    return Base(is_sampled=True, threshold=_chance.read(context.trace_state).threshold)
+
+
+def joined_decision(ratio: float | Ratio, sampler: Sampler) -> Callable[[OpenTrace], Base]:
+    """Chance in an application's own provider, whose sampler decides what its own exporters get: our ratio, our dice.
+
+    A caller's decision is respected. Where the application's sampler may hide traces from us, nobody knows what one
+    that we see stands for.
+    """
+    sees_all = records_all(sampler) or sampler.get_description().startswith(_SEE_ALL)
+
+    def base(trace: OpenTrace) -> Base:
+        if trace.parent is not None and trace.parent.is_remote:
+            return head_decision(trace.context)
+        threshold = _threshold(ratio, trace)
+        is_known = sees_all or trace.is_ours
+        return Base(randomness_of(trace) >= threshold, threshold if is_known else None)
+
+    return base
+
+
+def _threshold(ratio: float | Ratio, trace: OpenTrace) -> int:
+    if not callable(ratio):
+        return _chance.threshold(ratio)
+    first = next((span for span in trace.spans if span.parent is None), trace.spans[0] if trace.spans else None)
+    try:
+        asked = ratio("", {}) if first is None else ratio(first.name, first.attributes or {})
+        return _chance.threshold(float(asked))
+    except Exception as error:  # noqa: BLE001 - user code
+        swallowed("SamplingPolicy.ratio", error)
+        return _chance.ALWAYS
+
+
+def randomness_of(trace: OpenTrace) -> int:
+    """What is compared with a threshold."""
+    said = _chance.read(trace.context.trace_state).randomness
+    return _chance.randomness_of(trace.trace_id) if said is None else said
+
+
+def exported(span: Ended, verdict: Verdict, *, partial: bool = False) -> SpanRecord:
+    """The copy of a kept span: reason, count, threshold, and the sampled flag, which backends may ask for."""
+    record = span if isinstance(span, SpanRecord) else SpanRecord.of(span)
+    said: dict[str, Any] = {keys.SAMPLING_REASON: verdict.reason.value if verdict.reason else ""}
+    if verdict.stands_for_none:
+        said[keys.ADJUSTED_COUNT] = 0.0
+    elif verdict.threshold is not None:
+        said[keys.ADJUSTED_COUNT] = _chance.adjusted_count(verdict.threshold)
+    if partial:
+        said[keys.SAMPLING_PARTIAL] = True
+    return replace(
+        record,
+        context=_context(record.context, verdict.threshold),
+        attributes={**record.attributes, **said},
+        by_rule=verdict.by_rule,
+    )
+
+
+def _context(context: SpanContext, threshold: int | None) -> SpanContext:
+    flags = TraceFlags(context.trace_flags | TraceFlags.SAMPLED)
+    state = _with_threshold(context.trace_state, threshold)
+    return SpanContext(context.trace_id, context.span_id, context.is_remote, flags, state)
+
+
+def _with_threshold(state: TraceState, threshold: int | None) -> TraceState:
+    if threshold is None and _chance.VENDOR not in state:
+        return state
+    said = _chance.read(state)
+    return _chance.write(state, Said(threshold, said.randomness, said.others))

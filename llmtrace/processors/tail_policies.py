@@ -1,0 +1,100 @@
+"""The rules that keep a trace, each on one ended span; what is boring is left to chance."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from opentelemetry.sdk.trace import Event, ReadableSpan
+from opentelemetry.semconv.attributes.exception_attributes import EXCEPTION_TYPE
+from opentelemetry.trace import StatusCode
+
+from llmtrace._guard import swallowed
+from llmtrace._record import SpanRecord, duration_of, held_by
+from llmtrace.sampling import Reason, SamplingPolicy
+from llmtrace.semconv import alert
+from llmtrace.semconv import trace as keys
+
+Ended = ReadableSpan | SpanRecord
+"""An ended span, as it came or as a record."""
+
+INTERRUPTS: Final = frozenset(
+    {
+        "asyncio.exceptions.CancelledError",
+        "asyncio.CancelledError",
+        "trio.Cancelled",
+        "CancelledError",
+        "GeneratorExit",
+        "KeyboardInterrupt",
+        "SystemExit",
+    }
+)
+"""Exceptions that say that somebody went away, not that something broke."""
+_SUMS_OF_OTHERS: Final = frozenset({keys.KIND_AGENT, keys.KIND_CHAIN})
+_NANOSECONDS: Final = 1e9
+
+
+class Rules:
+    """The rules of one policy."""
+
+    def __init__(self, policy: SamplingPolicy) -> None:
+        self._errors = policy.errors
+        self._interrupts = frozenset() if policy.cancelled else INTERRUPTS
+        self._slow = float("inf") if policy.slow is None else policy.slow * _NANOSECONDS
+        self._cost = policy.cost
+        self._keep_if = policy.keep_if
+        self.counts_cost = policy.cost is not None or policy.trace_cost is not None
+
+    def reason_for(self, span: Ended) -> Reason | None:
+        """Why this span keeps its trace; a rule that fails keeps it, and is counted."""
+        try:
+            return self._reason_for(span)
+        except Exception as error:  # noqa: BLE001 - hostile values, user code
+            swallowed("a rule of the sampling policy", error)
+            return Reason.RULE
+
+    def _reason_for(self, span: Ended) -> Reason | None:
+        if self._errors and span.status.status_code is StatusCode.ERROR:
+            return Reason.ERROR
+        # The list itself where there is one: the SDK's property copies it.
+        events = span.events if type(span) is SpanRecord else getattr(span, "_events", ())
+        reason = self._of_events(events) if events else None
+        return reason or self._of_attributes(held_by(span)) or self._of_time_and_choice(span)
+
+    def _of_attributes(self, attributes: Mapping[str, Any]) -> Reason | None:
+        if attributes.get(keys.KEEP):
+            return Reason.FORCED
+        return Reason.COST if self._cost is not None and cost_of(attributes) >= self._cost else None
+
+    def _of_time_and_choice(self, span: Ended) -> Reason | None:
+        if duration_of(span) >= self._slow:
+            return Reason.SLOW
+        return Reason.RULE if self._keep_if is not None and self._keep_if(_readable(span)) else None
+
+    def _of_events(self, events: Any) -> Reason | None:
+        reason = None
+        for event in events:
+            if event.name == alert.EVENT_NAME:
+                return Reason.ALERT
+            if self._errors and event.name == "exception" and self._is_error(event):
+                reason = Reason.ERROR
+        return reason
+
+    def _is_error(self, event: Event) -> bool:
+        return str((event.attributes or {}).get(EXCEPTION_TYPE)) not in self._interrupts
+
+
+def _readable(span: Ended) -> ReadableSpan:
+    # A record has the reading side of a span.
+    return span  # type: ignore[return-value]
+
+
+def cost_of(attributes: Mapping[str, Any]) -> float:
+    """US dollars of one span."""
+    value = attributes.get(keys.LLM_COST_TOTAL)
+    return float(value) if isinstance(value, int | float) else 0.0
+
+
+def own_cost(attributes: Mapping[str, Any]) -> float:
+    """What a span adds to its trace's cost: an agent's or a chain's is the sum of others."""
+    return 0.0 if attributes.get(keys.SPAN_KIND) in _SUMS_OF_OTHERS else cost_of(attributes)

@@ -1,0 +1,388 @@
+"""The verdict on whole traces: every trace with something to ask for is kept, of the others chance's share.
+
+A trace's ended spans wait here until a rule keeps it, or all of its spans in this process have ended. No threads and no
+locks: `started` and `lost` take single atomic steps on the app's threads, everything else is the worker's.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict, deque
+from collections.abc import Callable, Iterable, Sequence
+from time import perf_counter_ns
+from typing import Final
+
+from opentelemetry.context import Context
+from opentelemetry.sdk.trace import ReadableSpan
+
+from llmtrace import _chance
+from llmtrace._guard import say_once
+from llmtrace._record import SpanRecord, duration_of, held_by
+from llmtrace._span import Span
+from llmtrace._stats import stats
+from llmtrace.processors.rule_cap import RuleCap
+from llmtrace.processors.tail_buffer import SHARE, Buffer, weight_of
+from llmtrace.processors.tail_counts import Base, exported, head_decision, randomness_of
+from llmtrace.processors.tail_memory import GRAVE_SECONDS, Grave, Verdicts
+from llmtrace.processors.tail_policies import Rules, own_cost
+from llmtrace.processors.tail_trace import DROPPED, OVER_THE_CAP, OpenTrace, Verdict
+from llmtrace.sampling import Reason, SamplingPolicy
+from llmtrace.semconv import trace as keys
+
+Clock = Callable[[], int]
+"""Nanoseconds of a clock that nobody sets."""
+BaseOf = Callable[[OpenTrace], Base]
+
+_SECOND: Final = 1_000_000_000
+_NOTHING: Final[Sequence[SpanRecord]] = ()
+
+
+def _of_head(trace: OpenTrace) -> Base:
+    return head_decision(trace.context)
+
+
+class TailSampling:
+    """Every started trace gets exactly one verdict; what is kept goes on with its reason and its count."""
+
+    def __init__(
+        self,
+        policy: SamplingPolicy,
+        *,
+        base: BaseOf = _of_head,
+        believes: bool = True,
+        clock: Clock = perf_counter_ns,
+    ) -> None:
+        """Make an empty buffer.
+
+        Args:
+            policy: what is kept, and the bounds.
+            base: what chance says of a trace.
+            believes: a state that says "kept" is true: whoever took it from the wire has checked the caller.
+            clock: the time.
+        """
+        self._policy = policy
+        self._base = base
+        self._believes = believes
+        self._clock = clock
+        self._rules = Rules(policy)
+        self._trace_cost = policy.trace_cost if policy.trace_cost is not None else policy.cost
+        self._has_slow = policy.slow is not None and policy.slow <= policy.max_age
+        self._slow = round((policy.slow if policy.slow is not None else policy.max_age) * _SECOND)
+        self._grace, self._max_age = round(policy.grace * _SECOND), round(policy.max_age * _SECOND)
+        self._cap = RuleCap(policy.rule_cap, clock() / _SECOND)
+        self.wake: Callable[[], None] = _nobody
+        self.dozing = True
+        self._renew()
+
+    def _renew(self) -> None:
+        self._traces: dict[int, OpenTrace] = {}
+        self._births: deque[OpenTrace] = deque()
+        self._young: OrderedDict[OpenTrace, None] = OrderedDict()
+        self._old: OrderedDict[OpenTrace, None] = OrderedDict()
+        self._buffer = Buffer(self._policy.max_spans, self._policy.max_bytes)
+        self._graces: deque[tuple[int, OpenTrace]] = deque()
+        self._verdicts = Verdicts()
+        self._grave = Grave(self._policy.grave_spans, self._policy.max_bytes // SHARE)
+
+    # On the app's threads.
+
+    def started(self, span: ReadableSpan, parent_context: Context | None = None) -> None:  # noqa: ARG002 - on_start's
+        """A span begins."""
+        if type(span) is Span:
+            root = span._root  # noqa: SLF001 - our own class
+            if root is not None:
+                trace = root.local_trace
+                if trace is not None and not trace.is_left:
+                    trace.open.append(None)
+                    return
+        self._began(span)
+
+    def _began(self, span: ReadableSpan) -> None:
+        context = span.get_span_context()
+        if context is None or len(self._traces) > 2 * self._policy.max_traces:
+            return
+        trace = self._traces.get(context.trace_id)
+        if trace is None:
+            fresh = OpenTrace(context.trace_id, context, span.parent, getattr(span, "started", None) or self._clock())
+            trace = self._traces.setdefault(context.trace_id, fresh)
+            if trace is fresh:
+                fresh.is_ours = type(span) is Span
+                self._births.append(fresh)
+        trace.open.append(None)
+        if _is_local_root(span):
+            trace.roots.append(None)
+        if isinstance(span, Span):
+            span.root.local_trace = trace
+        if self.dozing:
+            self.dozing = False
+            self.wake()
+
+    def lost(self, span: ReadableSpan) -> None:
+        """A span that began will not come: the hand-off was full."""
+        self._ended(span, self._trace_of(span))
+
+    # On the worker.
+
+    def take(self, span: ReadableSpan, record: SpanRecord | None = None) -> Iterable[SpanRecord]:
+        """An ended span; returns what is kept by now."""
+        item = span if record is None else record
+        trace = self._trace_of(span)
+        is_root = self._ended(span, trace)
+        if not trace.is_known:
+            self._recognise(trace)
+        if trace.verdict is not None:
+            return self._late(trace, trace.verdict, item)
+        reason = self._reason(trace, span, item)
+        if reason is not None:
+            trace.spans.append(item)
+            return self._keep(trace, reason)
+        if not trace.open:
+            trace.spans.append(item)
+            return self._settle(trace)
+        if not trace.roots and (is_root or not trace.grace_ends):
+            trace.grace_ends = self._clock() + self._grace
+            self._graces.append((trace.grace_ends, trace))
+        return self._relieve(trace) if self._buffer.add(trace, item) else _NOTHING
+
+    def keep(self, trace_id: int) -> Iterable[SpanRecord]:
+        """Somebody asks for this trace: `span.keep()`."""
+        trace = self._traces.get(trace_id)
+        if trace is None:
+            verdict = self._verdicts.get(trace_id)
+            if verdict is None or verdict.is_kept or verdict.is_final:
+                return _NOTHING
+            return self._revive(trace_id, None, Reason.FORCED, [])
+        if not trace.is_known:
+            self._recognise(trace)
+        if trace.verdict is None:
+            return self._keep(trace, Reason.FORCED)
+        if trace.verdict.is_kept or trace.verdict.is_final:
+            return _NOTHING
+        return self._revive(trace_id, trace, Reason.FORCED, [])
+
+    def tick(self) -> Iterable[SpanRecord]:
+        """Time has passed."""
+        now = self._clock()
+        kept: list[SpanRecord] = []
+        while self._births:
+            trace = self._births.popleft()
+            if trace.verdict is None and (trace.open or trace.spans):
+                self._young[trace] = None
+            elif trace.verdict is None:
+                self._forget(trace)
+        self._end_graces(now, kept)
+        self._age(now, kept)
+        while len(self._traces) > self._policy.max_traces and (self._old or self._young):
+            self._push_out(next(iter(self._old or self._young)), kept)
+        self._grave.forget(now - round(GRAVE_SECONDS * _SECOND))
+        stats.put("traces.buffer.spans", self._buffer.spans)
+        stats.put("traces.buffer.bytes", self._buffer.weight)
+        return kept
+
+    def close(self) -> Iterable[SpanRecord]:
+        """The process ends: what is undecided is kept."""
+        kept: list[SpanRecord] = []
+        verdict = Verdict(is_kept=True, reason=Reason.SHUTDOWN, threshold=_chance.ALWAYS, by_rule=True)
+        for trace in self._buffer:
+            kept += self._decide(trace, verdict, partial=bool(trace.open))
+        return kept
+
+    def has_work(self) -> bool:
+        """Whether time alone may change something."""
+        return bool(self._traces or self._births or self._grave)
+
+    def after_fork_in_child(self) -> None:
+        """The open traces, and what is buffered of them, are the parent's."""
+        for trace in list(self._traces.values()):
+            trace.is_left = True
+        self._renew()
+        self.dozing = True
+
+    # What happens to one trace.
+
+    def _trace_of(self, span: ReadableSpan) -> OpenTrace:
+        if type(span) is Span:
+            trace: OpenTrace | None = span.root.local_trace
+            if trace is not None and not trace.is_left:
+                return trace
+        context = span.get_span_context()
+        if context is None:
+            msg = "a span without a context cannot be sampled"
+            raise ValueError(msg)
+        found = self._traces.get(context.trace_id)
+        return found or OpenTrace(context.trace_id, context, span.parent, self._clock() - duration_of(span))
+
+    def _ended(self, span: ReadableSpan, trace: OpenTrace) -> bool:
+        """Count a span's end; True for a local root."""
+        is_root = _is_local_root(span)
+        if trace.open:
+            trace.open.pop()
+        if is_root and trace.roots:
+            trace.roots.pop()
+        return is_root
+
+    def _recognise(self, trace: OpenTrace) -> None:
+        """A trace that was decided before and begins again: another local root, a task left behind."""
+        trace.is_known = True
+        trace.verdict = self._verdicts.get(trace.trace_id)
+
+    def _reason(self, trace: OpenTrace, span: ReadableSpan, item: ReadableSpan | SpanRecord) -> Reason | None:
+        reason = self._rules.reason_for(item)
+        if reason is None and self._rules.counts_cost:
+            trace.cost += own_cost(held_by(item))
+            if self._trace_cost is not None and trace.cost >= self._trace_cost:
+                return Reason.COST
+        if type(span) is Span and span.elapsed is not None:
+            trace.ended = max(trace.ended, span.started + span.elapsed)
+        if reason is None and not trace.spans and self._is_kept_upstream(trace):
+            return Reason.UPSTREAM
+        return reason
+
+    def _is_kept_upstream(self, trace: OpenTrace) -> bool:
+        state = trace.context.trace_state
+        return bool(state) and self._believes and state.get(keys.KEPT_STATE, "").startswith("k:")
+
+    def _settle(self, trace: OpenTrace) -> Iterable[SpanRecord]:
+        """All that is to come has come."""
+        if self._policy.slow is not None and trace.ended - trace.began >= self._slow:
+            return self._keep(trace, Reason.SLOW)
+        return self._by_chance(trace)
+
+    def _by_chance(self, trace: OpenTrace) -> Iterable[SpanRecord]:
+        base = self._base(trace)
+        if base.is_sampled:
+            return self._decide(trace, Verdict(is_kept=True, reason=Reason.CHANCE, threshold=base.threshold))
+        return self._decide(trace, DROPPED)
+
+    def _keep(self, trace: OpenTrace, reason: Reason) -> Iterable[SpanRecord]:
+        """A rule wants it: kept for certain under the cap, above it with a known probability."""
+        threshold = self._cap.threshold(self._clock() / _SECOND)
+        if threshold != _chance.ALWAYS:
+            threshold = self._over_the_cap(trace, threshold)
+            if threshold == _chance.NEVER:
+                return self._by_chance(trace) if self._base(trace).is_sampled else self._decide(trace, OVER_THE_CAP)
+        self._cap.kept()
+        verdict = Verdict(is_kept=True, reason=reason, threshold=threshold, by_rule=True)
+        if trace.open:
+            mark = f"k:{reason.value}" + (f";th:{_chance.written(threshold)}" if threshold else "")
+            trace.mark = _chance.with_entry(trace.context.trace_state, keys.KEPT_STATE, mark)
+        return self._decide(trace, verdict)
+
+    def _over_the_cap(self, trace: OpenTrace, threshold: int) -> int:
+        """The threshold that the trace has reached: the cap's, or its own where that is more probable; else NEVER."""
+        say_once(
+            "sampling:cap",
+            "llmtrace: rules want more traces than %s a second; a random sample of them is kept and counted for all",
+            self._policy.rule_cap,
+        )
+        if randomness_of(trace) < threshold:
+            return _chance.NEVER
+        own = self._base(trace).threshold
+        return threshold if own is None else min(own, threshold)
+
+    def _decide(self, trace: OpenTrace, verdict: Verdict, *, partial: bool = False) -> Iterable[SpanRecord]:
+        trace.verdict = verdict
+        spans, weight = self._buffer.remove(trace)
+        self._young.pop(trace, None)
+        self._verdicts.put(trace.trace_id, verdict)
+        self._count(verdict)
+        if trace.open:
+            self._old[trace] = None
+        else:
+            self._forget(trace)
+        if verdict.is_kept:
+            return [exported(span, verdict, partial=partial) for span in spans]
+        if not verdict.is_final:
+            self._grave.bury(trace.trace_id, spans, weight or sum(map(weight_of, spans)), self._clock())
+        return _NOTHING
+
+    def _count(self, verdict: Verdict) -> None:
+        if verdict.is_kept and verdict.reason is not None:
+            stats.add(f"traces.kept.{verdict.reason.value}")
+        else:
+            stats.add("traces.dropped.over_the_cap" if verdict.is_final else "traces.dropped")
+
+    def _late(self, trace: OpenTrace, verdict: Verdict, item: ReadableSpan | SpanRecord) -> Iterable[SpanRecord]:
+        """A span that ended after the verdict follows it; an error brings a dropped trace back."""
+        if not trace.open:
+            self._forget(trace)
+        if verdict.is_kept:
+            return (exported(item, verdict),)
+        if verdict.is_final:
+            return _NOTHING
+        reason = self._rules.reason_for(item)
+        if reason is None:
+            self._grave.add(trace.trace_id, item, self._clock())
+            return _NOTHING
+        return self._revive(trace.trace_id, trace, reason, [item])
+
+    def _revive(
+        self, trace_id: int, trace: OpenTrace | None, reason: Reason, late: Sequence[ReadableSpan | SpanRecord]
+    ) -> Iterable[SpanRecord]:
+        """Take back a verdict: what is still at hand of the trace is kept, and says so where something is gone."""
+        if self._cap.threshold(self._clock() / _SECOND) != _chance.ALWAYS:
+            return _NOTHING
+        self._cap.kept()
+        buried = self._grave.exhume(trace_id)
+        verdict = Verdict(is_kept=True, reason=reason, by_rule=True, stands_for_none=True)
+        self._verdicts.put(trace_id, verdict)
+        if trace is not None:
+            trace.verdict = verdict
+        partial = not buried
+        stats.add(f"traces.kept.{reason.value}")
+        stats.add("traces.partial" if partial else "traces.revived")
+        return [exported(span, verdict, partial=partial) for span in [*buried, *late]]
+
+    def _forget(self, trace: OpenTrace) -> None:
+        self._old.pop(trace, None)
+        if self._traces.get(trace.trace_id) is trace:
+            del self._traces[trace.trace_id]
+
+    # Time and pressure.
+
+    def _end_graces(self, now: int, kept: list[SpanRecord]) -> None:
+        while self._graces and self._graces[0][0] <= now:
+            due, trace = self._graces.popleft()
+            if trace.verdict is None and not trace.roots and trace.grace_ends == due:
+                kept += self._settle(trace)
+
+    def _age(self, now: int, kept: list[SpanRecord]) -> None:
+        wait = min(self._slow, self._max_age)
+        while self._young and (trace := next(iter(self._young))).began + wait <= now:
+            del self._young[trace]
+            if not trace.is_known:
+                self._recognise(trace)
+            if trace.verdict is not None:
+                self._old[trace] = None
+            elif not trace.open:
+                kept += self._settle(trace)
+            elif self._has_slow:
+                kept += self._keep(trace, Reason.SLOW)
+            else:
+                self._push_out(trace, kept)
+        while self._old and (trace := next(iter(self._old))).began + self._max_age <= now:
+            self._push_out(trace, kept)
+
+    def _push_out(self, trace: OpenTrace, kept: list[SpanRecord]) -> None:
+        """Wait for this trace no longer."""
+        self._young.pop(trace, None)
+        if trace.verdict is None:
+            stats.add("traces.evicted")
+            kept += self._by_chance(trace)
+        self._forget(trace)
+
+    def _relieve(self, latest: OpenTrace) -> Iterable[SpanRecord]:
+        kept: list[SpanRecord] = []
+        for trace in self._buffer.to_evict(latest):
+            stats.add("traces.evicted")
+            kept += self._by_chance(trace)
+        return kept
+
+
+def _is_local_root(span: ReadableSpan) -> bool:
+    if type(span) is Span:
+        return span._root is None  # noqa: SLF001 - our own class
+    return span.parent is None or span.parent.is_remote
+
+
+def _nobody() -> None:
+    """Before a pipeline stands around it, nobody waits."""

@@ -1,0 +1,83 @@
+"""One trace while it is open in this process, and the verdict on it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from opentelemetry.trace import SpanContext, TraceState
+
+from llmtrace.processors.tail_policies import Ended
+from llmtrace.sampling import Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What becomes of a trace, and of every span of it that comes later."""
+
+    is_kept: bool
+    reason: Reason | None = None
+    threshold: int | None = None
+    """That of the probability with which it was kept; None: not known."""
+    by_rule: bool = False
+    is_final: bool = False
+    """Dropped for good: a later error does not bring it back."""
+    stands_for_none: bool = False
+    """Brought back after it was dropped: the traces that chance kept stand for it already."""
+
+
+DROPPED = Verdict(is_kept=False)
+OVER_THE_CAP = Verdict(is_kept=False, is_final=True)
+
+
+class OpenTrace:
+    """What is known of one trace. The app's threads touch `open` and `roots` only, by single steps that are atomic."""
+
+    __slots__ = (
+        "began",
+        "buffered",
+        "context",
+        "cost",
+        "ended",
+        "grace_ends",
+        "is_known",
+        "is_left",
+        "is_light",
+        "is_ours",
+        "mark",
+        "open",
+        "parent",
+        "roots",
+        "spans",
+        "trace_id",
+        "verdict",
+        "weight",
+    )
+
+    def __init__(self, trace_id: int, context: SpanContext, parent: SpanContext | None, began: int) -> None:
+        self.trace_id = trace_id
+        self.context = context
+        """The first span's; flag and state are the trace's."""
+        self.parent = parent
+        self.began = began
+        self.ended = began
+        """When its last span ended so far."""
+        self.open: list[None] = []
+        """One for each span that has begun and not yet come to the worker."""
+        self.roots: list[None] = []
+        """The same for its local roots: those with no parent, or one in another process."""
+        self.spans: list[Ended] = []
+        self.buffered = 0
+        """How many of `spans` the buffer has counted, and what they weigh."""
+        self.weight = 0
+        self.cost = 0.0
+        self.verdict: Verdict | None = None
+        self.mark: TraceState | None = None
+        """Once a rule has kept it: the state that tells the services it calls from now on."""
+        self.grace_ends = 0
+        self.is_known = False
+        """Whether the worker has looked for an earlier verdict on it."""
+        self.is_light = False
+        self.is_ours = False
+        """Its first span is one of ours, which is recorded whatever an application's sampler says."""
+        self.is_left = False
+        """In a forked child: the trace is the parent process's."""
