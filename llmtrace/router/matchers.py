@@ -44,6 +44,8 @@ _NUMERIC: Final[Mapping[Operator, Callable[[float, float], bool]]] = MappingProx
 _SYNTAX: Final = re.compile(r"\s*([a-zA-Z_][a-zA-Z0-9_]*)\s*(=~|!=|!~|<=|>=|=|<|>)\s*(.*?)\s*", re.DOTALL | re.ASCII)
 _NUMBER: Final = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _BARE_QUOTE: Final = re.compile(r'(?:[^"\\]|\\.|\\$)*"', re.DOTALL)
+_LIST: Final = frozenset(",{}")
+"""Where Alertmanager reads several matchers in one text, which here would be one that never holds."""
 _ESCAPES: Final = MappingProxyType({'\\"': '"', "\\\\": "\\", "\\n": "\n"})
 _NO_MEASURES: Final[Mapping[str, str]] = MappingProxyType({})
 
@@ -138,6 +140,8 @@ def _unquote(value: str) -> str:
         inner = value[1:-1] if closed else value[1:]
         if not closed or _ends_escaped(inner):
             raise MatcherError(f"the quotes around {value} do not close")
+    elif not _LIST.isdisjoint(value):
+        raise MatcherError(f"commas and braces in {value} without quotes; allowed: one matcher, its value in quotes")
     if _BARE_QUOTE.match(inner):
         raise MatcherError(f'a quote inside of {value}; allowed: \\" in its place')
     return re.sub(r"\\.", lambda escape: _ESCAPES.get(escape[0], escape[0]), inner, flags=re.DOTALL)

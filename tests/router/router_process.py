@@ -7,13 +7,14 @@ import re
 import signal
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import httpx
 from waiting import wait_until
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Mapping
 
     from google.protobuf.message import Message
 
@@ -21,15 +22,27 @@ if TYPE_CHECKING:
 class RouterProcess:
     """Started by ``with``; stopped with SIGTERM at its end unless it is gone by then."""
 
-    def __init__(self, config: Path, listen: str = "127.0.0.1:0") -> None:
+    def __init__(
+        self,
+        config: Path,
+        listen: str = "127.0.0.1:0",
+        environ: Mapping[str, str] | None = None,
+        *,
+        moved: bool = False,
+    ) -> None:
+        self._environ = environ or {}
+        self._clock = config.parent / "clock"
         self._output = config.parent / "router.out"
         self._errors = config.parent / "router.err"
-        self._command = [sys.executable, "-m", "llmtrace", "router", "serve", "--config", config, "--listen", listen]
+        program = [str(Path(__file__).parent / "moved_clock.py"), str(self._clock)] if moved else ["-m", "llmtrace"]
+        self._command = [sys.executable, *program, "router", "serve", "--config", str(config), "--listen", listen]
+        if moved and not self._clock.exists():
+            self._clock.write_text("0")
         self.client = httpx.Client(trust_env=False)
 
     def __enter__(self) -> Self:
         with self._output.open("wb") as output, self._errors.open("ab") as errors:
-            environment = {**os.environ, "PYTHONWARNINGS": "error"}
+            environment = {**os.environ, "PYTHONWARNINGS": "error", **self._environ}
             self.process = subprocess.Popen(self._command, stdout=output, stderr=errors, env=environment)
         wait_until(lambda: "listening on" in self.output or self.process.poll() is not None, "the router is listening")
         found = re.search(r"listening on (http://\S+)", self.output)
@@ -60,6 +73,18 @@ class RouterProcess:
         """Read one of the lists of the API."""
         answer: list[dict[str, Any]] = self.client.get(f"/api/v1/{what}").raise_for_status().json()[what]
         return answer
+
+    def move(self, seconds: float) -> None:
+        """Set the router's clock forward, or back, and let it look at it."""
+        moved = self._clock.with_suffix(".new")
+        moved.write_text(str(float(self._clock.read_text()) + seconds))
+        moved.replace(self._clock)
+        self.client.post("/-/reload").raise_for_status()
+
+    def explain(self, alert: str) -> str:
+        """Why somebody was told of an alert, or nobody."""
+        lines: list[str] = self.client.get(f"/api/v1/explain/{alert}").raise_for_status().json()["explanation"]
+        return "\n".join(lines)
 
     def stop(self) -> int:
         """SIGTERM; returns the exit status."""

@@ -126,6 +126,8 @@ def test_no_matcher_at_all_matches_everything():
         ('a=b"c', "a quote inside"),
         ('a="b\\"', "do not close"),
         ('a="', "do not close"),
+        ("a=b,c=d", "commas and braces in b,c=d without quotes"),
+        ("a=~b{1}", "commas and braces"),
         ('severity=~"("', "no regular expression"),
         ('severity=~"(?=x)"', "no regular expression of RE2"),
         ('severity=~"(a)\\1"', "no regular expression of RE2"),
