@@ -7,26 +7,29 @@ OpenTelemetry's.
 from __future__ import annotations
 
 import os
-import re
 import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
+from llmtrace._addresses import (
+    HTTP_PORTS,
+    METRICS_PATH,
+    TRACES_PATH,
+    Environment,
+    checked,
+    env_headers,
+    given_headers,
+    with_default_path,
+)
 from llmtrace.exceptions import ConfigurationError
 from llmtrace.hints import DEFAULTS, HintRule
 from llmtrace.hints.file import distinct, load
 from llmtrace.sampling import Preset, SamplingPolicy, read_sampling
 
-TRACES_PATH: Final = "/v1/traces"
 DEFAULT_ENDPOINT: Final = "http://localhost:6006/v1/traces"
-
-_HEADER_VALUE: Final = re.compile(r"[\t -~]*")
-_HEADER_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-
-Environment = Mapping[str, str]
 
 OPENINFERENCE: Final = "openinference"
 GEN_AI: Final = "gen_ai"
@@ -66,6 +69,18 @@ class Privacy:
 
 
 @dataclass(frozen=True, slots=True)
+class Metrics:
+    """Where metrics go."""
+
+    url: str | None = field(default=None, repr=False)
+    """An OTLP/HTTP address for them; None: the application's own MeterProvider, if it has set one."""
+    is_on: bool = True
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    interval: float = 60.0
+    """Seconds between two requests."""
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """Everything that `init_tracing` decides by."""
 
@@ -84,6 +99,7 @@ class Settings:
     hints: tuple[HintRule, ...] = ()
     conventions: tuple[str, ...] = (OPENINFERENCE,)
     auto_instrument: bool | tuple[str, ...] = False
+    metrics: Metrics = field(default_factory=Metrics)
 
 
 def resolve(
@@ -102,6 +118,8 @@ def resolve(
     hints: object = None,
     conventions: object = (OPENINFERENCE,),
     auto_instrument: object = False,
+    metrics: object = None,
+    metrics_headers: Mapping[str, str] | None = None,
     env: Environment = os.environ,
 ) -> Settings:
     """Settle every setting.
@@ -113,6 +131,12 @@ def resolve(
     settled = _endpoint(endpoint, env)
     alerts_setting = "alerts" if alerts is not None else "LLMTRACE_ALERTS_ENDPOINT"
     alerts = alerts if alerts is not None else env.get("LLMTRACE_ALERTS_ENDPOINT") or None
+    router = None if alerts is None else with_default_path(alerts_setting, alerts)
+    router_headers = (
+        given_headers("alerts_headers", alerts_headers)
+        if alerts_headers is not None
+        else env_headers("LLMTRACE_ALERTS_HEADERS", env)
+    )
     return Settings(
         service_name=_text("service_name", service_name) or env.get("OTEL_SERVICE_NAME") or None,
         service_version=_text("service_version", service_version),
@@ -122,15 +146,14 @@ def resolve(
         project=_text("project", project) or env.get("PHOENIX_PROJECT") or env.get("PHOENIX_PROJECT_NAME") or None,
         sampling=_sampling(sampling, env),
         otel_sampler=sampling is None and not env.get("LLMTRACE_SAMPLING") and bool(env.get("OTEL_TRACES_SAMPLER")),
-        alerts=None if alerts is None else _with_default_path(alerts_setting, alerts),
-        alerts_headers=_given_headers("alerts_headers", alerts_headers)
-        if alerts_headers is not None
-        else _env_headers("LLMTRACE_ALERTS_HEADERS", env),
+        alerts=router,
+        alerts_headers=router_headers,
         transport=_transport(env),
         privacy=_privacy(capture_content, redaction),
-        hints=_hints(hints, env, has_router=alerts is not None),
         conventions=_conventions(conventions),
         auto_instrument=_auto_instrument(auto_instrument),
+        hints=_hints(hints, env, has_router=router is not None),
+        metrics=_metrics(metrics, metrics_headers, router, router_headers, env),
     )
 
 
@@ -186,6 +209,48 @@ def _hints(asked: object, env: Environment, *, has_router: bool) -> tuple[HintRu
     return distinct([rule for rule in rules if isinstance(rule, HintRule)])
 
 
+def _metrics(
+    asked: object,
+    headers: Mapping[str, str] | None,
+    router: str | None,
+    router_headers: Mapping[str, str],
+    env: Environment,
+) -> Metrics:
+    setting = "metrics" if asked is not None else "LLMTRACE_METRICS"
+    if asked is None:
+        word = env.get("LLMTRACE_METRICS", "").strip()
+        asked = False if word and _SWITCHES.get(word.lower()) is False else word or None
+    if asked is None or asked is False:
+        return Metrics(is_on=asked is None)
+    if asked == "alerts":
+        if router is None:
+            msg = f"{setting}='alerts' without a router; allowed: 'alerts' together with alerts="
+            raise ConfigurationError(msg)
+        url = urlsplit(router)._replace(path=METRICS_PATH).geturl()
+        return Metrics(url, headers=router_headers, interval=_interval(env, 10.0))
+    if not isinstance(asked, str):
+        msg = f"{setting}={asked!r:.80}; allowed: None, False, 'alerts', or an http:// or https:// address"
+        raise ConfigurationError(msg)
+    merged = env_headers("OTEL_EXPORTER_OTLP_HEADERS", env) | env_headers("OTEL_EXPORTER_OTLP_METRICS_HEADERS", env)
+    merged |= given_headers("metrics_headers", headers)
+    return Metrics(with_default_path(setting, asked, METRICS_PATH), headers=merged, interval=_interval(env, 60.0))
+
+
+def _interval(env: Environment, default: float) -> float:
+    """OpenTelemetry's variable, in milliseconds there."""
+    text = env.get("OTEL_METRIC_EXPORT_INTERVAL", "").strip()
+    if not text:
+        return default
+    try:
+        seconds = float(text) / 1000
+    except ValueError:
+        seconds = -1.0
+    if not 0 < seconds < float("inf"):
+        msg = f"OTEL_METRIC_EXPORT_INTERVAL={text!r:.80} is no time; allowed: milliseconds above 0"
+        raise ConfigurationError(msg)
+    return seconds
+
+
 def _text(setting: str, value: object) -> str | None:
     if value is not None and not isinstance(value, str):
         msg = f"{setting}={value!r:.80} is a {type(value).__name__}; allowed: a text"
@@ -195,107 +260,37 @@ def _text(setting: str, value: object) -> str | None:
 
 def _endpoint(argument: str | None, env: Environment) -> Endpoint:
     if argument is not None:
-        return Endpoint(_with_default_path("endpoint", argument), "endpoint")
+        return Endpoint(with_default_path("endpoint", argument), "endpoint")
     if url := env.get("PHOENIX_COLLECTOR_ENDPOINT"):
-        return Endpoint(_with_default_path("PHOENIX_COLLECTOR_ENDPOINT", url), "PHOENIX_COLLECTOR_ENDPOINT")
+        return Endpoint(with_default_path("PHOENIX_COLLECTOR_ENDPOINT", url), "PHOENIX_COLLECTOR_ENDPOINT")
     if url := env.get("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"):
         setting = "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"
-        return Endpoint(_checked(setting, url), setting)
+        return Endpoint(checked(setting, url), setting)
     if url := env.get("OTEL_EXPORTER_OTLP_ENDPOINT"):
         setting = "OTEL_EXPORTER_OTLP_ENDPOINT"
-        return Endpoint(_checked(setting, url).rstrip("/") + TRACES_PATH, setting)
+        return Endpoint(checked(setting, url).rstrip("/") + TRACES_PATH, setting)
     return Endpoint(DEFAULT_ENDPOINT, "default")
-
-
-def _with_default_path(setting: str, url: str) -> str:
-    """A base URL gets ``/v1/traces``; a URL with a path of its own stays as it is."""
-    checked = _checked(setting, url)
-    parts = urlsplit(checked)
-    return parts._replace(path=TRACES_PATH).geturl() if not parts.path.strip("/.") else checked
-
-
-def _checked(setting: str, url: object) -> str:
-    allowed = "allowed: an http:// or https:// address such as http://localhost:6006"
-    if not isinstance(url, str):
-        msg = f"{setting}={url!r:.80} is a {type(url).__name__}; {allowed}"
-        raise ConfigurationError(msg)
-    url = url.strip()
-    try:
-        parts = urlsplit(url)
-        port = parts.port
-    except ValueError:
-        parts, port = urlsplit(""), None
-    if port == _GRPC_PORT or parts.scheme in ("grpc", "grpcs"):
-        msg = f"{setting}={_shown(url)} is an OTLP/gRPC address; llmtrace speaks OTLP/HTTP: {_HTTP_PORTS}"
-        raise ConfigurationError(msg)
-    if parts.scheme not in ("http", "https") or not _HOST.fullmatch(parts.hostname or "") or not _URL.fullmatch(url):
-        msg = f"{setting}={_shown(url)} is no address; {allowed}"
-        raise ConfigurationError(msg)
-    return url
-
-
-_GRPC_PORT: Final = 4317
-_HTTP_PORTS: Final = "port 6006 for Phoenix, 4318 for an OpenTelemetry Collector"
-_URL: Final = re.compile(r"[!-~]+")
-"""Printable ASCII without blanks, as RFC 3986 wants it."""
-_HOST: Final = re.compile(r"[A-Za-z0-9._~-]+|[0-9A-Fa-f:.]+(%[A-Za-z0-9._~-]+)?")
-"""A name, an IPv4 or an IPv6 address."""
-
-
-def _shown(url: str) -> str:
-    """The address as it may be shown: one line, without what stands before an @ or after a question mark."""
-    hidden = re.sub(r"[?#].*", "?***", url, count=1, flags=re.DOTALL)
-    _, at, rest = hidden.rpartition("@")
-    return f"{'***@' + rest if at else hidden!r:.120}"
 
 
 def _refuse_grpc(env: Environment) -> None:
     for setting in ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL"):
         protocol = env.get(setting, "").strip().lower()
         if protocol == "grpc":
-            msg = f"{setting}=grpc: llmtrace speaks OTLP/HTTP only: {_HTTP_PORTS}; allowed: http/protobuf"
+            msg = f"{setting}=grpc: llmtrace speaks OTLP/HTTP only: {HTTP_PORTS}; allowed: http/protobuf"
             raise ConfigurationError(msg)
         if protocol:
             return  # the variable for traces wins over the general one
 
 
 def _headers(argument: Mapping[str, str] | None, endpoint: Endpoint, env: Environment) -> dict[str, str]:
-    merged = _env_headers("PHOENIX_CLIENT_HEADERS", env) if endpoint.is_phoenix else {}
-    merged |= _env_headers("OTEL_EXPORTER_OTLP_HEADERS", env)
-    merged |= _env_headers("OTEL_EXPORTER_OTLP_TRACES_HEADERS", env)
-    merged |= _given_headers("headers", argument)
+    merged = env_headers("PHOENIX_CLIENT_HEADERS", env) if endpoint.is_phoenix else {}
+    merged |= env_headers("OTEL_EXPORTER_OTLP_HEADERS", env)
+    merged |= env_headers("OTEL_EXPORTER_OTLP_TRACES_HEADERS", env)
+    merged |= given_headers("headers", argument)
     api_key = env.get("PHOENIX_API_KEY")
     if api_key and endpoint.is_phoenix:
         merged.setdefault("authorization", f"Bearer {api_key}")
     return merged
-
-
-def _env_headers(setting: str, env: Environment) -> dict[str, str]:
-    """``name=value,name=value``, URL-encoded, as OpenTelemetry's specification says."""
-    headers: dict[str, str] = {}
-    for pair in filter(None, map(str.strip, env.get(setting, "").split(","))):
-        name, equals, value = pair.partition("=")
-        if not equals:
-            msg = f"{setting}: an entry without '='; allowed: name=value,name=value, URL-encoded"
-            raise ConfigurationError(msg)
-        headers[unquote(name).strip()] = unquote(value).strip()
-    return _given_headers(setting, headers)
-
-
-def _given_headers(setting: str, headers: object) -> dict[str, str]:
-    if headers is None:
-        return {}
-    if not isinstance(headers, Mapping):
-        msg = f"{setting} is a {type(headers).__name__}; allowed: a mapping of header names to values"
-        raise ConfigurationError(msg)
-    for name, value in headers.items():
-        if not isinstance(name, str) or not isinstance(value, str) or not _HEADER_NAME.fullmatch(name):
-            msg = f"{setting}: header {name!r:.80} is no header; allowed: names and values that are texts"
-            raise ConfigurationError(msg)
-        if not _HEADER_VALUE.fullmatch(value):
-            msg = f"{setting}: the value of header {name!r} cannot be sent; allowed: printable ASCII in one line"
-            raise ConfigurationError(msg)
-    return {name.lower(): value for name, value in headers.items()}
 
 
 def _sampling(argument: object, env: Environment) -> Preset | SamplingPolicy:

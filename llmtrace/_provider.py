@@ -8,7 +8,6 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -20,6 +19,7 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import NoOpTracer
 
 from llmtrace import __version__
+from llmtrace._assembly import pipeline
 from llmtrace._config import Settings, resolve
 from llmtrace._conflicts import warn_of_conflicting_distributions
 from llmtrace._guard import forget_said, logger
@@ -28,10 +28,7 @@ from llmtrace._joined import JoinedProvider
 from llmtrace._keeping import keeping
 from llmtrace._stats import stats
 from llmtrace._tracer import Tracer, TracerProvider, active
-from llmtrace.exporters.alert_branch import AlertBranch
-from llmtrace.exporters.delivery import Delivery
-from llmtrace.exporters.destination import Destination
-from llmtrace.exporters.pipeline import Pipeline, Sink, Step, Tail
+from llmtrace.exporters.pipeline import Pipeline
 from llmtrace.sampling import Preset, SamplingPolicy, policy_of
 from llmtrace.semconv import trace as keys
 
@@ -77,6 +74,8 @@ def init_tracing(
     hints: bool | str | Path | Sequence[HintRule] | None = None,
     conventions: Sequence[str] = ("openinference",),
     auto_instrument: bool | Sequence[str] = False,
+    metrics: str | bool | None = None,
+    metrics_headers: Mapping[str, str] | None = None,
 ) -> sdk.TracerProvider:
     """Begin to trace: once, at process start. Never blocks, never prints, opens no connection.
 
@@ -104,6 +103,10 @@ def init_tracing(
         conventions: ("openinference",), or ("openinference", "gen_ai"): OpenTelemetry's GenAI attributes as well, for
             backends that read those.
         auto_instrument: True: switch on every OpenInference instrumentor that is installed; names: those.
+        metrics: where metrics go, counted on every span whatever the sampling; or LLMTRACE_METRICS. An OTLP/HTTP
+            endpoint; "alerts": the router; False: nowhere; None: into the application's MeterProvider, if it has set
+            one by the time that the first span ends.
+        metrics_headers: sent with every request to that endpoint.
 
     Returns:
         The provider in use: give it to any OpenTelemetry instrumentor.
@@ -126,6 +129,8 @@ def init_tracing(
         hints=hints,
         conventions=conventions,
         auto_instrument=auto_instrument,
+        metrics=metrics,
+        metrics_headers=metrics_headers,
     )
     global _running  # noqa: PLW0603 - tracing is one thing in a process, as OpenTelemetry's global provider is
     with _lock:
@@ -189,7 +194,7 @@ def _start(settings: Settings) -> _Running:
     else:
         source = _our_provider(existing)
         resource = _resource(settings)
-    running = _Running(settings, source, _pipeline(settings, resource, source))
+    running = _Running(settings, source, pipeline(settings, resource, source))
     if settings.sampling is not Preset.OFF and not _sdk_disabled():
         _arm(running, resource)
         if points:
@@ -262,78 +267,6 @@ def _resource(settings: Settings) -> Resource:
         keys.PROJECT_NAME: settings.project,
     }
     return Resource.create({key: value for key, value in said.items() if value is not None})
-
-
-def _pipeline(settings: Settings, resource: Resource, source: TracerProvider | JoinedProvider) -> Pipeline:
-    headers = dict(settings.headers)
-    if isinstance(source, JoinedProvider) and settings.project:
-        # The application's resource cannot be changed; Phoenix takes the project from this header as well.
-        headers.setdefault("x-project-name", settings.project)
-    sinks: list[Sink] = [Delivery(_destination(settings, "backend", settings.endpoint.url, headers))]
-    return Pipeline(
-        partial(_steps, settings, resource),
-        sinks,
-        hints=partial(_hints, settings),
-        alerts=_alert_branch(settings),
-        tail=_tail(settings, source),
-    )
-
-
-def _tail(settings: Settings, source: TracerProvider | JoinedProvider) -> Tail | None:
-    """What decides on whole traces, where the preset decides in this process."""
-    policy = policy_of(settings.sampling)
-    if policy is None:
-        return None
-    from llmtrace.processors.tail_counts import joined_decision  # noqa: PLC0415 - only where it is asked for
-    from llmtrace.processors.tail_sampling import TailSampling  # noqa: PLC0415 - as above
-
-    if isinstance(source, JoinedProvider):
-        base = joined_decision(policy.ratio, source.sampler)
-        return TailSampling(policy, base=base, believes=policy.trust_upstream)
-    return TailSampling(policy)
-
-
-def _hints(settings: Settings) -> tuple[Step, ...]:
-    """What happens to every span before the verdict on its trace; run once, on the worker."""
-    from llmtrace.processors.alert_hints import AlertHints  # noqa: PLC0415 - as in `_steps`
-    from llmtrace.processors.cost import cost_step  # noqa: PLC0415 - as in `_steps`
-
-    return (*cost_step(), *((AlertHints(settings.hints),) if settings.hints else ()))
-
-
-def _alert_branch(settings: Settings) -> AlertBranch | None:
-    if settings.alerts is None:
-        return None
-    router = _destination(settings, "router", settings.alerts, settings.alerts_headers)
-    return AlertBranch(Delivery(router), partial(_slim_steps, settings))
-
-
-def _slim_steps(settings: Settings) -> tuple[Step, ...]:
-    """What happens to a tagged span on its way to the router; run once, on the worker."""
-    from llmtrace.processors.chain import slim_chain  # noqa: PLC0415 - as in `_steps`
-
-    return slim_chain(settings.privacy)
-
-
-def _steps(settings: Settings, resource: Resource) -> tuple[Step, ...]:
-    """What happens to a span between its end and the wire; run once, on the worker."""
-    from llmtrace.processors.chain import chain  # noqa: PLC0415 - 25 ms of patterns that the app's start need not pay
-
-    return chain(resource, settings.privacy, settings.conventions)
-
-
-def _destination(settings: Settings, name: str, url: str, headers: Mapping[str, str]) -> Destination:
-    transport = settings.transport
-    return Destination(
-        name=name,
-        url=url,
-        headers=headers,
-        timeout=transport.timeout,
-        compression=transport.compression,
-        certificate=transport.certificate,
-        client_certificate=transport.client_certificate,
-        client_key=transport.client_key,
-    )
 
 
 def _warn_of_differences(running: Settings, asked: Settings) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
+from collections.abc import Callable
 from enum import StrEnum
 from typing import Final
 
@@ -30,6 +31,12 @@ class Stats:
         # Reentrant: a span may end inside the garbage collector, which may run while this very lock is held.
         self._lock = threading.RLock()
         self._counts: Counter[str] = Counter()
+        self._levels: dict[str, Callable[[], int]] = {}
+
+    def watch(self, name: str, read: Callable[[], int]) -> None:
+        """Have something that rises and falls read by `levels`; a second one of a name replaces the first."""
+        with self._lock:
+            self._levels[name] = read
 
     def add(self, name: str, number: int = 1) -> None:
         """Count something that went well, e.g. ``delivered``."""
@@ -49,6 +56,11 @@ class Stats:
         """The counters now, by name; losses as ``lost.<reason>``."""
         with self._lock:
             return dict(self._counts)
+
+    def levels(self) -> dict[str, int]:
+        """What rises and falls, now."""
+        with self._lock:
+            return {name: read() for name, read in self._levels.items()}
 
     def reset(self) -> None:
         """Start from zero: in a forked child, and in tests."""

@@ -66,11 +66,8 @@ class Tail(Protocol):
         """Forget what belongs to the parent process."""
 
 
-class Sink(Protocol):
-    """Where finished records go."""
-
-    def offer(self, record: SpanRecord) -> None:
-        """Take a record without blocking."""
+class Way(Protocol):
+    """Something behind the pipeline that ends, and forks, with it."""
 
     def flush(self, deadline: float) -> bool:
         """Hand on what was offered; False where time.monotonic() passed `deadline` first."""
@@ -80,6 +77,13 @@ class Sink(Protocol):
 
     def after_fork_in_child(self) -> None:
         """Forget what belongs to the parent process."""
+
+
+class Sink(Way, Protocol):
+    """Where finished records go."""
+
+    def offer(self, record: SpanRecord) -> None:
+        """Take a record without blocking."""
 
 
 class Alerts(Sink, Protocol):
@@ -120,6 +124,7 @@ class Pipeline(SpanProcessor):
         observers: Callable[[], Sequence[Observer]] = tuple,
         alerts: Alerts | None = None,
         tail: Tail | None = None,
+        beside: Sequence[Way] = (),
         capacity: int = 32_768,
         gather: float = 0.1,
     ) -> None:
@@ -133,6 +138,7 @@ class Pipeline(SpanProcessor):
             observers: makes those that look at every span after the hints; on the worker, as `steps`.
             alerts: is offered every span that carries an alert tag, whatever the verdict, before any step.
             tail: the verdict on traces; None: every span is kept.
+            beside: what is flushed and closed with the sinks, before them, and takes no spans: the metrics.
             capacity: how many ended spans may wait for the worker.
             gather: seconds that the worker lets spans gather before it takes them.
         """
@@ -145,7 +151,7 @@ class Pipeline(SpanProcessor):
         if tail is not None:
             tail.wake = self._wake
             self.on_start = tail.started  # type: ignore[method-assign] # for every span: no call in between
-        self._ways = (*sinks, *(() if alerts is None else (alerts,)))
+        self._ways: tuple[Way, ...] = (*beside, *sinks, *(() if alerts is None else (alerts,)))
         self._capacity = capacity
         self._gather = gather
         self._closed = False
@@ -297,7 +303,7 @@ class Pipeline(SpanProcessor):
     def flush(self, deadline: float) -> bool:
         """Work on all that has ended, then flush the sinks; False where `deadline` (time.monotonic()) passed first."""
         settled = self._settle(deadline)
-        return all([settled, *(sink.flush(deadline) for sink in self._ways)])
+        return all([settled, *(way.flush(deadline) for way in self._ways)])
 
     def _settle(self, deadline: float, *, is_last: bool = False) -> bool:
         if self._worker is None:
@@ -313,7 +319,7 @@ class Pipeline(SpanProcessor):
         settled = self._settle(deadline, is_last=True)
         self._closed = True
         self._arrived.set()
-        return all([settled, *(sink.close(deadline) for sink in self._ways)])
+        return all([settled, *(way.close(deadline) for way in self._ways)])
 
     def force_flush(self, timeout_millis: int = 30_000) -> bool:
         """OpenTelemetry's flush."""
@@ -328,8 +334,8 @@ class Pipeline(SpanProcessor):
         self._renew()
         if self._tail is not None:
             self._tail.after_fork_in_child()
-        for sink in self._ways:
-            sink.after_fork_in_child()
+        for way in self._ways:
+            way.after_fork_in_child()
 
 
 def _is_tagged(span: ReadableSpan | SpanRecord) -> bool:

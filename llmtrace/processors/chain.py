@@ -42,6 +42,11 @@ def chain(
     )
 
 
+def text_redaction(privacy: Privacy) -> Redaction:
+    """Redaction of single texts and resources, for what leaves the process beside the spans: the metrics."""
+    return Redaction(privacy.rules, defaults=privacy.redacts, known=environment_secrets(os.environ))
+
+
 def slim_chain(privacy: Privacy) -> tuple[Callable[[SpanRecord], SpanRecord], ...]:
     """The steps for what goes to the router, which holds no content any more: sizes, and redaction of the rest."""
     sizes = SizeLimits()

@@ -1,0 +1,143 @@
+"""What stands behind a tracer, put together from the settings: the pipeline with its steps, sinks and branches.
+
+Nothing here runs at import of the parts that it names: what a setting does not ask for is not loaded.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from functools import partial
+from typing import TYPE_CHECKING
+
+from opentelemetry.sdk.resources import Resource
+
+from llmtrace._config import Settings
+from llmtrace._joined import JoinedProvider
+from llmtrace._tracer import TracerProvider
+from llmtrace.exporters.alert_branch import AlertBranch
+from llmtrace.exporters.delivery import Delivery
+from llmtrace.exporters.destination import Destination
+from llmtrace.exporters.pipeline import Observer, Pipeline, Sink, Step, Tail
+from llmtrace.sampling import policy_of
+
+if TYPE_CHECKING:
+    from llmtrace._metering import Meters
+    from llmtrace.exporters.metric_delivery import MetricDelivery
+
+
+def pipeline(settings: Settings, resource: Resource, source: TracerProvider | JoinedProvider) -> Pipeline:
+    """The pipeline for the spans of one `init_tracing`."""
+    headers = dict(settings.headers)
+    if isinstance(source, JoinedProvider) and settings.project:
+        # The application's resource cannot be changed; Phoenix takes the project from this header as well.
+        headers.setdefault("x-project-name", settings.project)
+    sinks: list[Sink] = [Delivery(_destination(settings, "backend", settings.endpoint.url, headers))]
+    metrics = _metric_delivery(settings, resource)
+    return Pipeline(
+        partial(_steps, settings, resource),
+        sinks,
+        hints=partial(_hints, settings),
+        observers=partial(_observers, settings, metrics),
+        alerts=_alert_branch(settings),
+        tail=_tail(settings, source),
+        beside=() if metrics is None else (metrics,),
+    )
+
+
+def _tail(settings: Settings, source: TracerProvider | JoinedProvider) -> Tail | None:
+    """What decides on whole traces, where the preset decides in this process."""
+    policy = policy_of(settings.sampling)
+    if policy is None:
+        return None
+    from llmtrace.processors.tail_counts import joined_decision  # noqa: PLC0415 - only where it is asked for
+    from llmtrace.processors.tail_sampling import TailSampling  # noqa: PLC0415 - as above
+
+    if isinstance(source, JoinedProvider):
+        base = joined_decision(policy.ratio, source.sampler)
+        return TailSampling(policy, base=base, believes=policy.trust_upstream)
+    return TailSampling(policy)
+
+
+def _metric_delivery(settings: Settings, resource: Resource) -> MetricDelivery | None:
+    """The way of the metrics that llmtrace sends itself."""
+    if settings.metrics.url is None:
+        return None
+    from llmtrace._metering import MeterStore  # noqa: PLC0415 - most services send no metrics this way
+    from llmtrace.exporters.metric_delivery import MetricDelivery  # noqa: PLC0415 - as above
+
+    target = _destination(settings, "metrics", settings.metrics.url, settings.metrics.headers)
+    said = partial(_redacted, settings, resource)
+    return MetricDelivery(MeterStore(), target, said, interval=settings.metrics.interval)
+
+
+def _redacted(settings: Settings, resource: Resource) -> Resource:
+    from llmtrace.processors.chain import text_redaction  # noqa: PLC0415 - as in `_steps`
+
+    return text_redaction(settings.privacy).resource(resource)
+
+
+def _observers(settings: Settings, delivery: MetricDelivery | None) -> tuple[Observer, ...]:
+    """The metrics, where anybody takes them; run once, on the worker, with the first span."""
+    meters = _meters(settings, delivery)
+    if meters is None:
+        return ()
+    from llmtrace.processors.chain import text_redaction  # noqa: PLC0415 - as in `_steps`
+    from llmtrace.processors.span_metrics import SpanMetrics  # noqa: PLC0415 - as in `_steps`
+
+    return (SpanMetrics(meters, text_redaction(settings.privacy).text),)
+
+
+def _meters(settings: Settings, delivery: MetricDelivery | None) -> Meters | None:
+    if delivery is not None:
+        delivery.start()
+        return delivery.store
+    if not settings.metrics.is_on or "opentelemetry.sdk.metrics" not in sys.modules:
+        return None
+    from llmtrace.exporters.app_meters import AppMeters, app_provider  # noqa: PLC0415 - as in `_steps`
+
+    provider = app_provider()
+    return None if provider is None else AppMeters(provider)
+
+
+def _hints(settings: Settings) -> tuple[Step, ...]:
+    """What happens to every span before the verdict on its trace; run once, on the worker."""
+    from llmtrace.processors.alert_hints import AlertHints  # noqa: PLC0415 - as in `_steps`
+    from llmtrace.processors.cost import cost_step  # noqa: PLC0415 - as in `_steps`
+
+    return (*cost_step(), *((AlertHints(settings.hints),) if settings.hints else ()))
+
+
+def _alert_branch(settings: Settings) -> AlertBranch | None:
+    if settings.alerts is None:
+        return None
+    router = _destination(settings, "router", settings.alerts, settings.alerts_headers)
+    return AlertBranch(Delivery(router), partial(_slim_steps, settings))
+
+
+def _slim_steps(settings: Settings) -> tuple[Step, ...]:
+    """What happens to a tagged span on its way to the router; run once, on the worker."""
+    from llmtrace.processors.chain import slim_chain  # noqa: PLC0415 - as in `_steps`
+
+    return slim_chain(settings.privacy)
+
+
+def _steps(settings: Settings, resource: Resource) -> tuple[Step, ...]:
+    """What happens to a span between its end and the wire; run once, on the worker."""
+    from llmtrace.processors.chain import chain  # noqa: PLC0415 - 25 ms of patterns that the app's start need not pay
+
+    return chain(resource, settings.privacy, settings.conventions)
+
+
+def _destination(settings: Settings, name: str, url: str, headers: Mapping[str, str]) -> Destination:
+    transport = settings.transport
+    return Destination(
+        name=name,
+        url=url,
+        headers=headers,
+        timeout=transport.timeout,
+        compression=transport.compression,
+        certificate=transport.certificate,
+        client_certificate=transport.client_certificate,
+        client_key=transport.client_key,
+    )
