@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from llmtrace.decorators import reranker as reranker
     from llmtrace.decorators import retrieval as retrieval
     from llmtrace.decorators import tool as tool
+    from llmtrace.destinations import Backend as Backend
+    from llmtrace.destinations import Spool as Spool
     from llmtrace.exceptions import ConfigurationError as ConfigurationError
     from llmtrace.exceptions import LlmtraceError as LlmtraceError
     from llmtrace.hints import HintRule as HintRule
@@ -53,11 +55,13 @@ if TYPE_CHECKING:
     from llmtrace.spans import tool_span as tool_span
 
 _HOME: Final = {
+    "Backend": "destinations",
     "ConfigurationError": "exceptions",
     "HintRule": "hints",
     "LlmtraceError": "exceptions",
     "Prompt": "context",
     "SamplingPolicy": "sampling",
+    "Spool": "destinations",
     "agent": "decorators",
     "agent_span": "spans",
     "chain": "decorators",

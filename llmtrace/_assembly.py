@@ -6,7 +6,6 @@ Nothing here runs at import of the parts that it names: what a setting does not 
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -14,11 +13,10 @@ from opentelemetry.sdk.resources import Resource
 
 from llmtrace._config import Settings
 from llmtrace._joined import JoinedProvider
+from llmtrace._sinks import backend_sinks, destination, router_sink
 from llmtrace._tracer import TracerProvider
 from llmtrace.exporters.alert_branch import AlertBranch
-from llmtrace.exporters.delivery import Delivery
-from llmtrace.exporters.destination import Destination
-from llmtrace.exporters.pipeline import Observer, Pipeline, Sink, Step, Tail
+from llmtrace.exporters.pipeline import Observer, Pipeline, Step, Tail
 from llmtrace.sampling import policy_of
 
 if TYPE_CHECKING:
@@ -28,18 +26,14 @@ if TYPE_CHECKING:
 
 def pipeline(settings: Settings, resource: Resource, source: TracerProvider | JoinedProvider) -> Pipeline:
     """The pipeline for the spans of one `init_tracing`."""
-    headers = dict(settings.headers)
-    if isinstance(source, JoinedProvider) and settings.project:
-        # The application's resource cannot be changed; Phoenix takes the project from this header as well.
-        headers.setdefault("x-project-name", settings.project)
-    sinks: list[Sink] = [Delivery(_destination(settings, "backend", settings.endpoint.url, headers))]
+    sinks = backend_sinks(settings, resource, joined=isinstance(source, JoinedProvider))
     metrics = _metric_delivery(settings, resource)
     return Pipeline(
         partial(_steps, settings, resource),
         sinks,
         hints=partial(_hints, settings),
         observers=partial(_observers, settings, metrics),
-        alerts=_alert_branch(settings),
+        alerts=_alert_branch(settings, resource),
         tail=_tail(settings, source),
         beside=() if metrics is None else (metrics,),
     )
@@ -66,7 +60,7 @@ def _metric_delivery(settings: Settings, resource: Resource) -> MetricDelivery |
     from llmtrace._metering import MeterStore  # noqa: PLC0415 - most services send no metrics this way
     from llmtrace.exporters.metric_delivery import MetricDelivery  # noqa: PLC0415 - as above
 
-    target = _destination(settings, "metrics", settings.metrics.url, settings.metrics.headers)
+    target = destination(settings, "metrics", settings.metrics.url, settings.metrics.headers)
     said = partial(_redacted, settings, resource)
     return MetricDelivery(MeterStore(), target, said, interval=settings.metrics.interval)
 
@@ -108,11 +102,10 @@ def _hints(settings: Settings) -> tuple[Step, ...]:
     return (*cost_step(), *((AlertHints(settings.hints),) if settings.hints else ()))
 
 
-def _alert_branch(settings: Settings) -> AlertBranch | None:
+def _alert_branch(settings: Settings, resource: Resource) -> AlertBranch | None:
     if settings.alerts is None:
         return None
-    router = _destination(settings, "router", settings.alerts, settings.alerts_headers)
-    return AlertBranch(Delivery(router), partial(_slim_steps, settings))
+    return AlertBranch(router_sink(settings, resource, settings.alerts), partial(_slim_steps, settings))
 
 
 def _slim_steps(settings: Settings) -> tuple[Step, ...]:
@@ -127,17 +120,3 @@ def _steps(settings: Settings, resource: Resource) -> tuple[Step, ...]:
     from llmtrace.processors.chain import chain  # noqa: PLC0415 - 25 ms of patterns that the app's start need not pay
 
     return chain(resource, settings.privacy, settings.conventions)
-
-
-def _destination(settings: Settings, name: str, url: str, headers: Mapping[str, str]) -> Destination:
-    transport = settings.transport
-    return Destination(
-        name=name,
-        url=url,
-        headers=headers,
-        timeout=transport.timeout,
-        compression=transport.compression,
-        certificate=transport.certificate,
-        client_certificate=transport.client_certificate,
-        client_key=transport.client_key,
-    )

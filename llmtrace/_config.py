@@ -24,6 +24,9 @@ from llmtrace._addresses import (
     given_headers,
     with_default_path,
 )
+from llmtrace._backend_config import FurtherBackend, resolve_backends
+from llmtrace._spool_config import resolve_spool
+from llmtrace.destinations import Spool
 from llmtrace.exceptions import ConfigurationError
 from llmtrace.hints import DEFAULTS, HintRule
 from llmtrace.hints.file import distinct, load
@@ -100,6 +103,8 @@ class Settings:
     conventions: tuple[str, ...] = (OPENINFERENCE,)
     auto_instrument: bool | tuple[str, ...] = False
     metrics: Metrics = field(default_factory=Metrics)
+    backends: tuple[FurtherBackend, ...] = ()
+    spool: Spool | None = None
 
 
 def resolve(
@@ -120,6 +125,8 @@ def resolve(
     auto_instrument: object = False,
     metrics: object = None,
     metrics_headers: Mapping[str, str] | None = None,
+    backends: object = (),
+    spool: object = None,
     env: Environment = os.environ,
 ) -> Settings:
     """Settle every setting.
@@ -154,6 +161,8 @@ def resolve(
         auto_instrument=_auto_instrument(auto_instrument),
         hints=_hints(hints, env, has_router=router is not None),
         metrics=_metrics(metrics, metrics_headers, router, router_headers, env),
+        backends=resolve_backends(backends),
+        spool=resolve_spool(spool, env),
     )
 
 
@@ -355,7 +364,7 @@ def _compression(env: Environment) -> str | None:
     if text.lower() not in ("", "none", "gzip"):
         msg = f"{setting}={text!r:.80} is not supported; allowed: none, gzip"
         raise ConfigurationError(msg)
-    return "gzip" if text.lower() == "gzip" else None
+    return text.lower() or None
 
 
 def _file(name: str, env: Environment) -> str | None:

@@ -33,6 +33,7 @@ from llmtrace.sampling import Preset, SamplingPolicy, policy_of
 from llmtrace.semconv import trace as keys
 
 if TYPE_CHECKING:
+    from llmtrace.destinations import Backend, Spool
     from llmtrace.hints import HintRule
     from llmtrace.processors.redaction_rules import Rule as RedactionRule
 
@@ -76,6 +77,8 @@ def init_tracing(
     auto_instrument: bool | Sequence[str] = False,
     metrics: str | bool | None = None,
     metrics_headers: Mapping[str, str] | None = None,
+    backends: Sequence[Backend] = (),
+    spool: bool | str | Path | Spool | None = None,
 ) -> sdk.TracerProvider:
     """Begin to trace: once, at process start. Never blocks, never prints, opens no connection.
 
@@ -107,6 +110,10 @@ def init_tracing(
             endpoint; "alerts": the router; False: nowhere; None: into the application's MeterProvider, if it has set
             one by the time that the first span ends.
         metrics_headers: sent with every request to that endpoint.
+        backends: OTLP/HTTP backends besides the main one, each with its own queue and spool.
+        spool: where spans wait on disk that cannot be delivered now; or LLMTRACE_SPOOL. True, the default:
+            ``$XDG_STATE_HOME/llmtrace/spool``; a folder: there; "write-ahead": every span is on disk before its
+            ``end()`` returns; `Spool`: with bounds of your own; False: nowhere. Off under pytest, unless it is set.
 
     Returns:
         The provider in use: give it to any OpenTelemetry instrumentor.
@@ -131,6 +138,8 @@ def init_tracing(
         auto_instrument=auto_instrument,
         metrics=metrics,
         metrics_headers=metrics_headers,
+        backends=backends,
+        spool=spool,
     )
     global _running  # noqa: PLW0603 - tracing is one thing in a process, as OpenTelemetry's global provider is
     with _lock:
@@ -228,6 +237,7 @@ def _arm(running: _Running, resource: Resource) -> None:
     else:
         running.source.arm(running.pipeline, resource, _sampler(running.settings))
     keeping.tell = running.pipeline.keep
+    running.pipeline.start()
     active.tracer = Tracer(running.source, _SCOPE)
 
 

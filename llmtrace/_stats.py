@@ -1,4 +1,9 @@
-"""What happened to the spans of this process: recorded, delivered, lost, each loss with its reason."""
+"""What happened to the spans of this process: recorded, delivered, lost, each loss with its reason.
+
+For each backend ``accepted`` spans were offered to its delivery, ``delivered`` ones got a success from it, ``spooled``
+and ``replayed`` ones went to disk and came back. ``accepted`` = ``delivered`` + ``lost.*`` + what waits. The counters
+of other backends than the main one have its name behind them: ``delivered[honeycomb]``.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +24,13 @@ class Loss(StrEnum):
     NOT_ENCODABLE = "not_encodable"
     """No OTLP bytes could be made of the span, not even of a cleaned copy."""
     SHUTDOWN = "shutdown"
-    """Still undelivered when the time given to `shutdown` was over."""
+    """Still undelivered when the time given to `shutdown` was over, and there was no spool to put it in."""
+    SPOOL_FULL = "spool_full"
+    """The spool on disk was full: the oldest went, what chance kept before what a rule kept."""
+    SPOOL_ERROR = "spool_error"
+    """What stood in the spool could not be read again: a damaged file, a file that somebody removed."""
+    EXPIRED = "expired"
+    """Still undelivered at the age at which spans are given up."""
     INTERNAL_ERROR = "internal_error"
     """An error of llmtrace itself; the span may be incomplete."""
 

@@ -29,6 +29,14 @@ hypothesis.settings.register_profile("full", max_examples=5_000, deadline=None, 
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "short"))
 
 
+@pytest.fixture(scope="session", autouse=True)
+def state_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Programs that a test starts put their spool into a folder of this session's, not into whoever's home."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
+        yield
+
+
 @pytest.fixture(scope="session")
 def phoenix_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningPhoenix]:
     """One Phoenix for the whole session, started by the first test that wants it."""

@@ -7,9 +7,9 @@ import socket
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -89,6 +89,8 @@ class OtlpSink:
         self.answers: deque[Answer] = deque()
         """Given one by one; when there are none left, `then`."""
         self.then = TAKEN
+        self.rule: Callable[[Request], Answer] | None = None
+        """Decides by the request, where it is set; None of its own: `answers`, then `then`."""
         self.connections = 0
         self._released = threading.Event()
 
@@ -128,15 +130,18 @@ class OtlpSink:
 
     def answer(self, request: BaseHTTPRequestHandler, body: bytes) -> Answer:
         """Remember a request, and say how to answer it."""
-        answer = self.answers.popleft() if self.answers else self.then
         headers = {name.lower(): value for name, value in request.headers.items()}
         body = gzip.decompress(body) if headers.get("content-encoding") == "gzip" else body
-        taken = answer.status < 300
         spans = [] if request.path.endswith("/v1/metrics") else decoded(body)
-        self.requests.append(Request(time.monotonic(), request.path, headers, body, spans, taken))
+        came = Request(time.monotonic(), request.path, headers, body, spans, taken=False)
+        answer = self.rule(came) if self.rule is not None else self._next_answer()
+        self.requests.append(replace(came, taken=answer.status < 300))
         if answer.hangs:
             self._released.wait()
         return answer
+
+    def _next_answer(self) -> Answer:
+        return self.answers.popleft() if self.answers else self.then
 
 
 class _Server(ThreadingHTTPServer):

@@ -53,6 +53,10 @@ class AlertBranch:
         self._lock = threading.Lock()
         self._storms = Coalescing(self._prepared, interval=self._interval)
 
+    def start(self) -> None:
+        """Begin with what an earlier process has left."""
+        self._delivery.start()
+
     def offer(self, record: SpanRecord) -> None:
         """Send a tagged span to the router, or count it; any other span is none of its business."""
         tags = [event for event in record.events if event.name == alert.EVENT_NAME]

@@ -1,19 +1,14 @@
-"""Delivery to one OTLP/HTTP backend: a bounded queue, a thread, retries.
+"""Delivery to one OTLP/HTTP backend: a bounded queue, a thread that sends, and one that puts on disk what has to wait.
 
-A backend that is away costs the app nothing and the other backends nothing: one log line, and bounded memory.
+A backend that is away costs the app nothing and the other backends nothing. What cannot be sent soon is in the spool
+within a fraction of a second; while the backend is away, spans wait there and not in memory.
 """
 
 from __future__ import annotations
 
-import gzip
-import logging
-import random
 import threading
 import time
-from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
-from enum import Enum
 from typing import Final
 
 import httpx
@@ -24,246 +19,351 @@ from opentelemetry.context import (
     attach,
     set_value,
 )
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
 from llmtrace._forks import importing
-from llmtrace._guard import logger
-from llmtrace._record import SpanRecord
-from llmtrace._stats import Loss, stats
+from llmtrace._guard import guarded, logger
+from llmtrace._stats import Loss
+from llmtrace.exporters.answers import LONGEST_WAIT, Outcome
+from llmtrace.exporters.circuit import Circuit
 from llmtrace.exporters.destination import THREAD_PREFIX, Destination
-from llmtrace.exporters.otlp import encode
+from llmtrace.exporters.encoded import EncodedSpan
+from llmtrace.exporters.parcel import Parcel
+from llmtrace.exporters.sender import Report, Sender
+from llmtrace.exporters.span_queue import MOST_BYTES, MOST_SPANS, SpanQueue
+from llmtrace.exporters.spool import LOOK_EVERY, DiskSpool
+from llmtrace.exporters.tally import Tally
 
-MOST_SPANS: Final = 512
+BATCH: Final = 512
 """Spans in one request."""
-FIRST_PAUSE: Final = 0.5
-LONGEST_PAUSE: Final = 30.0
-"""Seconds between two attempts: doubled from the first to the longest, with jitter."""
-SAY_EVERY: Final = 60.0
-"""Seconds between two log lines about the same backend."""
-
-_RETRIED: Final = frozenset({401, 403, 408, 425, 429})
-"""Client errors that can pass: a key that is being rotated, a rate limit. Every 5xx is retried too."""
-
-
-class _Outcome(Enum):
-    DELIVERED = "delivered"
-    REFUSED_FOR_GOOD = "refused for good"
-    TRY_AGAIN = "try again"
-    NOBODY_THERE = "nobody there"
-
-
-@dataclass(frozen=True, slots=True)
-class _Attempt:
-    """How one request ended, and what to say of it."""
-
-    outcome: _Outcome
-    said: str = ""
-    wait: float | None = None
-    """Seconds that the server asked us to wait."""
-    rejected: int = 0
-    """Spans that a successful answer says were not taken."""
+PROBE: Final = 64
+"""Spans in a request to a backend that is away."""
+GATHER: Final = 0.02
+"""Seconds that spans may gather before a request that is not full leaves."""
+SPOOL_AFTER: Final = 0.06
+"""Seconds after which a span that is neither sent nor answered is written to disk."""
+TICK: Final = 0.03
+"""Seconds between two looks for such spans, while there are any in memory."""
+REPLAYED_A_SECOND: Final = 5_000
+"""Spans that come back from disk, at most: a backend that is back must not be drowned."""
 
 
 class Delivery:
-    """Sends records to one destination: each batch until it is taken, refused for good, or time is up."""
+    """Sends spans to one destination: each until it is taken, refused for good, or too old."""
 
     def __init__(
         self,
         destination: Destination,
         *,
-        capacity: int = 32_768,
+        most_spans: int = MOST_SPANS,
+        most_bytes: int = MOST_BYTES,
+        spool: DiskSpool | None = None,
+        tally: Tally | None = None,
         client: Callable[[], httpx.Client] | None = None,
     ) -> None:
-        """Make a delivery; its thread starts with the first record.
+        """Make a delivery; its threads start with the first span.
 
         Args:
             destination: where to.
-            capacity: how many spans may wait; beyond it the oldest are lost and counted.
+            most_spans: how many may wait in memory.
+            most_bytes: how large they may be together.
+            spool: where they wait beyond that, and while the backend is away; None: nowhere.
+            tally: counts, and tells; the one of the spool, if there is one.
             client: makes the HTTP client, in the delivery's thread; for tests.
         """
         self._destination = destination
-        self._capacity = capacity
+        self._most = most_spans, most_bytes
+        self._spool = spool
+        self._tally = tally or Tally(destination.name, destination.shown)
         self._make_client = client or destination.client
-        self._said_at: dict[str, float] = {}
-        self._away = False
-        self._closed_at: float | None = None
         self._renew()
 
     def _renew(self) -> None:
-        self._waiting: deque[SpanRecord] = deque()
-        self._in_flight = 0
-        self._abandoned = 0
-        self._is_closed = False
         self._changed = threading.Condition()
-        self._hurry = False
-        self._thread: threading.Thread | None = None
+        self._queue = SpanQueue(*self._most)
+        self._in_flight: list[Parcel] = []
+        self._sent_at = 0.0
+        self._moving = 0
+        self._circuit = Circuit(self._destination.timeout)
+        self._hurries = False
+        self._was_replayed = False
+        self._replay_at = 0.0
+        self._looks_first = self._spool is not None and self._spool.is_left()
+        self._closing = False
+        self._attempts = 0
+        self._is_closed = False
+        self._undelivered = 0
+        self._threads: list[threading.Thread] = []
 
-    def offer(self, record: SpanRecord) -> None:
-        """Take a record; where the queue is full the oldest one is lost."""
+    # What the pipeline, and whoever ends it, calls.
+
+    def start(self) -> None:
+        """Begin at once where an earlier process has left something; else the first span does."""
         with self._changed:
-            if self._is_closed:
-                stats.lose(Loss.SHUTDOWN)
-                return
-            if len(self._waiting) >= self._capacity:
-                self._waiting.popleft()
-                stats.lose(Loss.QUEUE_FULL)
-            self._waiting.append(record)
-            if self._thread is None:
-                # A daemon: a process that ends without shutdown must not hang on telemetry.
-                self._thread = threading.Thread(
-                    target=self._run, name=f"{THREAD_PREFIX}{self._destination.name}", daemon=True
-                )
-                self._thread.start()
-            self._changed.notify_all()
+            if self._looks_first:
+                self._ensure_threads()
+
+    def offer(self, span: EncodedSpan) -> None:
+        """Take a span; where there is no room the oldest of the lower class goes: to disk, or lost and counted."""
+        parcel = Parcel(span, time.monotonic())
+        self._tally.add("accepted")
+        if self._spool is not None and self._spool.write_ahead:
+            self._spool.append([parcel])
+        with self._changed:
+            if not self._is_closed:
+                gone = self._queue.put(parcel)
+                self._ensure_threads()
+                waiting = len(self._queue)
+                if waiting in (1, BATCH) or self._queue.is_nearly_full:
+                    self._changed.notify_all()
+            else:
+                gone = [parcel]
+        if gone:
+            self._put_away(gone, Loss.SHUTDOWN if self._is_closed else Loss.QUEUE_FULL)
 
     def flush(self, deadline: float) -> bool:
         """Wait until nothing is left to send; False where time.monotonic() passed `deadline` first."""
         with self._changed:
-            self._hurry = True
-            self._changed.notify_all()
-            return self._changed.wait_for(self._is_done, max(0.0, deadline - time.monotonic()))
+            self._hurry()
+            done = self._changed.wait_for(self._is_done, max(0.0, deadline - time.monotonic()))
+            self._hurries = self._closing
+            return done
+
+    def hurry(self) -> None:
+        """Closing is near: send what there is."""
+        with self._changed:
+            self._hurry()
 
     def close(self, deadline: float) -> bool:
-        """Send what is left until `deadline`; what then remains is lost and counted."""
+        """Send what is left until `deadline`; the rest stays in the spool, or is lost and counted."""
         with self._changed:
-            if self._is_closed:
-                return not self._abandoned
-            self._closed_at = deadline
-        self.flush(deadline)
-        with self._changed:
+            if self._closing:
+                return not self._undelivered
+            self._closing = True
+            self._attempts = 0
+            self._hurry()
+            left = max(0.0, deadline - time.monotonic())
+            self._changed.wait_for(lambda: self._is_done() or self._is_hopeless(deadline), left)
             self._is_closed = True
-            self._abandoned += len(self._waiting) + self._in_flight
-            self._waiting.clear()
             self._changed.notify_all()
-        if self._abandoned:
-            stats.lose(Loss.SHUTDOWN, self._abandoned)
-            logger.warning("llmtrace: %d spans for %s were not delivered", self._abandoned, self._destination.shown)
-        return not self._abandoned
+            self._changed.wait_for(lambda: not self._moving, 1.0)
+            rest = [*self._queue.take(self._most[0], self._most[1]), *self._in_flight]
+        self._undelivered = self._leave(rest)
+        return not self._undelivered
 
     def after_fork_in_child(self) -> None:
-        """Queue, thread and connection belong to the parent; the child makes its own."""
+        """Queue, threads, connection and spool files belong to the parent; the child makes its own."""
+        if self._spool is not None:
+            self._spool.after_fork_in_child()
+        self._tally.renew()
         self._renew()
 
-    def _is_done(self) -> bool:
-        return not self._waiting and not self._in_flight
+    # On whichever thread.
 
-    def _run(self) -> None:
+    def _ensure_threads(self) -> None:
+        if self._threads:
+            return
+        name = f"{THREAD_PREFIX}{self._destination.name}"
+        # Daemons: a process that ends without shutdown must not hang on telemetry.
+        self._threads.append(threading.Thread(target=self._send, name=name, daemon=True))
+        if self._spool is not None:
+            self._threads.append(threading.Thread(target=self._keep, name=f"{name}-spool", daemon=True))
+        try:
+            for thread in self._threads:
+                thread.start()
+        except RuntimeError:
+            self._hurries = True  # the interpreter is ending: `close` puts into the spool what there is
+
+    def _hurry(self) -> None:
+        self._hurries = True
+        self._changed.notify_all()
+
+    def _is_done(self) -> bool:
+        in_memory = self._queue or self._in_flight or self._moving or self._looks_first
+        return not in_memory and not self._on_disk()
+
+    def _on_disk(self) -> int:
+        return self._spool.on_disk_only if self._spool is not None else 0
+
+    def _is_hopeless(self, deadline: float) -> bool:
+        return (self._attempts > 0 or self._circuit.asked_to_wait) and self._circuit.is_hopeless(deadline)
+
+    def _put_away(self, parcels: list[Parcel], why: Loss) -> None:
+        """Out of memory: onto the disk, and where that does not go lost."""
+        if self._spool is not None:
+            self._spool.append(parcels)
+            self._spool.forget(parcels)
+        lost = sum(parcel.segment is None and not parcel.is_done for parcel in parcels)
+        if lost:
+            self._tally.lose(why, lost)
+            self._tally.say(why.value, f"cannot take spans as fast as they come: {lost} lost ({why})")
+
+    def _leave(self, rest: list[Parcel]) -> int:
+        """What could not be sent: to the spool, for the next process. Returns how many spans were not delivered."""
+        spooled = 0
+        if self._spool is not None:
+            self._spool.append(rest)
+            spooled = self._spool.close()
+        lost = sum(parcel.segment is None and not parcel.is_done for parcel in rest)
+        if spooled:
+            logger.warning(
+                "llmtrace: %d spans for %s wait on disk for the next process", spooled, self._destination.shown
+            )
+        if lost:
+            self._tally.lose(Loss.SHUTDOWN, lost)
+            logger.warning("llmtrace: %d spans for %s were not delivered", lost, self._destination.shown)
+        return spooled + lost
+
+    # On the thread that puts on disk.
+
+    def _keep(self) -> None:
+        spool = self._spool
+        while spool is not None and not self._is_closed:
+            with guarded("writing to the spool"):
+                spool.look()
+                self._spill(spool, time.monotonic() - SPOOL_AFTER)
+            with self._changed:
+                if self._looks_first:
+                    self._looks_first = False
+                    self._changed.notify_all()
+                idle = not self._queue and not self._in_flight
+                self._changed.wait_for(lambda: self._is_closed, TICK) if not idle else self._changed.wait(LOOK_EVERY)
+            self._tally.sum_up(self._trouble())
+
+    def _spill(self, spool: DiskSpool, moment: float) -> None:
+        """Copy to disk what has waited since `moment`; where the backend is away, or memory is short, move it there."""
+        with self._changed:
+            moves = not self._circuit.is_open or self._queue.is_nearly_full
+            waiting = self._queue.take_since(moment) if moves else self._queue.waiting_since(moment)
+            self._moving = len(waiting) if moves else 0
+            flying = [*self._in_flight] if self._sent_at <= moment else []
+        spool.append(flying)
+        spool.append(waiting)
+        if moves:
+            spool.forget(waiting)
+            with self._changed:
+                self._moving = 0
+                gone = self._queue.put_back([parcel for parcel in waiting if parcel.segment is None])
+                self._changed.notify_all()
+            self._put_away(gone, Loss.QUEUE_FULL)
+
+    # On the thread that sends.
+
+    def _send(self) -> None:
         # Our own requests must not become spans of the app's HTTP instrumentation, which would be sent by requests ...
         attach(set_value(SUPPRESS_INSTRUMENTATION, True))
         with importing:
             made = self._make_client()
         with made as client:
-            while batch := self._next_batch():
-                self._deliver(client, batch)
-                with self._changed:
-                    self._in_flight = 0
-                    self._changed.notify_all()
+            sender = Sender(self._destination, client, self._tally)
+            while (batch := self._next(sender)) is not None:
+                began = time.monotonic()
+                report = Report(left=batch)
+                with guarded("sending spans"):
+                    report = sender.send(batch, self._circuit.patience)
+                self._settle(report, time.monotonic() - began)
 
-    def _next_batch(self) -> list[SpanRecord]:
-        """Wait for work; an empty list says that the delivery is closed."""
-        with self._changed:
-            self._changed.wait_for(lambda: self._waiting or self._closed_at is not None)
-            batch = [self._waiting.popleft() for _ in range(min(MOST_SPANS, len(self._waiting)))]
-            self._in_flight = len(batch)
-            self._hurry = False
-            return batch
-
-    def _deliver(self, client: httpx.Client, batch: list[SpanRecord]) -> None:
-        body, headers = self._body(batch)
-        pause = FIRST_PAUSE
+    def _next(self, sender: Sender) -> list[Parcel] | None:
+        """Wait for work; None says that the delivery is closed."""
         while True:
-            attempt = self._attempt(client, body, headers)
-            if attempt.outcome is _Outcome.DELIVERED:
-                self._count_delivered(len(batch), attempt.rejected)
-                return
-            if attempt.outcome is _Outcome.REFUSED_FOR_GOOD:
-                stats.lose(Loss.REJECTED, len(batch))
-                self._say("refused", f"refuses spans for good ({attempt.said}): {len(batch)} lost", logging.ERROR)
-                return
-            self._say_away(attempt.said)
-            if not self._may_try_again(attempt, pause):
-                with self._changed:
-                    self._abandoned += len(batch)
-                    self._in_flight = 0
-                return
-            pause = min(LONGEST_PAUSE, pause * 2)
+            on_disk = self._on_disk()
+            with self._changed:
+                if self._is_closed:
+                    return None
+                now = time.monotonic()
+                pause = self._circuit.wait(now, hurries=self._hurries)
+                to_replay = 0.0 if self._hurries else max(0.0, self._replay_at - now)
+                replays = bool(on_disk) and not to_replay
+                if pause or not (self._queue or replays):
+                    self._changed.wait(pause or (to_replay if on_disk else None))
+                    continue
+                # In turns, and a backend that is away is asked with what is on disk already.
+                prefers_disk = not self._circuit.is_open or not self._was_replayed
+                if not (replays and (prefers_disk or not self._queue)):
+                    self._gather()
+                    return self._take(sender)
+            if batch := self._replay(sender):
+                return batch
 
-    def _body(self, batch: list[SpanRecord]) -> tuple[bytes, dict[str, str]]:
-        body = encode(batch)
-        if self._destination.compression == "gzip":
-            return gzip.compress(body, compresslevel=1), {"content-encoding": "gzip"}
-        return body, {}
+    def _gather(self) -> None:
+        """Let a request become fuller, for a moment."""
+        oldest = self._queue.oldest or 0.0
+        left = oldest + GATHER - time.monotonic()
+        if left > 0 and not self._hurries:
+            self._changed.wait_for(lambda: len(self._queue) >= BATCH or self._hurries or self._is_closed, left)
 
-    def _attempt(self, client: httpx.Client, body: bytes, headers: dict[str, str]) -> _Attempt:
-        try:
-            answer = client.post(self._destination.url, content=body, headers=headers)
-        except httpx.ConnectError as error:
-            return _Attempt(_Outcome.NOBODY_THERE, _short(error))
-        except Exception as error:  # noqa: BLE001 - whatever the network or a proxy does, the spans wait
-            return _Attempt(_Outcome.TRY_AGAIN, _short(error))
-        if answer.is_success:
-            return _Attempt(_Outcome.DELIVERED, rejected=_rejected(answer.content))
-        said = f"HTTP {answer.status_code}"
-        if answer.status_code in _RETRIED or answer.is_server_error:
-            return _Attempt(_Outcome.TRY_AGAIN, said, _retry_after(answer))
-        return _Attempt(_Outcome.REFUSED_FOR_GOOD, said)
+    def _take(self, sender: Sender) -> list[Parcel]:
+        batch = self._queue.take(BATCH, sender.most_bytes)
+        self._fly(batch)
+        self._was_replayed = False
+        return batch
 
-    def _count_delivered(self, sent: int, rejected: int) -> None:
-        rejected = min(sent, rejected)
-        stats.add("delivered", sent - rejected)
-        if rejected:
-            stats.lose(Loss.REJECTED, rejected)
-            self._say("rejected", f"rejected {rejected} spans of a batch (partial_success)")
-        if self._away:
-            self._away = False
-            logger.info("llmtrace: %s takes spans again", self._destination.shown)
-
-    def _may_try_again(self, attempt: _Attempt, pause: float) -> bool:
-        """Wait before the next attempt; False where there is no time for one."""
-        wait = attempt.wait if attempt.wait is not None else pause * random.uniform(0.8, 1.2)  # noqa: S311 - jitter
+    def _replay(self, sender: Sender) -> list[Parcel]:
+        spool = self._spool
+        most = BATCH if self._circuit.is_open else PROBE
+        batch = spool.load(most, sender.most_bytes) if spool is not None else []
         with self._changed:
-            if self._closed_at is None:
-                self._changed.wait_for(lambda: self._hurry or self._closed_at is not None, wait)
-                self._hurry = False
-                return True
-            if attempt.outcome is _Outcome.NOBODY_THERE:
-                return False
-            left = self._closed_at - time.monotonic()
-            self._changed.wait(max(0.0, min(wait, left, FIRST_PAUSE)))
-            return time.monotonic() < self._closed_at
+            self._fly(batch)
+            self._was_replayed = True
+            self._replay_at = time.monotonic() + len(batch) / REPLAYED_A_SECOND
+            self._changed.notify_all()
+        return batch
 
-    def _say_away(self, said: str) -> None:
-        if not self._away:
-            self._away = True
-            waits = f"up to {self._capacity} wait in memory, your app is not affected"
-            self._say("away", f"does not take spans ({said}); {waits}")
+    def _fly(self, batch: list[Parcel]) -> None:
+        self._in_flight = batch
+        self._sent_at = time.monotonic()
 
-    def _say(self, trouble: str, what: str, level: int = logging.WARNING) -> None:
-        """Log one line about a trouble, at most one in `SAY_EVERY` seconds."""
-        now = time.monotonic()
-        if now - self._said_at.get(trouble, float("-inf")) >= SAY_EVERY:
-            self._said_at[trouble] = now
-            logger.log(level, "llmtrace: %s %s", self._destination.shown, what)
+    def _settle(self, report: Report, took: float) -> None:
+        """What the answer means for the spans, and for when to send again."""
+        if self._spool is not None:
+            self._spool.finish(report.done)
+        self._say_how_it_goes(report, took)
+        self._keep_left(report.left)
+        with self._changed:
+            self._in_flight = []
+            self._attempts += 1
+            if report.trouble is not None:
+                self._hurries = False
+            self._changed.notify_all()
 
+    def _say_how_it_goes(self, report: Report, took: float) -> None:
+        was_open, since = self._circuit.is_open, self._circuit.away_since
+        if report.trouble is None:
+            self._circuit.succeeded(took)
+            if not was_open:
+                away = time.monotonic() - since
+                logger.info("llmtrace: %s takes spans again, after %.0f s", self._destination.shown, away)
+            return
+        self._circuit.failed(report.trouble, time.monotonic())
+        if was_open:
+            where = "on disk" if self._spool is not None else "in memory"
+            hint = "; check address and key" if report.trouble.outcome is Outcome.CLOSED else ""
+            what = f"does not take spans ({report.trouble.said}{hint}); they wait {where}, your app is not affected"
+            self._tally.say("away", what)
 
-def _rejected(content: bytes) -> int:
-    """How many spans a successful answer says were not taken."""
-    response = ExportTraceServiceResponse()
-    try:
-        response.ParseFromString(content)
-    except Exception:  # noqa: BLE001 - a backend that answers 2xx with something else has still taken the spans
-        return 0
-    return max(0, response.partial_success.rejected_spans)
+    def _keep_left(self, left: list[Parcel]) -> None:
+        """What is to be sent again waits on disk, or in memory where there is no disk."""
+        spool = self._spool
+        from_disk = [parcel for parcel in left if parcel.segment is not None]
+        from_memory = [parcel for parcel in left if parcel.segment is None]
+        if spool is not None:
+            spool.unload(from_disk)
+            spool.append(from_memory)
+            spool.forget(from_memory)
+        still = [parcel for parcel in from_memory if parcel.segment is None]
+        oldest = time.monotonic() - LONGEST_WAIT
+        expired = sum(parcel.since < oldest for parcel in still)
+        with self._changed:
+            gone = self._queue.put_back([parcel for parcel in still if parcel.since >= oldest])
+        self._tally.lose(Loss.EXPIRED, expired)
+        self._put_away(gone, Loss.QUEUE_FULL)
 
-
-def _short(error: Exception) -> str:
-    """The kind of a network error; its text may repeat the address with credentials."""
-    return type(error).__name__
-
-
-def _retry_after(answer: httpx.Response) -> float | None:
-    """Seconds from a Retry-After header in its number form, capped."""
-    try:
-        return min(LONGEST_PAUSE, max(0.0, float(answer.headers["retry-after"])))
-    except (KeyError, ValueError):
-        return None
+    def _trouble(self) -> str:
+        """What the line a minute says; empty while all is well."""
+        trouble = self._circuit.trouble
+        if trouble is None:
+            return ""
+        away = time.monotonic() - self._circuit.away_since
+        waiting = len(self._queue) + self._on_disk()
+        oldest = self._spool.oldest if self._spool is not None else None
+        said = f"has not taken spans for {away:.0f} s ({trouble.said}); {waiting} wait"
+        return said if oldest is None else f"{said}, the oldest on disk for {oldest:.0f} s"

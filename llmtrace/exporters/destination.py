@@ -6,6 +6,7 @@ import logging
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
 import httpx
 
@@ -28,6 +29,13 @@ class Destination:
         """The address without credentials, for log lines."""
         return str(httpx.URL(self.url).copy_with(userinfo=b"", query=None))
 
+    @property
+    def compresses(self) -> bool:
+        """Whether gzip pays: where nothing is set, anywhere but on this machine, where it costs more than it saves."""
+        if self.compression is None:
+            return httpx.URL(self.url).host not in _THIS_MACHINE
+        return self.compression == "gzip"
+
     def client(self) -> httpx.Client:
         """An HTTP client that obeys the settings."""
         _quiet_httpx()
@@ -45,7 +53,9 @@ class Destination:
         return context
 
 
-THREAD_PREFIX = "llmtrace-"
+_THIS_MACHINE: Final = frozenset({"localhost", "127.0.0.1", "::1"})
+
+THREAD_PREFIX: Final = "llmtrace-"
 """The names of llmtrace's own threads begin with this."""
 
 

@@ -82,6 +82,9 @@ class Way(Protocol):
 class Sink(Way, Protocol):
     """Where finished records go."""
 
+    def start(self) -> None:
+        """Begin with what an earlier process has left, if there is any."""
+
     def offer(self, record: SpanRecord) -> None:
         """Take a record without blocking."""
 
@@ -163,6 +166,11 @@ class Pipeline(SpanProcessor):
         self._hurry = threading.Event()
         self._start_lock = threading.Lock()
         self._worker: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Begin: the sinks may have something to send that an earlier process left."""
+        for sink in (*self._sinks, *(() if self._alerts is None else (self._alerts,))):
+            sink.start()
 
     def on_start(self, span: Span, parent_context: Context | None = None) -> None:
         """Nothing to do: a span is worked on when it has ended."""

@@ -19,11 +19,13 @@ MODULES = sorted((ROOT / "llmtrace").rglob("*.py"))
 IDS = [str(path.relative_to(ROOT)) for path in MODULES]
 
 PUBLIC = [
+    "Backend",
     "ConfigurationError",
     "HintRule",
     "LlmtraceError",
     "Prompt",
     "SamplingPolicy",
+    "Spool",
     "agent",
     "agent_span",
     "chain",

@@ -12,13 +12,15 @@ import httpx
 import pytest
 from opentelemetry import trace
 from opentelemetry.instrumentation.utils import is_instrumentation_enabled
-from otlp_sink import HANGS, Answer, OtlpSink, free_port, otlp_sink, partial_success
+from otlp_sink import HANGS, TAKEN, Answer, OtlpSink, free_port, otlp_sink, partial_success
 from records import record
 from waiting import wait_until
 
 from llmtrace import get_tracer
 from llmtrace.exporters.delivery import Delivery
 from llmtrace.exporters.destination import Destination
+from llmtrace.exporters.encoded import EncodedSpan, request
+from llmtrace.exporters.otlp import Encoder
 from llmtrace.testing import capture_spans
 
 pytest_plugins = ("core_fixtures",)
@@ -29,20 +31,27 @@ BUSY = Answer(503)
 @contextmanager
 def delivery(url: str, timeout: float = 5.0, **arguments) -> Iterator[Delivery]:
     """A delivery that is closed after the test, with its thread."""
-    running = Delivery(Destination("test", f"{url}/v1/traces", timeout=timeout), **arguments)
-    yield running
-    if running._closed_at is None:
+    running = Delivery(Destination("backend", f"{url}/v1/traces", timeout=timeout), **arguments)
+    try:
+        yield running
+    finally:
         running.close(time.monotonic())
-    for thread in threading.enumerate():
-        if thread.name == "llmtrace-test":
-            thread.join(10)
-            assert not thread.is_alive()
+    for thread in running._threads:
+        thread.join(10)
+        assert not thread.is_alive()
 
 
 def offer(running: Delivery, *names: str) -> None:
     """Offer a span of each name."""
     for number, name in enumerate(names):
-        running.offer(record(name=name, span_id=number + 1))
+        running.offer(encoded(name, number + 1))
+
+
+def encoded(name: str, span_id: int = 1, by_rule: bool = False, **attributes) -> EncodedSpan:
+    """A span of that name."""
+    made = Encoder().encode(record(attributes, name=name, span_id=span_id, by_rule=by_rule))
+    assert made is not None
+    return made
 
 
 def soon(seconds: float = 10.0) -> float:
@@ -63,7 +72,7 @@ def test_what_is_offered_arrives(sink, counts):
     assert sorted(sink.names) == ["a", "b", "c"]
     assert {request.path for request in sink.requests} == {"/v1/traces"}
     assert {request.headers["content-type"] for request in sink.requests} == {"application/x-protobuf"}
-    assert counts() == {"delivered": 3}
+    assert counts() == {"accepted": 3, "delivered": 3}
 
 
 @pytest.mark.parametrize("status", [500, 502, 503, 504, 408, 429, 401, 403])
@@ -75,7 +84,7 @@ def test_a_passing_trouble_costs_no_span(sink, counts, status):
         sink.wait_for_spans(2)
         assert running.flush(soon())
     assert sorted(sink.names) == ["a", "b"]
-    assert counts() == {"delivered": 2}
+    assert counts() == {"accepted": 2, "delivered": 2}
 
 
 def test_retry_after_is_obeyed(sink):
@@ -88,39 +97,115 @@ def test_retry_after_is_obeyed(sink):
     assert 1.1 < second.at - first.at < 4
 
 
-def test_a_refusal_for_good_is_counted_and_said_once(sink, counts, caplog):
-    """A 400 is not tried again; it is one log line however many batches meet it, and the backend stays in use."""
-    sink.answers.extend([Answer(400, body=b"nope")] * 2)
+def refusing(*names: str, status: int = 400):
+    """A rule of the sink: a request with one of these spans is refused."""
+    return lambda request: Answer(status if {span.name for span in request.spans} & set(names) else 200)
+
+
+@pytest.mark.parametrize("status", [400, 422])
+def test_a_span_that_is_refused_is_found_among_the_others(sink, counts, caplog, status):
+    """One culprit in a hundred: the others arrive, in few requests; it is counted, and said once."""
+    sink.rule = refusing("bad", status=status)
+    names = [f"good-{number}" for number in range(99)]
     with delivery(sink.url) as running:
-        for name in ("a", "b", "c"):
-            offer(running, name)
-            assert running.flush(soon())
-    assert sink.names == ["c"]
-    assert len(sink.requests) == 3
-    assert counts() == {"lost.rejected": 2, "delivered": 1}
+        offer(running, *names[:60], "bad", *names[60:])
+        assert running.flush(soon())
+        assert len(sink.requests) <= 2 * 7 + 3
+        offer(running, "bad", "last")
+        assert running.flush(soon())
+    assert set(sink.names) == {*names, "last"}
+    assert counts() == {"accepted": 102, "delivered": 100, "lost.rejected": 2}
     (line,) = lines(caplog)
     assert "400" in line
 
 
-@pytest.mark.parametrize("status", [400, 404, 413, 415, 422, 302])
-def test_each_final_answer_is_final(sink, counts, status):
-    """One request, one loss."""
+def test_a_backend_that_refuses_everything_costs_no_span(sink, counts):
+    """A 400 to every request is no span's fault: they wait until the backend is sound again."""
+    sink.then = Answer(400)
+    with delivery(sink.url) as running:
+        offer(running, *map(str, range(40)))
+        sink.wait_for_requests(10)
+        assert counts() == {"accepted": 40}
+        sink.then = TAKEN
+        sink.wait_for_spans(40)
+        assert running.flush(soon())
+    assert counts() == {"accepted": 40, "delivered": 40}
+
+
+def test_a_single_span_that_is_refused_is_known_by_a_request_without_spans(sink, counts):
+    """Where nothing was taken before, the backend is asked with an empty request whether it takes anything."""
+    sink.rule = refusing("bad")
+    with delivery(sink.url) as running:
+        offer(running, "bad")
+        assert running.flush(soon())
+    assert counts() == {"accepted": 1, "lost.rejected": 1}
+
+
+@pytest.mark.parametrize("status", [302, 307, 401, 402, 403, 404, 405, 410, 415])
+def test_where_nobody_is_let_in_spans_wait(sink, counts, caplog, status):
+    """An answer that is no span's fault, and does not pass by itself: one line, few requests, no loss."""
     sink.then = Answer(status, {"location": f"{sink.url}/elsewhere"})
     with delivery(sink.url) as running:
-        offer(running, "a")
+        offer(running, "a", "b")
+        sink.wait_for_requests(2)
+        (line,) = lines(caplog)
+        assert str(status) in line
+        sink.then = TAKEN
+        sink.wait_for_spans(2)
         assert running.flush(soon())
-    assert len(sink.requests) == 1
-    assert counts() == {"lost.rejected": 1}
+    assert counts() == {"accepted": 2, "delivered": 2}
+    assert {request.path for request in sink.requests} == {"/v1/traces"}
 
 
-def test_a_refusal_for_good_after_an_outage_is_said(sink, caplog):
-    """That spans are lost is said, even right after the line that they wait."""
-    sink.answers.extend([BUSY, Answer(400)])
+def test_what_is_too_large_together_goes_in_parts(sink, counts):
+    """413 to 400 spans of 10 kB at a limit of 1 MB: all arrive, and later requests are smaller from the start."""
+    sink.rule = lambda request: Answer(413 if len(request.body) > 1_000_000 else 200)
+    with delivery(sink.url) as running:
+        for number in range(400):
+            running.offer(encoded(str(number), number + 1, text="x" * 10_000))
+        assert running.flush(soon(20))
+        refused = len([request for request in sink.requests if not request.taken])
+        for number in range(400, 600):
+            running.offer(encoded(str(number), number + 1, text="x" * 10_000))
+        assert running.flush(soon(20))
+    assert sorted(map(int, sink.names)) == list(range(600))
+    assert counts() == {"accepted": 600, "delivered": 600}
+    assert refused == len([request for request in sink.requests if not request.taken])
+
+
+def test_a_span_that_is_too_large_is_cut_until_it_is_taken(sink, counts, caplog):
+    """One of 3 MB among 100: the others arrive whole; it arrives with its longest value cut, and that said on it."""
+    sink.rule = lambda request: Answer(413 if len(request.body) > 1_000_000 else 200)
+    with delivery(sink.url) as running:
+        offer(running, *map(str, range(1, 100)))
+        running.offer(encoded("large", 100, prompt="y" * 3_000_000, short="stays"))
+        assert running.flush(soon(20))
+    large = sink.span("large").attributes
+    assert len(sink.names) == len(set(sink.names)) == 100
+    assert large["short"] == "stays"
+    assert large["llmtrace.truncated.prompt"] == 3_000_000
+    assert large["prompt"].endswith("characters]")
+    assert counts() == {"accepted": 100, "delivered": 100, "cut": 1}
+    assert len(lines(caplog)) == 1
+
+
+def test_a_span_that_is_too_large_even_then_becomes_a_tombstone(sink, counts):
+    """A backend that takes next to nothing gets the span's place in its trace."""
+    sink.rule = lambda request: Answer(413 if len(request.body) > 300 else 200)
+    with delivery(sink.url) as running:
+        running.offer(encoded("large", 1, **{f"key-{number}": "z" * 100 for number in range(100)}))
+        assert running.flush(soon(20))
+    assert sink.span("large").attributes == {"llmtrace.tombstone": "too large"}
+    assert counts()["delivered"] == counts()["tombstones"] == 1
+
+
+def test_a_backend_that_takes_not_even_a_tombstone_is_counted(sink, counts):
+    """It ends, and the loss is counted."""
+    sink.then = Answer(413)
     with delivery(sink.url) as running:
         offer(running, "a")
-        sink.wait_for_requests(2)
-        assert running.flush(soon())
-    assert any("400" in line for line in lines(caplog))
+        assert running.flush(soon(20))
+    assert counts()["lost.rejected"] == 1
 
 
 def test_redirects_are_not_followed(sink, router):
@@ -128,6 +213,8 @@ def test_redirects_are_not_followed(sink, router):
     sink.then = Answer(307, {"location": f"{router.url}/v1/traces"})
     with delivery(sink.url) as running:
         offer(running, "a")
+        sink.wait_for_requests(1)
+        sink.then = TAKEN
         assert running.flush(soon())
     assert not router.requests
 
@@ -150,7 +237,7 @@ def test_a_success_with_any_body_is_a_success(sink, counts, body):
     with delivery(sink.url) as running:
         offer(running, "a")
         assert running.flush(soon())
-    assert counts() == {"delivered": 1}
+    assert counts() == {"accepted": 1, "delivered": 1}
 
 
 def test_a_backend_that_is_down_is_one_line(counts, caplog):
@@ -162,25 +249,26 @@ def test_a_backend_that_is_down_is_one_line(counts, caplog):
         assert not running.flush(soon(1.5))
         (line,) = lines(caplog)
         assert f"http://127.0.0.1:{port}" in line
-        assert counts() == {}
+        assert counts() == {"accepted": 2_000}
         with otlp_sink(port) as sink:
             sink.wait_for_spans(2_000)
             assert running.flush(soon())
             assert sorted(map(int, sink.names)) == list(range(2_000))
-    assert counts() == {"delivered": 2_000}
+    assert counts() == {"accepted": 2_000, "delivered": 2_000}
 
 
 def test_the_queue_is_bounded_and_the_oldest_are_lost(sink, counts):
-    """While a backend hangs, at most `capacity` spans wait; the newest are kept and the others counted."""
+    """While a backend hangs, at most so many spans wait; the newest are kept and the others counted."""
     sink.answers.append(HANGS)
-    with delivery(sink.url, capacity=10) as running:
+    with delivery(sink.url, most_spans=10) as running:
         offer(running, "in flight")
         sink.wait_for_requests(1)
         offer(running, *map(str, range(100)))
-        assert counts() == {"lost.queue_full": 90}
+        assert counts() == {"accepted": 101, "lost.queue_full": 90}
         sink.release()
         assert running.flush(soon())
-    assert sorted(sink.names) == [*map(str, range(90, 100)), "in flight"]
+    assert sorted(sink.names) == [*map(str, range(90, 100))]
+    assert counts() == {"accepted": 101, "delivered": 10, "lost.queue_full": 91}
 
 
 def test_closing_is_fast_where_nobody_listens(counts, caplog):
@@ -190,7 +278,7 @@ def test_closing_is_fast_where_nobody_listens(counts, caplog):
         began = time.monotonic()
         assert not running.close(soon(5))
         assert time.monotonic() - began < 1.5
-    assert counts() == {"lost.shutdown": 3}
+    assert counts() == {"accepted": 3, "lost.shutdown": 3}
     assert "3 spans" in lines(caplog)[-1]
 
 
@@ -201,7 +289,7 @@ def test_closing_again_counts_and_says_nothing_twice(counts, caplog):
         running.close(soon(1))
         said = len(lines(caplog))
         running.close(soon(1))
-    assert counts() == {"lost.shutdown": 3}
+    assert counts() == {"accepted": 3, "lost.shutdown": 3}
     assert len(lines(caplog)) == said
 
 
@@ -214,7 +302,7 @@ def test_closing_is_bounded_where_the_backend_hangs(sink, counts):
         began = time.monotonic()
         assert not running.close(soon(0.5))
         assert 0.4 < time.monotonic() - began < 1.0
-        assert counts() == {"lost.shutdown": 2}
+        assert counts() == {"accepted": 2, "lost.shutdown": 2}
         sink.release()
 
 
@@ -225,7 +313,7 @@ def test_a_busy_backend_is_tried_until_the_time_is_over(sink, counts):
         offer(running, "a")
         assert running.close(soon(5))
     assert sink.names == ["a"]
-    assert counts() == {"delivered": 1}
+    assert counts() == {"accepted": 1, "delivered": 1}
 
 
 def test_what_comes_after_closing_is_counted_as_lost(sink, counts):
@@ -234,7 +322,7 @@ def test_what_comes_after_closing_is_counted_as_lost(sink, counts):
         offer(running, "a")
         assert running.close(soon())
         offer(running, "late")
-    assert counts() == {"delivered": 1, "lost.shutdown": 1}
+    assert counts() == {"accepted": 2, "delivered": 1, "lost.shutdown": 1}
 
 
 @pytest.mark.parametrize(
@@ -294,10 +382,45 @@ def test_our_requests_are_no_spans_of_an_instrumented_httpx(sink, monkeypatch):
 def test_gzip_is_used_where_it_is_asked_for(sink):
     """With compression the body is gzip and says so."""
     running = Delivery(Destination("test", f"{sink.url}/v1/traces", compression="gzip"))
-    offer(running, "a")
+    running.offer(encoded("a", text="x" * 2_000))
     assert running.close(soon())
     assert sink.requests[0].headers["content-encoding"] == "gzip"
+    assert len(request_of("a")) > int(sink.requests[0].headers["content-length"])
     assert sink.names == ["a"]
+
+
+def request_of(name: str) -> bytes:
+    """A request with the span of the test above."""
+    return request([encoded(name, text="x" * 2_000)])
+
+
+@pytest.mark.parametrize(
+    ("url", "compression", "compresses"),
+    [
+        ("http://127.0.0.1:6006/v1/traces", None, False),
+        ("http://localhost:6006/v1/traces", None, False),
+        ("http://[::1]:6006/v1/traces", None, False),
+        ("https://otlp.example.org/v1/traces", None, True),
+        ("https://otlp.example.org/v1/traces", "none", False),
+        ("http://127.0.0.1:6006/v1/traces", "gzip", True),
+    ],
+)
+def test_gzip_is_used_where_it_pays(url, compression, compresses):
+    """Where nothing is set: over a network, and not on this machine, where it costs more than it saves."""
+    assert Destination("test", url, compression=compression).compresses is compresses
+
+
+def test_a_backend_that_takes_no_gzip_gets_none(sink, counts):
+    """A 415 to a compressed request is answered with the plain one, and so are all after it."""
+    sink.rule = lambda request: Answer(415 if "content-encoding" in request.headers else 200)
+    running = Delivery(Destination("backend", f"{sink.url}/v1/traces", compression="gzip"))
+    for name in ("a", "b"):
+        running.offer(encoded(name, text="x" * 2_000))
+        assert running.flush(soon())
+    assert running.close(soon())
+    assert sorted(sink.names) == ["a", "b"]
+    assert len(sink.requests) == 3
+    assert counts() == {"accepted": 2, "delivered": 2}
 
 
 def test_many_spans_go_in_several_requests(sink):
@@ -318,7 +441,7 @@ def test_without_spans_there_is_no_thread_and_no_connection(sink):
     with delivery(sink.url) as running:
         assert running.flush(soon())
         assert running.close(soon())
-        assert not [thread for thread in threading.enumerate() if thread.name == "llmtrace-test"]
+        assert not [thread for thread in threading.enumerate() if thread.name.startswith("llmtrace-backend")]
     assert sink.connections == 0
 
 

@@ -1,0 +1,73 @@
+"""The sinks of the pipeline, put together from the settings: each backend with its own queue, threads and spool."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+from opentelemetry.sdk.resources import Resource
+
+from llmtrace._config import Settings
+from llmtrace.destinations import Spool
+from llmtrace.exporters.delivery import Delivery
+from llmtrace.exporters.destination import Destination
+from llmtrace.exporters.encoding import Encoding
+from llmtrace.exporters.spool import Bounds, DiskSpool
+from llmtrace.exporters.tally import MAIN, Tally
+from llmtrace.semconv import trace as keys
+
+ROUTER = "router"
+"""The name of the way to the router, in log lines and counters."""
+
+
+def backend_sinks(settings: Settings, resource: Resource, *, joined: bool) -> list[Encoding]:
+    """The ways to the backends: the main one and those that were named in addition."""
+    headers = dict(settings.headers)
+    if joined and settings.project:
+        # The application's resource cannot be changed; Phoenix takes the project from this header as well.
+        headers.setdefault("x-project-name", settings.project)
+    deliveries = [_delivery(settings, resource, MAIN, settings.endpoint.url, headers)]
+    deliveries += [
+        _delivery(settings, resource, backend.name, backend.url, backend.headers) for backend in settings.backends
+    ]
+    return [Encoding(deliveries)]
+
+
+def router_sink(settings: Settings, resource: Resource, url: str) -> Encoding:
+    """The way to the router."""
+    return Encoding([_delivery(settings, resource, ROUTER, url, settings.alerts_headers)])
+
+
+def destination(settings: Settings, name: str, url: str, headers: Mapping[str, str]) -> Destination:
+    """An address, and how requests to it are made."""
+    transport = settings.transport
+    return Destination(
+        name=name,
+        url=url,
+        headers=headers,
+        timeout=transport.timeout,
+        compression=transport.compression,
+        certificate=transport.certificate,
+        client_certificate=transport.client_certificate,
+        client_key=transport.client_key,
+    )
+
+
+def _delivery(settings: Settings, resource: Resource, name: str, url: str, headers: Mapping[str, str]) -> Delivery:
+    target = destination(settings, name, url, headers)
+    tally = Tally(name, target.shown)
+    spool = None
+    if settings.spool is not None:
+        spool = _spool(settings.spool, target, settings.project, resource, tally)
+    return Delivery(target, spool=spool, tally=tally)
+
+
+def _spool(spool: Spool, target: Destination, project: str | None, resource: Resource, tally: Tally) -> DiskSpool:
+    """Only what goes to the same address, for the same project and service, may be taken over by another process."""
+    service = resource.attributes.get(keys.SERVICE_NAME)
+    identity = json.dumps([target.shown, project, str(service)])
+    folder = Path(spool.folder or "") / hashlib.sha256(identity.encode()).hexdigest()[:16]
+    bounds = Bounds(spool.max_bytes, spool.max_age)
+    return DiskSpool(folder, tally, bounds, write_ahead=spool.write_ahead)

@@ -1,0 +1,377 @@
+"""The spool: what cannot be delivered now waits on disk, survives the process, and is adopted by the next one.
+
+At least once: what was sent, but not marked as sent when the process died, is sent again; backends know it by its ids.
+Nothing here raises: what the disk refuses stays in memory, and is said once.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from llmtrace._guard import say_once
+from llmtrace._stats import Loss
+from llmtrace.exporters.folder import Folder, Owner, file_name, is_of_rule, is_spool_file, owner_of
+from llmtrace.exporters.frames import PROGRESS_AT, progress_bytes, read
+from llmtrace.exporters.parcel import Parcel
+from llmtrace.exporters.segment import MOST_BYTES as SEGMENT_BYTES
+from llmtrace.exporters.segment import Segment
+from llmtrace.exporters.tally import Tally
+
+LOOK_EVERY: Final = 5.0
+"""Seconds between two looks at what other processes have left."""
+OPEN_FOR: Final = 60.0
+"""Seconds for which spans are appended to one file: the age of a file is the age of its spans."""
+BROKEN_FOR: Final = 10.0
+"""Seconds for which a disk that refused something is not asked again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What a spool may hold."""
+
+    most_bytes: int = 256 * 1024 * 1024
+    """Of the whole folder, whichever process wrote it."""
+    most_age: float = 24 * 3600.0
+    """Seconds after which spans are given up."""
+
+
+class DiskSpool:
+    """The spool of one backend, as one process has it. Thread-safe."""
+
+    def __init__(
+        self,
+        path: Path,
+        tally: Tally,
+        bounds: Bounds,
+        *,
+        write_ahead: bool = False,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        """Nothing is made on disk before something is to be written.
+
+        Args:
+            path: the folder, of this backend, project and service.
+            tally: counts what is spooled, replayed and lost.
+            bounds: how much, and for how long.
+            write_ahead: whether every span is written before it is sent.
+            now: seconds since the epoch.
+        """
+        self.write_ahead = write_ahead
+        self._path = path
+        self._tally = tally
+        self._bounds = bounds
+        self._now = now
+        self._renew()
+
+    def _renew(self) -> None:
+        # Reentrant: a span may end inside the garbage collector, which may run while this very lock is held.
+        self._lock = threading.RLock()
+        self._folder: Folder | None = None
+        self._segments: list[Segment] = []
+        self._open: dict[bool, Segment] = {}
+        self._owner: Owner | None = None
+        self._adopted: dict[str, Owner] = {}
+        self._loaded: deque[Parcel] = deque()
+        self._others_bytes = 0
+        self._made = 0
+        self._looked_at = float("-inf")
+        self._broken_until = float("-inf")
+
+    @property
+    def on_disk_only(self) -> int:
+        """Spans that wait here and nowhere else; files that nobody has looked into count as one."""
+        with self._lock:
+            return len(self._loaded) + sum(segment.on_disk_only for segment in self._segments)
+
+    @property
+    def oldest(self) -> float | None:
+        """Seconds since the oldest file in which something waits was made."""
+        with self._lock:
+            made = [segment.made_at for segment in self._segments if segment.undone]
+            return self._now() - min(made) if made else None
+
+    def is_left(self) -> bool:
+        """Whether an earlier process may have left something. Makes nothing."""
+        try:
+            with os.scandir(self._path) as entries:
+                return any(is_spool_file(entry.name) for entry in entries)
+        except OSError:
+            return False
+
+    # What comes in, and what becomes of it.
+
+    def append(self, parcels: Iterable[Parcel]) -> bool:
+        """Write those that are not there yet; False where the disk does not take them all."""
+        with self._lock:
+            for parcel in parcels:
+                if parcel.segment is None and not parcel.is_done and not self._append(parcel):
+                    return False
+            return True
+
+    def _append(self, parcel: Parcel) -> bool:
+        if time.monotonic() < self._broken_until:
+            return False
+        try:
+            segment = self._writable(parcel.span.by_rule)
+            if not self._make_room(parcel.span.size, segment):
+                return False
+            parcel.index = segment.append(parcel.span)
+        except OSError as error:
+            self._broke(error)
+            return False
+        parcel.segment = segment
+        self._tally.add("spooled")
+        return True
+
+    def forget(self, parcels: Iterable[Parcel]) -> None:
+        """The memory no longer holds these; each is to be read again before it is sent."""
+        with self._lock:
+            for parcel in parcels:
+                if parcel.segment is not None:
+                    parcel.segment.in_memory.discard(parcel.index)
+
+    def finish(self, parcels: Iterable[Parcel]) -> None:
+        """These were delivered, or given up."""
+        with self._lock:
+            moved: dict[Segment, int] = {}
+            for parcel in parcels:
+                parcel.is_done = True
+                if parcel.segment is not None:
+                    place = parcel.segment.finish(parcel.index)
+                    if place is not None:
+                        moved[parcel.segment] = place
+            for segment, place in moved.items():
+                self._mark(segment, place)
+
+    def _mark(self, segment: Segment, place: int) -> None:
+        if segment.undone == 0:
+            self._seal(segment)
+        elif segment in self._segments:
+            with suppress(OSError):
+                self._home().write_at(segment.name, PROGRESS_AT, progress_bytes(place))
+
+    # What goes out again.
+
+    def load(self, most_spans: int, most_bytes: int) -> list[Parcel]:
+        """The next spans that wait only here: what a rule kept first, in it the oldest."""
+        with self._lock:
+            if not self._loaded:
+                self._read_next()
+            taken: list[Parcel] = []
+            while self._loaded and len(taken) < most_spans:
+                most_bytes -= self._loaded[0].span.size
+                if most_bytes < 0 and taken:
+                    break
+                taken.append(self._loaded.popleft())
+            self._tally.add("replayed", len(taken))
+            return taken
+
+    def unload(self, parcels: Iterable[Parcel]) -> None:
+        """Take back what could not be sent: it is the next to be loaded."""
+        with self._lock:
+            self._loaded.extendleft(reversed(list(parcels)))
+
+    def _read_next(self) -> None:
+        waiting = [segment for segment in self._segments if segment.on_disk_only]
+        for segment in sorted(waiting, key=lambda segment: (not segment.by_rule, segment.made_at, segment.name)):
+            if self._open.get(segment.by_rule) is segment:
+                self._seal(segment)
+            self._read(segment)
+            if self._loaded:
+                return
+
+    def _read(self, segment: Segment) -> None:
+        try:
+            found = list(read(self._home().read(segment.name), by_rule=segment.by_rule))
+        except OSError as error:
+            self._lost(segment, Loss.SPOOL_ERROR, f"{segment.name} cannot be read ({type(error).__name__})")
+            return
+        damaged = [frame for frame in found if frame.span is None]
+        if damaged:
+            self._tally.lose(Loss.SPOOL_ERROR, len(damaged))
+            self._tally.say(
+                "damaged", f"the spool's {segment.name} is damaged in {len(damaged)} places; the rest is used"
+            )
+        if not segment.is_read:
+            segment.is_read = True
+            segment.places = [frame.at for frame in found if frame.span is not None]
+            self._tally.add("adopted", len(segment.places))
+        numbers = {place: number for number, place in enumerate(segment.places)}
+        now = time.monotonic()
+        for frame in found:
+            number = numbers.get(frame.at)
+            if frame.span is not None and number is not None and number not in segment.in_memory | segment.done:
+                self._loaded.append(Parcel(frame.span, now, segment, number))
+                segment.in_memory.add(number)
+        missing = segment.on_disk_only
+        if missing:  # of our own file: what we wrote is no longer there
+            segment.done.update(set(range(len(segment.places))) - segment.in_memory)
+            self._tally.lose(Loss.SPOOL_ERROR, max(0, missing - len(damaged)))
+        if segment.undone == 0:
+            self._remove(segment)
+
+    # The files.
+
+    def look(self) -> None:
+        """From time to time: adopt what dead processes left, give up what is too old."""
+        with self._lock:
+            if time.monotonic() - self._looked_at < LOOK_EVERY or not self._path.is_dir():
+                return
+            self._looked_at = time.monotonic()
+            try:
+                self._adopt()
+            except OSError as error:
+                self._broke(error)
+            for segment in list(self._segments):
+                if self._now() - segment.made_at > self._bounds.most_age and segment.on_disk_only:
+                    self._lost(segment, Loss.EXPIRED, f"gave up spans of {segment.name}: too old")
+
+    def _adopt(self) -> None:
+        home = self._home()
+        files = home.sizes()
+        ours = {segment.name for segment in self._segments}
+        own = self._owner.name if self._owner else ""
+        self._others_bytes = 0
+        for name, (size, written_at) in sorted(files.items()):
+            owner = owner_of(name)
+            if name in ours or owner == own:
+                continue
+            if owner not in self._adopted:
+                lock = home.adopt(owner)
+                if lock is None:
+                    self._others_bytes += size
+                    continue
+                self._adopted[owner] = lock
+            self._segments.append(Segment(name, owner, is_of_rule(name), written_at, size=size, is_read=False))
+        for owner in home.locks() - {owner_of(name) for name in files} - {own}:
+            lock = home.adopt(owner)
+            if lock is not None:
+                home.release(lock, is_empty=True)
+
+    def _home(self) -> Folder:
+        if self._folder is None:
+            self._folder = Folder(self._path)
+        return self._folder
+
+    def _writable(self, by_rule: bool) -> Segment:
+        segment = self._open.get(by_rule)
+        if segment is not None and (segment.is_full or self._now() - segment.made_at > OPEN_FOR):
+            self._seal(segment)
+            segment = None
+        if segment is None:
+            home = self._home()
+            self._owner = self._owner or home.own()
+            self._made += 1
+            name = file_name(self._owner, self._made, by_rule=by_rule)
+            most_bytes = min(SEGMENT_BYTES, self._bounds.most_bytes // 8)
+            segment = Segment(name, self._owner.name, by_rule, self._now(), home.create(name), most_bytes)
+            self._open[by_rule] = segment
+            self._segments.append(segment)
+        return segment
+
+    def _seal(self, segment: Segment) -> None:
+        segment.seal()
+        if self._open.get(segment.by_rule) is segment:
+            del self._open[segment.by_rule]
+        if segment.undone == 0:
+            self._remove(segment)
+
+    def _make_room(self, size: int, writing: Segment) -> bool:
+        """Give up the oldest files of the lower class, then the oldest ones, until there is room."""
+        while self._others_bytes + sum(segment.size for segment in self._segments) + size > self._bounds.most_bytes:
+            candidates = [segment for segment in self._segments if segment is not writing and segment.undone]
+            if not writing.by_rule:
+                candidates = [segment for segment in candidates if not segment.by_rule]
+            if not candidates:
+                return False
+            oldest = min(candidates, key=lambda segment: (segment.by_rule, segment.made_at, segment.name))
+            self._lost(oldest, Loss.SPOOL_FULL, "has more waiting than the spool may hold: the oldest go")
+        return True
+
+    def _lost(self, segment: Segment, why: Loss, said: str) -> None:
+        """Give a file up. What of it is in memory too can still be sent."""
+        number = segment.on_disk_only
+        if not segment.is_read:
+            with suppress(OSError):
+                number = sum(frame.span is not None for frame in read(self._home().read(segment.name), by_rule=False))
+        held = [parcel for parcel in self._loaded if parcel.segment is segment]
+        for parcel in held:
+            parcel.is_done = True
+            self._loaded.remove(parcel)
+        self._tally.lose(why, number + len(held))
+        self._tally.say(why.value, said)
+        if self._open.get(segment.by_rule) is segment:
+            del self._open[segment.by_rule]
+        segment.seal()
+        self._remove(segment)
+
+    def _remove(self, segment: Segment) -> None:
+        if segment not in self._segments:
+            return
+        self._segments.remove(segment)
+        with suppress(OSError):
+            self._home().remove(segment.name)
+        owner = self._adopted.get(segment.owner)
+        if owner is not None and not any(other.owner == segment.owner for other in self._segments):
+            del self._adopted[segment.owner]
+            with suppress(OSError):
+                self._home().release(owner, is_empty=True)
+
+    def _broke(self, error: OSError) -> None:
+        self._broken_until = time.monotonic() + BROKEN_FOR
+        for segment in list(self._open.values()):
+            self._seal(segment)
+        if self._folder is not None and not self._path.is_dir():
+            self._tally.lose(Loss.SPOOL_ERROR, self.on_disk_only)
+            self._let_go()
+        say_once(
+            f"spool:{self._path}:{error.errno}",
+            "llmtrace: the spool %s cannot be used (%s); spans wait in memory only",
+            self._path,
+            error.strerror or type(error).__name__,
+        )
+
+    def _let_go(self) -> None:
+        """Close what is open on disk, and leave what waits there to the next process."""
+        for segment in list(self._open.values()):
+            self._seal(segment)
+        home, self._folder = self._folder, None
+        if home is None:
+            return
+        owners = [*self._adopted.values(), *([self._owner] if self._owner else [])]
+        self._owner, self._adopted = None, {}
+        for owner in owners:
+            is_empty = not any(segment.owner == owner.name for segment in self._segments)
+            with suppress(OSError):
+                home.release(owner, is_empty=is_empty)
+        self._segments.clear()
+        self._loaded.clear()
+        home.close()
+
+    def close(self) -> int:
+        """Let go of everything; returns how many spans wait for the next process."""
+        with self._lock:
+            left = sum(segment.undone for segment in self._segments)
+            self._let_go()
+            return left
+
+    def after_fork_in_child(self) -> None:
+        """The files, and the locks on them, belong to the parent: close our copies without a word to the kernel."""
+        fds = [segment.fd for segment in self._open.values()]
+        fds += [owner.fd for owner in (*self._adopted.values(), *([self._owner] if self._owner else []))]
+        for fd in fds:
+            if fd is not None:
+                with suppress(OSError):
+                    os.close(fd)
+        if self._folder is not None:
+            with suppress(OSError):
+                self._folder.close()
+        self._renew()
