@@ -18,7 +18,7 @@ from opentelemetry.trace import SpanKind
 from llmtrace import _scope
 from llmtrace._attributes import Attributes
 from llmtrace._clean import clean_attributes
-from llmtrace._guard import guarded
+from llmtrace._guard import flattening
 from llmtrace._serialize import to_text
 from llmtrace._span import NOOP_SPAN, SPAN_KEY, NoopSpan, Span, with_span
 from llmtrace._stream import Outcome
@@ -60,7 +60,7 @@ class SpanScope:
     def open(self, context: Context) -> tuple[Span | NoopSpan, Context]:
         """Start the span below `context`, without making it current; returns it with the context to go on from."""
         if self._values:
-            with guarded("carrying values in the context"):
+            with flattening("carrying values in the context"):
                 context = with_values(context, **self._values)
         return start_span(self._name, dict(self._attributes), context, self._kind), context
 

@@ -6,6 +6,7 @@ import logging
 from types import TracebackType
 from typing import Final
 
+from llmtrace._spending import BUDGET, MOST_ENTRIES, spending
 from llmtrace._stats import Loss, stats
 
 logger: Final = logging.getLogger("llmtrace")
@@ -60,3 +61,16 @@ class guarded:  # noqa: N801 - used as a statement: `with guarded("recording out
             return False
         swallowed(self._where, error)
         return True
+
+
+class flattening(guarded):  # noqa: N801 - used as `guarded` is
+    """The same for what renders values of the app's: with one budget of time for all of them."""
+
+    __slots__ = ()
+
+    def __enter__(self) -> None:
+        spending.left, spending.entries = BUDGET, MOST_ENTRIES
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> bool:
+        spending.left = None
+        return super().__exit__(kind, error, tb)

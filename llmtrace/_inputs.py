@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from llmtrace._attributes import Attributes, listed, put_documents, put_messages, put_tools, put_value
+from llmtrace._attributes.budget import each
 from llmtrace._serialize import to_json, to_text
 from llmtrace.semconv import trace as keys
 
@@ -40,7 +41,7 @@ def put_embedding(into: Attributes, model: object, texts: object, parameters: Ma
         into[keys.EMBEDDING_MODEL_NAME] = to_text(model)
     if parameters:
         into[keys.EMBEDDING_INVOCATION_PARAMETERS] = to_json(parameters)
-    for index, text in enumerate(listed(texts)):
+    for index, text in enumerate(each(listed(texts))):
         into[f"{keys.EMBEDDING_EMBEDDINGS}.{index}.{keys.EMBEDDING_TEXT}"] = to_text(text)
     put_value(into, keys.INPUT_VALUE, keys.INPUT_MIME_TYPE, texts)
 

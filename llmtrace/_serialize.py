@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from llmtrace._plain import plain_json, quote
 from llmtrace._shapes import Atom, Contents, Shape, shape_of
+from llmtrace._spending import spending
 from llmtrace._storage import exact_text, opaque
 
 if TYPE_CHECKING:
@@ -47,12 +48,15 @@ MARK_DEPTH: Final = "…[nested deeper]"
 MARK_CYCLE: Final = "…[cycle]"
 """In place of a container that contains itself, where it does."""
 MARK_UNRENDERED: Final = "…[not rendered]"
-"""The whole text, where the interpreter itself gave up (stack or memory exhausted)."""
+"""The whole text, where the interpreter itself gave up (stack or memory exhausted), or the call's time was spent."""
 
 _RESERVE: Final = 64
 """Characters kept back in each open container for its mark and closing bracket."""
 _SHARE: Final = 256
 """Characters that a long entry leaves to each later entry, as long as it keeps half of the room itself."""
+_LONG: Final = 4_096
+_ENCODING: Final = 8
+"""Nanoseconds that a character of a plain value costs, roughly: counted where there are many of them."""
 _MAX_KEY: Final = 256
 _MAX_ESCAPE: Final = 6  # \u0000
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
@@ -98,6 +102,8 @@ def render(
             return _render_text(value, limit)  # type: ignore[arg-type]  # the line above is the proof, and cannot be fooled
         text = plain_json(value, limit)
         if text is not None:
+            if len(text) > _LONG and spending.left is not None:
+                spending.left -= len(text) * _ENCODING
             return Rendered(clean_text(text), is_json=True, original_length=None)
         return _render_json(value, limit, budget, clock)
     except RecursionError:
@@ -125,7 +131,11 @@ def to_json(
     """Valid JSON of at most ``limit`` characters for any value, a str included; arguments as in ``render``."""
     try:
         text = plain_json(value, limit)
-        return _render_json(value, limit, budget, clock).text if text is None else clean_text(text)
+        if text is None:
+            return _render_json(value, limit, budget, clock).text
+        if len(text) > _LONG and spending.left is not None:
+            spending.left -= len(text) * _ENCODING
+        return clean_text(text)
     except RecursionError:
         return _UNRENDERED.text if limit > _UNRENDERED_LENGTH else _NOTHING.text
 
@@ -162,8 +172,15 @@ def _render_text(text: str, limit: int) -> Rendered:
 
 def _render_json(value: object, limit: int, budget: float, clock: Callable[[], int]) -> Rendered:
     try:
-        writer = _Writer(max(limit, 2), clock, clock() + int(budget * 1e9))
-        if not writer.value(value):
+        shared = spending.left
+        if shared is not None and shared <= 0:
+            return _UNRENDERED if limit > _UNRENDERED_LENGTH else _NOTHING
+        began, allowed = clock(), int(budget * 1e9)
+        writer = _Writer(max(limit, 2), clock, began + (allowed if shared is None else min(allowed, shared)))
+        is_written = writer.value(value)
+        if shared is not None:
+            spending.left = shared - (clock() - began)
+        if not is_written:
             return _NOTHING
         text = clean_text("".join(writer.parts))
     except Exception:  # noqa: BLE001 - the stack or the memory is exhausted: user code is guarded where it is called

@@ -37,7 +37,7 @@ from llmtrace import _scope
 from llmtrace._attributes import Attributes, put_documents, put_value
 from llmtrace._clean import clean_attributes, clean_value, is_plain
 from llmtrace._failure import exception_message, stack_trace, type_name
-from llmtrace._guard import guarded
+from llmtrace._guard import flattening, guarded
 from llmtrace._keeping import keeping
 from llmtrace._recorded_stream import Reader, recorded
 from llmtrace._serialize import to_text
@@ -262,7 +262,7 @@ class Span(sdk.Span):
         messages, tool calls, token counts and finish reason; a text becomes the assistant's message. Elsewhere the
         value becomes ``output.value``. Never raises, whatever the value is.
         """
-        with guarded("recording output"):
+        with flattening("recording output"):
             self.put_answer(self._answer(value))
 
     def put_answer(self, answer: Attributes) -> None:
@@ -297,7 +297,7 @@ class Span(sdk.Span):
             score: how sure it is, or how bad it is; ``llmtrace.guardrail.score``.
             reason: why; in ``output.value``.
         """
-        with guarded("recording a guardrail"):
+        with flattening("recording a guardrail"):
             given = {"outcome": passed, "score": score, "reason": reason}
             if type(passed) is bool:
                 given["outcome"] = verdict.PASSED if passed else verdict.BLOCKED
@@ -319,7 +319,7 @@ class Span(sdk.Span):
             explanation: why.
             name: what was judged; default: the span's name. A second finding is added to the first.
         """
-        with guarded("recording an evaluation"):
+        with flattening("recording an evaluation"):
             into: Attributes = {}
             index = sum(key.endswith(keys.EVALUATION_NAME) for key in self._attributes)
             if verdict.put_evaluation(into, index, name or self._name, score, label, explanation):
@@ -374,7 +374,7 @@ class Span(sdk.Span):
 
     def record_documents(self, documents: Any) -> None:
         """Record retrieved or reranked documents: texts, dicts or objects with content/text, id, score, metadata."""
-        with guarded("recording documents"):
+        with flattening("recording documents"):
             into: Attributes = {}
             if self.span_kind == keys.KIND_RERANKER:
                 self.put(self._answer(documents))

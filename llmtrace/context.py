@@ -20,6 +20,7 @@ from opentelemetry.context import Context
 from llmtrace import _scope
 from llmtrace._guard import guarded
 from llmtrace._serialize import to_json, to_text
+from llmtrace._spending import BUDGET, spending
 from llmtrace.semconv import trace as keys
 
 P = ParamSpec("P")
@@ -67,6 +68,7 @@ def with_values(
 ) -> Context:
     """`context` with the given values added; metadata and tags join those that are there already."""
     values: dict[str, Any] = {}
+    spending.left = BUDGET
     if session_id is not None:
         values[keys.SESSION_ID] = to_text(session_id)
     if user_id is not None:
@@ -80,6 +82,7 @@ def with_values(
     if prompt is not None:
         with guarded("carrying a prompt"):
             values |= prompt_values(prompt)
+    spending.left = None
     return Context({**context, **values})
 
 

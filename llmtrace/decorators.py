@@ -21,7 +21,7 @@ import wrapt
 from llmtrace._attributes import Attributes
 from llmtrace._block import SpanScope, scope
 from llmtrace._drive import Answer, Body, drive, drive_answer, drive_async, drive_coroutine
-from llmtrace._guard import guarded
+from llmtrace._guard import flattening
 from llmtrace._inputs import put_arguments
 from llmtrace._span import NoopSpan, Span
 from llmtrace._tracer import active
@@ -87,7 +87,7 @@ def _named(plan: _Plan, instance: object, args: Sequence[Any], kwargs: Mapping[s
 
 def _open(plan: _Plan, instance: object, args: Sequence[Any], kwargs: Mapping[str, Any]) -> SpanScope:
     into: Attributes = {}
-    with guarded("recording input"):
+    with flattening("recording input"):
         put_arguments(into, plan.kind, plan.name, _named(plan, instance, args, kwargs), plan.description)
     return scope(plan.kind, plan.span_name, into)
 

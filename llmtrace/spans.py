@@ -17,7 +17,7 @@ from opentelemetry.trace import get_current_span
 from llmtrace import _inputs, _scope
 from llmtrace._attributes import Attributes, put_value
 from llmtrace._block import NOOP_SCOPE, NoopScope, SpanScope, scope
-from llmtrace._guard import guarded
+from llmtrace._guard import flattening
 from llmtrace._serialize import to_text
 from llmtrace._span import NoopSpan, Span
 from llmtrace._tracer import active
@@ -45,7 +45,7 @@ def agent_span(
     if active.tracer is None:
         return NOOP_SCOPE
     into: Attributes = {}
-    with guarded("recording input"):
+    with flattening("recording input"):
         into[keys.AGENT_NAME] = to_text(name)
         put_value(into, keys.INPUT_VALUE, keys.INPUT_MIME_TYPE, input)
     return scope(keys.KIND_AGENT, name, into, attributes, _who(user_id, session_id))
@@ -63,7 +63,7 @@ def chain_span(
     if active.tracer is None:
         return NOOP_SCOPE
     into: Attributes = {}
-    with guarded("recording input"):
+    with flattening("recording input"):
         put_value(into, keys.INPUT_VALUE, keys.INPUT_MIME_TYPE, input)
     return scope(keys.KIND_CHAIN, name, into, attributes, _who(user_id, session_id))
 
@@ -92,7 +92,7 @@ def llm_span(
     if active.tracer is None:
         return NOOP_SCOPE
     into: Attributes = {}
-    with guarded("recording input"):
+    with flattening("recording input"):
         if temperature is not None:
             invocation_parameters = {"temperature": temperature, **invocation_parameters}
         _inputs.put_llm(into, model, messages, tools, invocation_parameters)
@@ -117,7 +117,7 @@ def tool_span(
     if active.tracer is None:
         return NOOP_SCOPE
     into: Attributes = {}
-    with guarded("recording input"):
+    with flattening("recording input"):
         _inputs.put_tool(into, name, arguments, description)
     return scope(keys.KIND_TOOL, f"tool.{into.get(keys.TOOL_NAME, 'unknown')}", into, attributes)
 
@@ -140,7 +140,7 @@ def retrieval_span(
     if active.tracer is None:
         return NOOP_SCOPE
     into: Attributes = {}
-    with guarded("recording input"):
+    with flattening("recording input"):
         put_value(into, keys.INPUT_VALUE, keys.INPUT_MIME_TYPE, query)
         if isinstance(top_k, int):
             into[keys.RETRIEVAL_TOP_K] = top_k
@@ -167,7 +167,7 @@ def embedding_span(
     if active.tracer is None:
         return NOOP_SCOPE
     into: Attributes = {}
-    with guarded("recording input"):
+    with flattening("recording input"):
         _inputs.put_embedding(into, model, texts, invocation_parameters)
     return scope(keys.KIND_EMBEDDING, name, into, attributes)
 
@@ -194,7 +194,7 @@ def reranker_span(
     if active.tracer is None:
         return NOOP_SCOPE
     into: Attributes = {}
-    with guarded("recording input"):
+    with flattening("recording input"):
         _inputs.put_reranker(into, query, documents, model, top_k)
     return scope(keys.KIND_RERANKER, name, into, attributes)
 
@@ -253,7 +253,7 @@ def prompt_span(
     if active.tracer is None:
         return NOOP_SCOPE
     into: Attributes = {}
-    with guarded("recording input"):
+    with flattening("recording input"):
         prompt = template if isinstance(template, Prompt) else Prompt(template, version, variables)
         into.update(prompt_values(prompt))
         put_value(into, keys.INPUT_VALUE, keys.INPUT_MIME_TYPE, prompt.variables)
@@ -264,7 +264,7 @@ def _plain(kind: str, name: str, given: Any, attributes: Mapping[str, Any] | Non
     if active.tracer is None:
         return NOOP_SCOPE
     into: Attributes = {}
-    with guarded("recording input"):
+    with flattening("recording input"):
         put_value(into, keys.INPUT_VALUE, keys.INPUT_MIME_TYPE, given)
     return scope(kind, name, into, attributes)
 

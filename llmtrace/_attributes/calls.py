@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from llmtrace._attributes.budget import each
 from llmtrace._attributes.fields import Attributes, either, entries, fields, text
 from llmtrace._serialize import to_json, to_text
 from llmtrace.semconv import trace as keys
@@ -44,7 +45,7 @@ def put_call(into: Attributes, base: str, identity: object, name: object, argume
 
 def put_tool_calls(into: Attributes, prefix: str, calls: object) -> None:
     """Flatten tool calls: OpenAI's (``function.name``, ``.arguments``) or LangChain's (``name``, ``args``)."""
-    for index, call in enumerate(entries(calls)):
+    for index, call in enumerate(each(entries(calls))):
         found = fields(call)
         base = f"{prefix}{index}."
         custom = found.get("custom")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from llmtrace._attributes.budget import each
 from llmtrace._attributes.fields import Attributes, first, listed, read, text
 from llmtrace._serialize import to_json, to_text
 from llmtrace.semconv import trace as keys
@@ -11,6 +12,8 @@ from llmtrace.semconv import trace as keys
 _CONTENT_KEYS: Final = ("content", "text", "page_content")
 _ID_KEYS: Final = ("id", "id_", "doc_id", "document_id", "node_id")
 _SCORE_KEYS: Final = ("score", "relevance_score", "similarity")
+MOST_DOCUMENTS: Final = 500
+"""Documents of one list that are flattened: half of them from its beginning, half from its end."""
 _PAIR: Final = 2
 
 
@@ -21,7 +24,7 @@ def put_documents(into: Attributes, list_key: str, documents: object) -> int:
     ``metadata``; a pair ``(document, score)``; or a node with ``.node`` and ``.score``.
     """
     items = listed(documents)
-    for index, document in enumerate(items):
+    for index, document in enumerate(each(items, MOST_DOCUMENTS)):
         put_document(into, list_key, index, document)
     return len(items)
 

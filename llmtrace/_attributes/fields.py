@@ -9,7 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence, ValuesView
 from collections.abc import Set as AbstractSet
 from itertools import islice
+from time import perf_counter_ns
 from typing import Any, Final, Protocol
+
+from llmtrace._serialize import MARK_TIME_UNCOUNTED
+from llmtrace._spending import spending
 
 AttributeValue = str | bool | int | float | Sequence[str] | Sequence[bool] | Sequence[int] | Sequence[float]
 Attributes = dict[str, Any]
@@ -17,6 +21,8 @@ Attributes = dict[str, Any]
 
 MOST_LISTED: Final = 10_000
 """Entries that are taken from a sequence that is no list: its length cannot be believed."""
+_READING: Final = 500_000
+"""Nanoseconds that reading such a sequence may take."""
 _LARGEST: Final = 2**63
 
 
@@ -39,7 +45,15 @@ class _Asked:
         self._value = value
 
     def get(self, name: str, /) -> Any:
-        return read(self._value, name)
+        left = spending.left
+        if left is None:
+            return read(self._value, name)
+        if left <= 0:
+            return None
+        began = perf_counter_ns()
+        found = read(self._value, name)
+        spending.left = left - (perf_counter_ns() - began)
+        return found
 
 
 def fields(value: object) -> Fields:
@@ -152,12 +166,24 @@ def listed(value: object) -> Sequence[Any]:
         return entries(value)
     try:
         if not issubclass(kind, _SCALARS) and issubclass(kind, _SEQUENCES):
-            return tuple(islice(value, MOST_LISTED))  # type: ignore[call-overload]  # a sequence by the line above
+            return _read_in_time(value)  # type: ignore[arg-type]  # a sequence by the line above
     except KeyboardInterrupt:
         raise
     except BaseException:  # noqa: BLE001 - a foreign sequence may raise anything
         return (value,)
     return (value,)
+
+
+def _read_in_time(value: Iterable[Any]) -> Sequence[Any]:
+    """The entries of a foreign sequence, as many as there is time for, and a mark where there was none for all."""
+    found: list[Any] = []
+    stop = perf_counter_ns() + _READING
+    for item in islice(value, MOST_LISTED):
+        found.append(item)
+        if perf_counter_ns() > stop:
+            found.append(MARK_TIME_UNCOUNTED)
+            break
+    return found
 
 
 _SCALARS: Final = (str, bytes, bytearray, memoryview)

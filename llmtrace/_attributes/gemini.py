@@ -6,18 +6,25 @@ contents, function calls are tool calls, and each function response is a message
 
 from __future__ import annotations
 
+from functools import cache
+from typing import Final
+
+from llmtrace._attributes.budget import each
 from llmtrace._attributes.calls import put_call
-from llmtrace._attributes.fields import Attributes, Fields, either, entries, fields, text
+from llmtrace._attributes.fields import Attributes, Fields, entries, fields, text
 from llmtrace._attributes.media import data_url, encoded_bytes, put_blob, without_data
 from llmtrace._attributes.message_keys import MessageKeys, message_keys
 from llmtrace._attributes.parts import put_words
 from llmtrace._serialize import to_json, to_text
 from llmtrace.semconv import trace as keys
 
+_MOST_PARTS: Final = 200
+"""Parts of one content that are flattened."""
+
 
 def put_content(into: Attributes, list_key: str, index: int, content: Fields) -> int:
     """Flatten one content to one or more messages, from the place `index` on; returns the next free place."""
-    parts = [(part, fields(part)) for part in entries(content.get("parts"))]
+    parts = [(part, fields(part)) for part in each(entries(content.get("parts")), _MOST_PARTS)]
     results = [response for _, found in parts if (response := _of(found, "function_response")) is not None]
     others = [pair for pair in parts if _of(pair[1], "function_response") is None]
     if others or not results:
@@ -33,8 +40,14 @@ def put_content(into: Attributes, list_key: str, index: int, content: Fields) ->
 
 def _of(found: Fields, name: str) -> object:
     """A field in Python's or in JSON's spelling."""
+    value = found.get(name)
+    return found.get(_in_json(name)) if value is None else value
+
+
+@cache
+def _in_json(name: str) -> str:
     head, *rest = name.split("_")
-    return either(found, name, head + "".join(word.capitalize() for word in rest))
+    return head + "".join(word.capitalize() for word in rest)
 
 
 def _put_result(into: Attributes, named: MessageKeys, result: Fields) -> None:

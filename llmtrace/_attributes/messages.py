@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from enum import Enum
 from typing import Any, Final
 
+from llmtrace._attributes.budget import MOST_TAKEN, each
 from llmtrace._attributes.calls import put_tool_calls
 from llmtrace._attributes.fields import Attributes, Fields, either, entries, fields, listed, read, text
 from llmtrace._attributes.gemini import put_content
@@ -46,11 +47,15 @@ def put_messages(into: Attributes, list_key: str, messages: object) -> None:
         messages = _of_request(into, messages)
     index = 0
     kept = kept_keys(list_key)
-    for message in listed(messages):
-        # What most messages are, a role and a text or a tool call in a dict, is done here: it is the hot path.
-        if type(message) is dict and index < len(kept) and _put_plain(into, kept[index], message):
+    items = listed(messages)
+    if len(items) <= MOST_TAKEN:
+        for message, named in zip(items, kept, strict=False):
+            # What most messages are, a role and a text or a tool call in a dict, is done here: it is the hot path.
+            if type(message) is not dict or not _put_plain(into, named, message):
+                break
             index += 1
-        else:
+    if index < len(items):
+        for message in each(items[index:] if index else items):
             index = _put(into, list_key, index, message)
 
 
@@ -101,7 +106,7 @@ def _put_fields(into: Attributes, list_key: str, index: int, message: object) ->
         content = read(message, "content")  # a property, perhaps
     if content is None and found.get("parts") is not None:
         return put_content(into, list_key, index, found)
-    if type(content) is not str and any(_is_result(part) for part in entries(content)):
+    if type(content) is not str and any(_is_result(part) for part in each(entries(content))):
         return _put_results(into, list_key, index, found, entries(content))
     put_found(into, named, found, content)
     return index + 1
@@ -171,7 +176,7 @@ def _put_reasoning(into: Attributes, named: MessageKeys, found: Fields) -> int:
 
 def _put_media(into: Attributes, named: MessageKeys, images: object, audio: object, start: int) -> None:
     """Images and audio that stand beside the content instead of in it."""
-    for image in entries(images):
+    for image in each(entries(images)):
         url = image_url(fields(image)) or bare_image(image)
         if url is not None:
             put_image(into, f"{named.contents}{start}.", url)
@@ -200,11 +205,11 @@ def _is_result(part: object) -> bool:
 
 def _put_results(into: Attributes, list_key: str, index: int, found: Fields, parts: Sequence[Any]) -> int:
     """Each of Anthropic's tool results as a message by the tool, then what else the user said."""
-    for part in parts:
+    for part in each(parts):
         if _is_result(part):
             _put_result(into, message_keys(list_key, index), fields(part))
             index += 1
-    others = [part for part in parts if not _is_result(part)]
+    others = [part for part in each(parts) if not _is_result(part)]
     if others:
         put_found(into, message_keys(list_key, index), found, others)
         index += 1
@@ -237,7 +242,7 @@ def _of_request(into: Attributes, request: dict[str, Any]) -> object:
     """The conversation in the body of a request, its system prompt first; what is no such body, as it is."""
     prompt = request.get("prompt")
     if prompt is not None:
-        for index, item in enumerate(listed(prompt)):
+        for index, item in enumerate(each(listed(prompt))):
             into[f"{keys.LLM_PROMPTS}.{index}.{keys.PROMPT_TEXT}"] = to_text(item)
         put_value(into, keys.INPUT_VALUE, keys.INPUT_MIME_TYPE, prompt)
         return None

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
+from llmtrace._attributes.budget import each
 from llmtrace._attributes.calls import put_call
 from llmtrace._attributes.fields import Attributes, Fields, either, entries, fields, text
 from llmtrace._attributes.media import (
@@ -38,7 +39,7 @@ def put_parts(into: Attributes, contents: str, tools: str, parts: object, *, sta
         start: the index of the first part.
     """
     calls = 0
-    for index, part in enumerate(entries(parts), start):
+    for index, part in enumerate(each(entries(parts)), start):
         prefix = f"{contents}{index}."
         words = text(part)
         if words is not None:

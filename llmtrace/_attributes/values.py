@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from llmtrace._attributes.budget import each
 from llmtrace._attributes.fields import Attributes, listed
 from llmtrace._serialize import to_json
 from llmtrace.semconv import trace as keys
@@ -22,6 +23,6 @@ def put_value(into: Attributes, value_key: str, mime_key: str, value: object) ->
 
 def put_tools(into: Attributes, tools: object) -> None:
     """The tools offered to a model, each as its JSON schema: ``llm.tools.<i>.tool.json_schema``."""
-    for index, tool in enumerate(listed(tools)):
+    for index, tool in enumerate(each(listed(tools))):
         key = f"{keys.LLM_TOOLS}.{index}.{keys.TOOL_JSON_SCHEMA}"
         into[key] = str.__str__(tool) if issubclass(type(tool), str) else to_json(tool)

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
+from llmtrace._attributes.budget import each
 from llmtrace._attributes.fields import Attributes, Fields, entries, fields, text, whole_number
 from llmtrace.semconv import trace as keys
 
+MOST_CHOICES: Final = 256
+"""Choices of one answer that are recorded; providers offer 128 at most."""
 _FARTHEST: Final = 100_000
 """Beyond this nothing is taken without a second look: no place, no count."""
 
@@ -52,7 +55,7 @@ def put_output(into: Attributes, words: Iterable[str]) -> None:
 def texts_of(parts: object) -> str:
     """The texts of the parts of a content, without what the model thought."""
     spoken = []
-    for part in entries(parts):
+    for part in each(entries(parts)):
         found = fields(part)
         kind = text(found.get("type"))
         if kind is None or kind in ("text", "output_text", "refusal"):

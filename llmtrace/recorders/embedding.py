@@ -5,15 +5,18 @@ from __future__ import annotations
 from array import array
 from base64 import b64decode
 from binascii import Error as Base64Error
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
+from llmtrace._attributes.budget import each
 from llmtrace._attributes.fields import Attributes, either, entries, fields, read, text, whole_number
 from llmtrace.semconv import trace as keys
 
 MOST_VECTORS: Final = 1_000
 """Vectors of one answer that are recorded; the count goes on."""
 
+MOST_NUMBERS: Final = 100_000
+"""Numbers of all these vectors together: 65 of 1,536 dimensions."""
 _FLOAT_BYTES: Final = 4
 
 
@@ -30,13 +33,25 @@ def attributes(answer: object) -> Attributes:
         into[keys.EMBEDDING_MODEL_NAME] = model
     _put_tokens(into, found)
     items = _items(answer)
-    vectors = [vector for vector in map(_vector, items[:MOST_VECTORS]) if vector]
+    vectors = list(_within_room(items[:MOST_VECTORS]))
     for index, vector in enumerate(vectors):
         into[f"{keys.EMBEDDING_EMBEDDINGS}.{index}.{keys.EMBEDDING_VECTOR}"] = vector
     if vectors:
         into[keys.EMBEDDING_COUNT] = len(items)
         into[keys.EMBEDDING_DIMENSIONS] = len(vectors[0])
     return into
+
+
+def _within_room(items: Sequence[Any]) -> Iterator[Sequence[float]]:
+    """The vectors, as many of them as there is room and time for."""
+    room = MOST_NUMBERS
+    for item in each(items):
+        if room <= 0:
+            return
+        vector = _vector(item)
+        room -= len(vector)
+        if vector:
+            yield vector
 
 
 def _put_tokens(into: Attributes, found: Any) -> None:
@@ -92,6 +107,8 @@ def _decoded(encoded: str) -> Sequence[float]:
 
 
 def _floats(items: Sequence[Any]) -> Sequence[float]:
+    if set(map(type, items)) == {float}:
+        return tuple(items)
     return tuple(float(item) for item in items) if all(_is_number(item) for item in items) else ()
 
 

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from llmtrace._attributes.budget import each
 from llmtrace._attributes.fields import Attributes, Fields, either, entries, fields, kept, text, whole_number
 from llmtrace._attributes.gemini import put_content
-from llmtrace.recorders.answer import place_of, put_identity, put_model, put_output
+from llmtrace.recorders.answer import MOST_CHOICES, place_of, put_identity, put_model, put_output
 from llmtrace.recorders.text import Pieces, Room
 from llmtrace.semconv import trace as keys
 
@@ -44,7 +45,7 @@ def attributes(answer: object) -> Attributes:
     candidates = entries(found.get("candidates"))
     reasons: dict[int, str] = {}
     free = 0
-    for position, entry in enumerate(candidates):
+    for position, entry in enumerate(each(candidates, MOST_CHOICES)):
         candidate = fields(entry)
         index = max(free, place_of(candidate.get("index"), position))
         content = candidate.get("content")
@@ -71,7 +72,7 @@ def _put_reasons(into: Attributes, reasons: dict[int, str], blocked: str | None)
 
 def _spoken(content: Fields) -> list[str]:
     """The texts of a content, without the thoughts."""
-    parts = [fields(part) for part in entries(content.get("parts"))]
+    parts = [fields(part) for part in each(entries(content.get("parts")))]
     return [words for part in parts if part.get("thought") is not True and (words := text(part.get("text")))]
 
 

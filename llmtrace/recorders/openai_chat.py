@@ -9,10 +9,20 @@ from __future__ import annotations
 
 from typing import Final
 
+from llmtrace._attributes.budget import each
 from llmtrace._attributes.fields import Attributes, Fields, entries, fields, text, whole_number
 from llmtrace._attributes.message_keys import message_keys
 from llmtrace._attributes.messages import put_message
-from llmtrace.recorders.answer import Counts, place_of, put_counts, put_identity, put_model, put_output, texts_of
+from llmtrace.recorders.answer import (
+    MOST_CHOICES,
+    Counts,
+    place_of,
+    put_counts,
+    put_identity,
+    put_model,
+    put_output,
+    texts_of,
+)
 from llmtrace.recorders.openai_chat_stream import ChatAccumulator
 from llmtrace.semconv import trace as keys
 
@@ -37,7 +47,7 @@ def attributes(answer: object) -> Attributes:
         put_usage(into, fields(usage))
     choices = entries(found.get("choices"))
     reasons: dict[int, str] = {}
-    for position, entry in enumerate(choices):
+    for position, entry in enumerate(each(choices, MOST_CHOICES)):
         choice = fields(entry)
         index = _free_place(into, place_of(choice.get("index"), position))
         message = choice.get("message")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from llmtrace._attributes.budget import each
 from llmtrace._attributes.fields import Attributes, entries, fields, text
-from llmtrace.recorders.answer import place_of, put_identity, put_model, put_output
+from llmtrace.recorders.answer import MOST_CHOICES, place_of, put_identity, put_model, put_output
 from llmtrace.recorders.openai_chat import put_usage
 from llmtrace.recorders.text import Pieces, Room
 from llmtrace.semconv import trace as keys
@@ -28,7 +29,7 @@ def attributes(answer: object) -> Attributes:
     if usage is not None:
         put_usage(into, fields(usage))
     choices = entries(found.get("choices"))
-    for position, entry in enumerate(choices):
+    for position, entry in enumerate(each(choices, MOST_CHOICES)):
         choice = fields(entry)
         index = place_of(choice.get("index"), position)
         words, reason = text(choice.get("text")), text(choice.get("finish_reason"))

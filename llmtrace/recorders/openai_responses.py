@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from llmtrace._attributes.budget import each
 from llmtrace._attributes.fields import Attributes, Fields, entries, fields, text
 from llmtrace._attributes.media import data_url
 from llmtrace._attributes.messages import put_message
@@ -32,7 +33,7 @@ def attributes(answer: object) -> Attributes:
     _put_usage(into, fields(found.get("usage")))
     words: list[str] = []
     images = 0
-    for index, item in enumerate(entries(found.get("output"))):
+    for index, item in enumerate(each(entries(found.get("output")))):
         chosen = fields(item)
         put_message(into, keys.LLM_OUTPUT_MESSAGES, index, item)
         kind = text(chosen.get("type"))

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from math import isfinite
 from typing import Any, Final
 
-from llmtrace._attributes.documents import put_document
+from llmtrace._attributes.budget import each
+from llmtrace._attributes.documents import MOST_DOCUMENTS, put_document
 from llmtrace._attributes.fields import Attributes, either, entries, fields, text, whole_number
 from llmtrace._attributes.values import put_value
 from llmtrace.semconv import trace as keys
@@ -94,7 +95,7 @@ def put_reranked(into: Attributes, given: Mapping[str, Any], answer: object) -> 
     """
     listing = either(fields(answer), "results", "data")
     items = entries(answer) or entries(listing) or (() if answer is None or listing is not None else (answer,))
-    for place, item in enumerate(items):
+    for place, item in enumerate(each(items, MOST_DOCUMENTS)):
         put_document(into, keys.RERANKER_OUTPUT_DOCUMENTS, place, item)
         _take_over(into, given, place, item)
 

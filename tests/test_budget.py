@@ -1,0 +1,171 @@
+"""One budget of time for all that a recording call renders, and lists that end."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pytest
+
+import llmtrace
+from llmtrace._attributes.budget import MOST_TAKEN, each
+from llmtrace._spending import spending
+
+pytest_plugins = ["core_fixtures"]
+
+EXTRA = 0.005
+"""Seconds that a call may cost more than without us."""
+SLOW = 0.0003
+
+
+class Slow:
+    """Takes a moment to be shown, as an object with a database behind it."""
+
+    def __repr__(self) -> str:
+        stop = time.perf_counter() + SLOW
+        while time.perf_counter() < stop:
+            pass
+        return "slow"
+
+
+class Bare:
+    """Shows nothing."""
+
+
+class Lazy(Sequence[Any]):
+    """A sequence that is no list."""
+
+    def __init__(self, items: list[Any]) -> None:
+        self.items = items
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def __getitem__(self, index: Any) -> Any:
+        return self.items[index]
+
+
+def llm(messages: Any = None, answer: Any = None, **more: Any) -> Callable[[], None]:
+    """A model call."""
+
+    def call() -> None:
+        with llmtrace.llm_span("m", messages, **more) as span:
+            if answer is not None:
+                span.record_output(answer)
+
+    return call
+
+
+def documents(found: Any) -> Callable[[], None]:
+    """A retrieval."""
+
+    def call() -> None:
+        with llmtrace.retrieval_span("q") as span:
+            span.record_documents(found)
+
+    return call
+
+
+def embedding(texts: Any, answer: Any) -> Callable[[], None]:
+    """An embedding."""
+
+    def call() -> None:
+        with llmtrace.embedding_span("e", texts) as span:
+            span.record_output(answer)
+
+    return call
+
+
+def using(value: Any) -> Callable[[], None]:
+    """Values carried."""
+
+    def call() -> None:
+        prompt = llmtrace.Prompt(variables={"x": [value] * 1000})
+        with llmtrace.using(metadata={"x": [value] * 1000}, tags=[value] * 1000, prompt=prompt):
+            pass
+
+    return call
+
+
+MANY = 5_000
+CALLS = {
+    "messages": (llm([Slow()] * MANY), 1),
+    "messages of a sequence": (llm(Lazy([Slow()] * MANY)), 1),
+    "bare messages of a sequence": (llm(Lazy([Bare()] * MANY)), 1),
+    "contents": (llm([{"role": "user", "content": Slow()}] * MANY), 1),
+    "parts": (llm([{"role": "user", "content": [Slow()] * MANY}]), 1),
+    "messages, tools and parameters": (llm(Lazy([Slow()] * MANY), tools=Lazy([Slow()] * MANY), p=[Slow()] * MANY), 1),
+    "tool calls": (
+        llm([{"role": "assistant", "content": None, "tool_calls": [{"function": {"arguments": Slow()}}] * MANY}]),
+        1,
+    ),
+    "documents": (documents([Slow()] * MANY), 1),
+    "choices": (llm(answer={"choices": [{"message": {"role": "assistant", "content": Slow()}}] * MANY}), 1),
+    "blocks": (llm(answer={"type": "message", "content": [Slow()] * MANY}), 1),
+    "parts of a candidate": (llm(answer={"candidates": [{"content": {"parts": [Slow()] * MANY}}]}), 1),
+    "items": (llm(answer={"object": "response", "output": [Slow()] * MANY}), 1),
+    "texts and vectors": (embedding([Slow()] * MANY, [Slow()] * MANY), 2),
+    "long vectors": (embedding("t", [[0.5] * 1536] * 1000), 1),
+    "carried values": (using(Slow()), 1),
+}
+
+
+@pytest.mark.parametrize("case", CALLS)
+def test_thousands_of_foreign_objects_share_one_budget(case, spans, strict):
+    """Whatever a call is given thousands of, it costs a few milliseconds, not one budget for each of them."""
+    call, recordings = CALLS[case]
+    call()
+    best = min(_seconds(call) for _ in range(5))
+    assert best < recordings * EXTRA
+
+
+def _seconds(call: Callable[[], None]) -> float:
+    """CPU seconds of this thread: other processes on the machine do not count."""
+    began = time.thread_time()
+    call()
+    return time.thread_time() - began
+
+
+def test_what_is_left_out_is_said_and_the_last_one_comes(spans, strict):
+    """Where time is up a mark says how many are missing; the last message is there."""
+    llm([*[Slow()] * MANY, {"role": "user", "content": "the question"}])()
+    attributes = dict(spans[0].attributes)
+    texts = [value for key, value in attributes.items() if key.endswith("message.content")]
+    assert texts[-1] == "the question"
+    assert any("more" in text and "out of time" in text for text in texts)
+
+
+def test_a_long_plain_conversation_is_taken_whole(spans, strict):
+    """2,000 messages of dicts are all there; of more than that the first and the last, and how many are missing."""
+    llm([{"role": "user", "content": str(number)} for number in range(MOST_TAKEN)])()
+    llm([{"role": "user", "content": str(number)} for number in range(MOST_TAKEN + 10)])()
+    whole, cut = (dict(span.attributes) for span in spans)
+    assert whole[f"llm.input_messages.{MOST_TAKEN - 1}.message.content"] == str(MOST_TAKEN - 1)
+    assert cut["llm.input_messages.0.message.content"] == "0"
+    assert cut[f"llm.input_messages.{MOST_TAKEN // 2}.message.content"] == "…[10 more]"
+    assert cut[f"llm.input_messages.{MOST_TAKEN}.message.content"] == str(MOST_TAKEN + 9)
+
+
+def test_a_long_conversation_of_parts_is_taken_whole(spans, strict):
+    """500 messages of three parts each lose nothing: plain dicts are not what the budget is for."""
+    parts = [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}, {"type": "text", "text": "c"}]
+    llm([{"role": "user", "content": parts}] * 500)()
+    texts = [key for key in dict(spans[0].attributes) if key.endswith("message_content.text")]
+    assert len(texts) == 1_500
+
+
+def test_after_a_call_each_rendering_has_its_own_budget_again(spans, strict):
+    """What one call spent does not count for the next."""
+    llm([Slow()] * MANY)()
+    assert spending.left is None
+    llm(answer={"choices": [{"message": {"role": "assistant", "content": Slow()}}]})()
+    assert "slow" in str(dict(spans[1].attributes))
+
+
+def test_a_list_that_is_left_in_the_middle_leaves_no_budget_behind():
+    """A loop that ends early closes what it opened."""
+    items = each([1, 2, 3])
+    assert next(items) == 1
+    items.close()
+    assert spending.left is None
