@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Final
 
 from llmtrace.router.config import RouterConfig
-from llmtrace.router.model import Alert, AlertState, Candidate, Decision, Policy, Reason, Status
+from llmtrace.router.model import Alert, AlertState, Candidate, Decision, Place, Policy, Reason, Status
 from llmtrace.router.ports import Over, Recall
 from llmtrace.router.routing import tiers, tree
 from llmtrace.router.stages.dedup import deduplicate
@@ -29,9 +29,14 @@ class Deciding:
     config: RouterConfig
     now: datetime
 
-    def decide(self, alert: Alert, recall: Recall) -> tuple[Decision, ...]:
-        """One decision for each route that applies, at least one."""
-        return decide(alert, self.config, recall, self.now)
+    def place(self, alert: Alert) -> tuple[Place, ...]:
+        """Where the alert belongs."""
+        return place(alert, self.config)
+
+    def decide(self, alert: Alert, recall: Recall, places: Sequence[Place] | None = None) -> tuple[Decision, ...]:
+        """One decision for each route that applies, at least one; ``places`` are those of ``place``, if at hand."""
+        found = place(alert, self.config) if places is None else places
+        return tuple(_decide(alert, each, self.config, recall, self.now) for each in found)
 
     def expire(self, over: Over, recall: Recall) -> Decision:
         """That an alert is over by itself."""
@@ -41,21 +46,24 @@ class Deciding:
         return Decision(over.route, over.policy, reason, over.group, due, self.config.hash, state)
 
 
-def decide(alert: Alert, config: RouterConfig, recall: Recall, now: datetime) -> tuple[Decision, ...]:
-    """One decision for each route that applies, at least one."""
+def place(alert: Alert, config: RouterConfig) -> tuple[Place, ...]:
+    """Each route that applies with its group, at least one; nothing of the past is needed for it."""
     routes: Sequence[tuple[str, Policy, Reason]] = [
         (node.id, tiers.policy(node, alert.severity), Reason.NEW) for node in tree.route(alert, config.routes)
     ]
     return tuple(
-        _decide(alert, route, policy, reason, config, recall, now)
+        Place(route, policy, reason, group_of(alert, route, policy))
         for route, policy, reason in routes or [(UNROUTED, config.unrouted, Reason.NO_ROUTE)]
     )
 
 
-def _decide(
-    alert: Alert, route: str, policy: Policy, reason: Reason, config: RouterConfig, recall: Recall, now: datetime
-) -> Decision:
-    group = group_of(alert, route, policy)
+def decide(alert: Alert, config: RouterConfig, recall: Recall, now: datetime) -> tuple[Decision, ...]:
+    """One decision for each route that applies, at least one."""
+    return Deciding(config, now).decide(alert, recall)
+
+
+def _decide(alert: Alert, at: Place, config: RouterConfig, recall: Recall, now: datetime) -> Decision:
+    route, policy, reason, group = at.route, at.policy, at.reason, at.group
     state, incident = recall.state(route, alert.fingerprint), recall.incident(group.key)
     judged = _judge(Candidate(alert, route, policy, reason, state, incident, now), config, recall)
     due = None if judged.reason.suppresses else due_at(policy, recall.group(group.key), now)

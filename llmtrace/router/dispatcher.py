@@ -28,12 +28,16 @@ AT_ONCE: Final = 8
 LONGEST_SLEEP: Final = timedelta(seconds=10)
 """The wall clock may be set; due times are looked at again at least this often."""
 AFTER_ERROR: Final = timedelta(seconds=1)
-BUSY: Final = 2
-"""Commits during one turn, beyond which alerts come faster than turns; then turns are fewer and larger."""
+SMALL_BATCH: Final = 100
+"""The same while alerts pour in: who sends them must not wait for who decides."""
+BUSY: Final = 4
+"""Commits during one turn, beyond which alerts pour in; then turns are small, with a pause after each."""
 BREATH: Final = 8.0
 """How many times as long as the turn such a pause is."""
 LONGEST_BREATH: Final = 0.4
 """Seconds."""
+LATE: Final = 20_000
+"""Undecided alerts, beyond which deciding gets half of the time, however many pour in."""
 GRACE: Final = 2.0
 """Seconds that deliveries under way get when the router stops."""
 
@@ -62,6 +66,7 @@ class Dispatcher:
         self._stopping = False
         self._retired = False
         self._commits = 0
+        self._pouring = False
         self._next: tuple[RouterConfig, Mapping[Destination, Notifier]] | None = None
         self._under_way: dict[int, tuple[Destination, asyncio.Task[None]]] = {}
         self._finished: list[Attempt] = []
@@ -89,8 +94,10 @@ class Dispatcher:
             self._commits = 0
             began = monotonic()
             pause = await self._guarded_turn()
-            if self._commits > BUSY:
-                await asyncio.sleep(min(BREATH * (monotonic() - began), LONGEST_BREATH))
+            self._pouring = self._commits > BUSY
+            if self._pouring:
+                breath = 1.0 if self._store.undecided > LATE else BREATH
+                await asyncio.sleep(min(breath * (monotonic() - began), LONGEST_BREATH))
             try:
                 async with asyncio.timeout(pause.total_seconds()):
                     await self._wake.wait()
@@ -153,7 +160,8 @@ class Dispatcher:
             self._retire(now)
         self._write_finished()
         # In a storm the first pages go out before the last alert is decided.
-        more = self._store.advance(Deciding(self._config, now), self._desk, list(self._under_way), now, BATCH)
+        limit = SMALL_BATCH if self._pouring else BATCH
+        more = self._store.advance(Deciding(self._config, now), self._desk, list(self._under_way), now, limit)
         claimed = self._claim(now)
         if more:
             return claimed, now

@@ -20,6 +20,7 @@ from llmtrace.router.model import (
     Group,
     GroupState,
     Incident,
+    Place,
     Policy,
     Receipt,
 )
@@ -90,8 +91,11 @@ class Over:
 class Decider(Protocol):
     """The pure decision, bound to a configuration and a moment."""
 
-    def decide(self, alert: Alert, recall: Recall) -> Sequence[Decision]:
-        """One decision for each route that applies, at least one."""
+    def place(self, alert: Alert) -> Sequence[Place]:
+        """Each route that applies with its group, at least one."""
+
+    def decide(self, alert: Alert, recall: Recall, places: Sequence[Place] | None = None) -> Sequence[Decision]:
+        """One decision for each of ``places``, which are those of ``place``."""
 
     def expire(self, over: Over, recall: Recall) -> Decision:
         """That an alert is over by itself."""
@@ -176,6 +180,10 @@ class Desk:
 
 class Store(Protocol):
     """The durable side of the dispatcher. Each call is one transaction; all of them block and raise StoreError."""
+
+    @property
+    def undecided(self) -> int:
+        """How many accepted alerts wait for their decision."""
 
     def retire(self, destinations: Collection[Destination], now: datetime) -> int:
         """End the deliveries to destinations that are not among these any more; returns how many."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from router_values import ManualClock
@@ -103,7 +102,7 @@ class World:
 @contextmanager
 def world_of(config: RouterConfig, clock: ManualClock | None = None) -> Iterator[World]:
     """Open the configured store."""
-    database = Database(Path(config.store))
+    database = Database(config.store)
     try:
         yield World(config, database, clock or ManualClock())
     finally:

@@ -13,7 +13,8 @@ from starlette.testclient import TestClient
 
 from llmtrace.router.app import build_web
 from llmtrace.router.model import Reason
-from llmtrace.router.store.inbox import GroupCommit
+from llmtrace.router.store.commit import GroupCommit
+from llmtrace.router.web.intake import Door
 from llmtrace.router.web.links import LIFETIME
 
 SECRET = "pd-secret-0123456789"
@@ -24,8 +25,10 @@ class Desk:
 
     def __init__(self, world: World) -> None:
         self.world = world
-        inbox = GroupCommit(lambda alerts: world.accept(*alerts), lambda: None)
-        app = build_web(world.config, inbox, world.records, world.counter(), lambda: None, no_reload)
+        self.inbox = GroupCommit(lambda alerts: world.accept(*alerts), lambda: None)
+        app = build_web(
+            world.config, Door(self.inbox, world.clock), world.records, world.counter(), lambda: None, no_reload
+        )
         self.client = TestClient(app, base_url="http://127.0.0.1:4319")
         world.accept(make_alert())
         world.turn()
@@ -40,7 +43,9 @@ def desk(tmp_path):
     """The smallest rules, with PagerDuty's webhook signed."""
     more = f"    intake: {{pagerduty: {{auth: {{hmac: {{scheme: pagerduty, secrets: [{SECRET}]}}}}}}}}\n"
     with world_of(make_config(tmp_path, MINIMAL + more)) as world:
-        yield Desk(world)
+        opened = Desk(world)
+        with opened.inbox:
+            yield opened
 
 
 def test_the_api_acknowledges_and_resolves(desk):

@@ -14,7 +14,7 @@ from llmtrace.router.config.mapping import AlertMapping
 from llmtrace.router.intake import body
 from llmtrace.router.model import Annotation, Outcome, Reason, Tier
 from llmtrace.router.notifiers import KINDS
-from llmtrace.router.web import intake
+from llmtrace.router.web import body as web_body
 
 PAGE = (Path(__file__).parents[2] / "docs/reference/alerts-yaml.md").read_text()
 EXAMPLES = [text for text in re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL) if not text.startswith("# mapping")]
@@ -54,5 +54,5 @@ def test_annotations_and_bounds_are_those_of_the_code():
     """The page's numbers and names are the real ones."""
     for annotation in set(Annotation) - {Annotation.THRESHOLD}:
         assert f"`{annotation}`" in PAGE
-    assert f"{intake.LARGEST_BODY // 2**20} MiB ({body.LARGEST_DECOMPRESSED // 2**20} MiB" in PAGE
+    assert f"{web_body.LARGEST_BODY // 2**20} MiB ({body.LARGEST_DECOMPRESSED // 2**20} MiB" in PAGE
     assert f"{body.MOST_ALERTS:,} alerts" in PAGE

@@ -20,9 +20,11 @@ from starlette.testclient import TestClient
 
 from llmtrace.exceptions import ConfigurationError
 from llmtrace.router.app import build_web
+from llmtrace.router.intake import alertmanager, pushed
 from llmtrace.router.intake.gate import Gate
 from llmtrace.router.model import Annotation, Status
-from llmtrace.router.store.inbox import GroupCommit
+from llmtrace.router.store.commit import GroupCommit
+from llmtrace.router.web.intake import Door
 
 TOKEN, OTHER = "t" * 20, "u" * 20
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
@@ -34,8 +36,10 @@ class Doors:
     def __init__(self, world) -> None:
         self.world = world
         self.alerts = []
-        inbox = GroupCommit(self._write, lambda: None)
-        app = build_web(world.config, inbox, world.records, world.counter(), lambda: None, no_reload)
+        self.inbox = GroupCommit(self._write, lambda: None)
+        app = build_web(
+            world.config, Door(self.inbox, world.clock), world.records, world.counter(), lambda: None, no_reload
+        )
         self.client = TestClient(app, base_url="http://127.0.0.1:4319")
 
     def post(self, path, body, **headers) -> httpx.Response:
@@ -52,7 +56,7 @@ def opened(folder, more: str = ""):
     """With the smallest rules, and these lines."""
     with world_of(make_config(folder, MINIMAL + more)) as world:
         doors = Doors(world)
-        with doors.client:
+        with doors.inbox, doors.client:
             yield doors
 
 
@@ -306,3 +310,46 @@ def test_wrong_authentication_is_one_line_without_the_secret(tmp_path, more, pro
         make_config(tmp_path, MINIMAL + f"    {more}\n")
     assert problem in str(caught.value)
     assert "short'" not in str(caught.value)
+
+
+words = st.text(st.sampled_from("aB1_ é\u4e2d-/:.\n"), max_size=6)
+moments = st.sampled_from(
+    ["", "0001-01-01T00:00:00Z", "2026-11-20T11:59:59.123456789Z", "2026-11-20T14:00:00+01:00", "2026-11-20 13:00", "x"]
+)
+pushed_alerts = st.fixed_dictionaries(
+    {"labels": st.dictionaries(st.sampled_from(["alertname", "severity", "a", "1x"]), words, max_size=3)},
+    optional={
+        "annotations": st.dictionaries(st.sampled_from(["summary", "description", "runbook", "x"]), words, max_size=3),
+        "startsAt": moments,
+        "endsAt": moments,
+        "generatorURL": st.sampled_from(["", "http://p/graph?g0.expr=up", "https://u:hunter2@p/x?token=abcdef123456"]),
+        "fingerprint": words,
+    },
+)
+
+
+@given(st.lists(pushed_alerts, max_size=3))
+def test_the_quick_way_and_the_careful_way_come_to_the_same(sent):
+    """Whatever a client pushes: where the quick way takes it at all, its alerts are those of the careful way."""
+    body, timeout = json.dumps(sent).encode(), timedelta(minutes=5)
+    quick = pushed.read(body, timeout, NOON)
+    if quick is not None:
+        assert quick == alertmanager.read_carefully(body, timeout, NOON)
+
+
+def test_what_a_prometheus_sends_goes_the_quick_way():
+    """Its own form, time stamps and links included, is taken without the careful way."""
+    body = json.dumps(
+        [
+            {
+                "labels": {"alertname": "HighLatency", "severity": "page", "instance": "a:9090"},
+                "annotations": {"summary": "p95 above 8 s", "value": "9.2"},
+                "startsAt": "2026-11-20T11:58:00.123Z",
+                "endsAt": "2026-11-20T12:03:00Z",
+                "generatorURL": "http://prometheus:9090/graph?g0.expr=rate%28x%5B5m%5D%29&g0.tab=1",
+            }
+        ]
+    )
+    found = pushed.read(body.encode(), timedelta(minutes=5), NOON)
+    assert found is not None
+    assert found == alertmanager.read_carefully(body.encode(), timedelta(minutes=5), NOON)

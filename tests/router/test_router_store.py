@@ -66,7 +66,7 @@ def test_a_database_that_cannot_be_used_is_one_line(tmp_path):
         (tmp_path / "none" / "router.db", "No such file or directory; allowed: a file in a writable folder"),
         (tmp_path, "Is a directory"),
         (text, "is no database that can be used: file is not a database"),
-        (other, "is of schema version 99; this llmtrace uses 2"),
+        (other, "is of schema version 99; this llmtrace uses 3"),
     ):
         with pytest.raises(ConfigurationError, match=problem) as caught:
             Database(file)
@@ -100,7 +100,8 @@ def test_alerts_are_decided_once_and_in_order(tmp_path):
         return ()
 
     with world_of(config) as world:
-        world.accept(*(make_alert(number=str(number)) for number in range(5)))
+        for number in range(5):
+            world.accept(make_alert(number=str(number)))
         assert advance(world, decider, 2) is True
         assert len(seen) == 2
     with world_of(config) as world:
@@ -124,9 +125,10 @@ def test_times_come_back_to_the_microsecond(tmp_path):
     """What is read equals what was written, zone included."""
     with world_of(make_config(tmp_path)) as world:
         world.accept(make_alert())
+        world.turn_store([])
         (row,) = world.records.alerts(10, None)
     assert row["starts_at"] == NOON.isoformat()
-    assert row["decided_at"] is None
+    assert row["decided_at"] == NOON.isoformat()
 
 
 def test_deliveries_to_what_is_configured_no_more_end(tmp_path):
@@ -152,7 +154,13 @@ class Calling:
     """A decision that is this function, and never finds anything over."""
 
     def __init__(self, decide):
-        self.decide = decide
+        self._decide = decide
+
+    def place(self, _alert):
+        return ()
+
+    def decide(self, alert, recall, _places):
+        return self._decide(alert, recall)
 
 
 def advance(world, decider, limit=10):

@@ -15,8 +15,9 @@ from router_values import PROTOBUF, make_alert, make_config, make_request, make_
 
 from llmtrace.router.app import build_web
 from llmtrace.router.ports import StoreError
-from llmtrace.router.store.inbox import GroupCommit
-from llmtrace.router.web.intake import LARGEST_BODY
+from llmtrace.router.store.commit import GroupCommit
+from llmtrace.router.web.body import LARGEST_BODY
+from llmtrace.router.web.intake import Door
 
 TAGGED = make_request(make_span(make_tag(key="a"))).SerializeToString()
 
@@ -31,13 +32,14 @@ class Router:
 
     def request(self, method: str, path: str, **arguments) -> httpx.Response:
         async def scenario():
-            inbox = GroupCommit(self._write, lambda: None)
-            app = build_web(
-                self.world.config, inbox, self.world.records, self.world.counter(), lambda: self.fault, no_reload
-            )
-            transport = httpx.ASGITransport(app)
-            async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:4319") as client:
-                return await client.request(method, path, **arguments)
+            with GroupCommit(self._write, lambda: None) as inbox:
+                door = Door(inbox, self.world.clock)
+                app = build_web(
+                    self.world.config, door, self.world.records, self.world.counter(), lambda: self.fault, no_reload
+                )
+                transport = httpx.ASGITransport(app)
+                async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:4319") as client:
+                    return await client.request(method, path, **arguments)
 
         return asyncio.run(scenario())
 
@@ -69,6 +71,7 @@ def test_a_tagged_span_is_accepted_and_stored(router):
     answer = router.post()
     assert (answer.status_code, answer.content) == (200, b"")
     assert answer.headers["content-type"] == "application/x-protobuf"
+    router.world.turn()
     (alert,) = router.request("GET", "/api/v1/alerts").json()["alerts"]
     assert alert["labels"]["alertname"] == "a"
 

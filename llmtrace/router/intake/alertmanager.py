@@ -9,6 +9,7 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
 
 from llmtrace.router.intake.body import bounded, read_json
+from llmtrace.router.intake.pushed import read as pushed_quickly
 from llmtrace.router.intake.refusal import RefusedError
 from llmtrace.router.intake.severities import severity_of
 from llmtrace.router.intake.texts import LONGEST_ANNOTATION, LONGEST_LABEL, clean, texts
@@ -65,6 +66,16 @@ def read_webhook(body: bytes, timeout: timedelta, now: datetime) -> list[Alert]:
 
 def read_push(body: bytes, timeout: timedelta, now: datetime) -> list[Alert]:
     """The alerts that a client of Alertmanager's API pushes; one whose end is past is resolved.
+
+    Raises:
+        RefusedError: 400 or 413.
+    """
+    quick = pushed_quickly(body, timeout, now)
+    return read_carefully(body, timeout, now) if quick is None else quick
+
+
+def read_carefully(body: bytes, timeout: timedelta, now: datetime) -> list[Alert]:
+    """The same, of a body that is not wholly ordinary, or is wrong.
 
     Raises:
         RefusedError: 400 or 413.

@@ -28,12 +28,28 @@ _HEADERS: Final[Mapping[Scheme, tuple[str, str, str]]] = {
 }
 
 
-class Gate:
-    """Lets requests in. Without ``auth`` everybody comes in, which only a loopback address may do."""
+Seen = OrderedDict[str, datetime]
+"""Ids of signed requests that were taken, with the time, the oldest first."""
 
-    def __init__(self, auth: Auth | None) -> None:
+
+class Gate:
+    """Lets requests in. Without ``auth`` everybody comes in, which only a loopback address may do.
+
+    ``seen`` outlives the gate where rules are read again.
+    """
+
+    def __init__(self, auth: Auth | None, seen: Seen | None = None) -> None:
         self._auth = auth
-        self._seen: OrderedDict[str, datetime] = OrderedDict()
+        self._seen: Seen = OrderedDict() if seen is None else seen
+
+    def turn_away(self, headers: Mapping[str, str]) -> None:
+        """Before the body is read: who bears no token and cannot have signed either.
+
+        Raises:
+            RefusedError: 401.
+        """
+        if self._auth is not None and not self._bears_one(headers) and not self._may_be_signed(headers):
+            raise _refuse("a token is needed: authorization: Bearer ..." if self._auth.bearer else "not signed")
 
     def admit(self, headers: Mapping[str, str], body: bytes, now: datetime) -> str | None:
         """Check a request; returns the id that it was signed under, to be given to ``remember`` once it is taken.
@@ -41,12 +57,19 @@ class Gate:
         Raises:
             RefusedError: 401.
         """
-        if self._auth is None or any(bears(headers, token.get_secret_value()) for token in self._auth.bearer):
+        if self._auth is None or self._bears_one(headers):
             return None
+        self.turn_away(headers)
         signed = self._auth.hmac
-        if signed is None or _HEADERS[signed.scheme][2] not in headers:
-            raise _refuse("a token is needed: authorization: Bearer ..." if self._auth.bearer else "not signed")
-        return _verified(signed, headers, body, now)
+        return None if signed is None else _verified(signed, headers, body, now)
+
+    def _bears_one(self, headers: Mapping[str, str]) -> bool:
+        tokens = self._auth.bearer if self._auth is not None else ()
+        return any([bears(headers, token.get_secret_value()) for token in tokens])  # noqa: C419 - each is compared
+
+    def _may_be_signed(self, headers: Mapping[str, str]) -> bool:
+        signed = self._auth.hmac if self._auth is not None else None
+        return signed is not None and _HEADERS[signed.scheme][2] in headers
 
     def is_repetition(self, identifier: str | None) -> bool:
         """Whether a request of this id was taken already: it is answered as taken, and not taken again."""

@@ -19,6 +19,10 @@ from google.protobuf import json_format
 from google.protobuf.message import DecodeError, Message
 from google.rpc import code_pb2
 from google.rpc.status_pb2 import Status
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
+    ExportMetricsServiceRequest,
+    ExportMetricsServiceResponse,
+)
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceRequest,
     ExportTraceServiceResponse,
@@ -81,7 +85,8 @@ def read(body: bytes, encoding: Encoding, content_encoding: str, links: Links, n
     Raises:
         RefusedError: 400, 413 or 415, for the whole request.
     """
-    request = _decode(decompress(body, content_encoding), encoding)
+    request = ExportTraceServiceRequest()
+    _decode(decompress(body, content_encoding), encoding, request)
     alerts: list[Alert] = []
     refusals: list[str] = []
     for span in _tagged(request):
@@ -103,14 +108,40 @@ def answer(export: Export, encoding: Encoding) -> bytes:
     return encoding.write(response)
 
 
+def count_points(body: bytes, encoding: Encoding, content_encoding: str) -> int:
+    """How many data points an export of metrics holds.
+
+    Raises:
+        RefusedError: 400, 413 or 415.
+    """
+    request = ExportMetricsServiceRequest()
+    _decode(decompress(body, content_encoding), encoding, request)
+    return sum(
+        len(getattr(metric, kind).data_points)
+        for group in request.resource_metrics
+        for scope in group.scope_metrics
+        for metric in scope.metrics
+        if (kind := metric.WhichOneof("data")) is not None
+    )
+
+
+def unwatched(points: int, encoding: Encoding) -> bytes:
+    """The body of the 200 for metrics: OTLP's response, which says that nothing was kept of them."""
+    response = ExportMetricsServiceResponse()
+    if points:
+        response.partial_success.rejected_data_points = points
+        response.partial_success.error_message = "no monitor of this router reads metrics; they were counted, not kept"
+    return encoding.write(response)
+
+
 def refusal(status: HTTPStatus, message: str, encoding: Encoding) -> bytes:
     """The body of an error: google.rpc.Status, as OTLP/HTTP asks."""
     code = code_pb2.UNAVAILABLE if status is HTTPStatus.SERVICE_UNAVAILABLE else code_pb2.INVALID_ARGUMENT
     return encoding.write(Status(code=code, message=message))
 
 
-def _decode(body: bytes, encoding: Encoding) -> ExportTraceServiceRequest:
-    request = ExportTraceServiceRequest()
+def _decode(body: bytes, encoding: Encoding, request: Message) -> None:
+    """Read the body into the message."""
     try:
         if encoding is Encoding.PROTOBUF:
             request.ParseFromString(body)
@@ -119,9 +150,8 @@ def _decode(body: bytes, encoding: Encoding) -> ExportTraceServiceRequest:
             _ids_to_base64(data)
             json_format.ParseDict(data, request, ignore_unknown_fields=True)
     except (DecodeError, json_format.ParseError, ValueError, TypeError, AttributeError, RecursionError) as error:
-        problem = f"the body is no ExportTraceServiceRequest in {encoding.value}"
+        problem = f"the body is no {request.DESCRIPTOR.name} in {encoding.value}"
         raise RefusedError(HTTPStatus.BAD_REQUEST, problem) from error
-    return request
 
 
 def _json(body: bytes) -> Any:

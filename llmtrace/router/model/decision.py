@@ -79,6 +79,16 @@ class Group:
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """A route that applies to an alert, and the alert's group there, before anything of the past is asked."""
+
+    route: str
+    policy: Policy
+    reason: Reason
+    group: Group
+
+
+@dataclass(frozen=True, slots=True)
 class GroupState:
     """When a group was last told, and when it is due to be; either may be None."""
 

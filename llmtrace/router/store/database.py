@@ -1,55 +1,50 @@
-"""The database file: what was committed is on disk, and one writes at a time. SQLite's own words live here."""
+"""The database: transactions over whatever product holds it, one writer at a time, and its tables set up."""
 
 from __future__ import annotations
 
-import fcntl
-import os
 import secrets
-import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
 from urllib.parse import quote
 
-from sqlalchemy import Connection, create_engine, event, insert, select
+from sqlalchemy import Connection, create_engine, insert, select
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError
 
 from llmtrace.exceptions import ConfigurationError
 from llmtrace.router.ports import StoreError
 from llmtrace.router.store import schema
-
-_PRAGMAS: Final = ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=5000", "foreign_keys=ON")
-
-_APPEND_ONLY: Final = (
-    "CREATE TRIGGER IF NOT EXISTS {table}_no_{change} BEFORE {change} ON {table} "
-    "BEGIN SELECT RAISE(ABORT, '{table} is append-only'); END"
-)
+from llmtrace.router.store.backend import Backend
+from llmtrace.router.store.inbox import Inbox
+from llmtrace.router.store.postgresql import SCHEME, PostgresBackend
+from llmtrace.router.store.sqlite import SqliteBackend
 
 
 class Database:
-    """Transactions over a file. Threads may share it."""
+    """Transactions over a store: a file, or the URL of a PostgreSQL database. Threads may share it."""
 
-    def __init__(self, file: Path) -> None:
-        self._lock = _take(file)
-        self._engine = create_engine(URL.create("sqlite", database=str(file)))
-        event.listen(self._engine, "connect", _prepare)
-        event.listen(self._engine, "begin", _begin)
+    def __init__(self, store: str | Path) -> None:
+        self._backend: Backend = (
+            PostgresBackend(str(store)) if str(store).startswith(SCHEME) else SqliteBackend(Path(store))
+        )
+        self._engine = self._backend.engine
         self._writing = threading.Lock()
         try:
-            self._set_up(file)
+            self._set_up()
+            self.inbox = Inbox(self._backend.inbox, self._inbox_done)
         except StoreError as error:
             self.close()
-            raise ConfigurationError(f"store: {file} is no database that can be used: {error.__cause__}") from error
+            problem = f"store: {self._backend.name} is no database that can be used: {error.__cause__}"
+            raise ConfigurationError(problem) from error
         except ConfigurationError:
             self.close()
             raise
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
-        """A transaction that may change something. Writers of this process queue here, not at SQLite's busy timer.
+        """A transaction that may change something. Writers of this process queue here, not at the database's timer.
 
         Raises:
             StoreError: the database failed; the transaction is undone.
@@ -74,9 +69,13 @@ class Database:
             return bytes.fromhex(str(connection.scalar(select(schema.about.c.link_key))))
 
     def close(self) -> None:
-        """Give all connections back, and the file to the next router."""
-        self._engine.dispose()
-        os.close(self._lock)
+        """Give all connections back, and the database to the next router."""
+        self._backend.close()
+
+    @property
+    def _inbox_done(self) -> int:
+        with self.read() as connection:
+            return int(connection.scalar(select(schema.about.c.inbox_done)) or 0)
 
     @contextmanager
     def _connect(self) -> Iterator[Connection]:
@@ -87,69 +86,40 @@ class Database:
             # Without the statement: its parameters are what senders wrote.
             raise StoreError(str(error.orig)) from error.orig
 
-    def _set_up(self, file: Path) -> None:
+    def _set_up(self) -> None:
         with self.write() as connection:
             schema.metadata.create_all(connection)
-            for table in ("audit", "decisions"):
-                for change in ("UPDATE", "DELETE"):
-                    connection.exec_driver_sql(_APPEND_ONLY.format(table=table, change=change))
+            for table, above in schema.APPEND_ONLY.items():
+                for statement in self._backend.append_only(table, above):
+                    connection.exec_driver_sql(statement)
             version = connection.scalar(select(schema.about.c.version))
             if version is None:
                 key = secrets.token_hex(32)
                 connection.execute(insert(schema.about).values(version=schema.VERSION, link_key=key))
             elif version != schema.VERSION:
                 problem = f"is of schema version {version}; this llmtrace uses {schema.VERSION}: name another file"
-                raise ConfigurationError(f"store: {file} {problem}")
+                raise ConfigurationError(f"store: {self._backend.name} {problem}")
 
 
 @contextmanager
-def reading(file: Path) -> Iterator[Connection]:
+def reading(store: str | Path) -> Iterator[Connection]:
     """One state of a database that a router may be writing to; nothing is changed and nothing locked.
 
     Raises:
         ConfigurationError: there is no database of a router that can be read.
     """
-    engine = create_engine(
-        URL.create("sqlite", database=f"file:{quote(str(file))}", query={"mode": "ro", "uri": "true"})
-    )
+    is_file = not str(store).startswith(SCHEME)
+    read_only = {"mode": "ro", "uri": "true"}
+    url = URL.create("sqlite", database=f"file:{quote(str(store))}", query=read_only) if is_file else str(store)
+    engine = create_engine(url)
+    name = str(store) if is_file else engine.url.render_as_string(hide_password=True)
     try:
         with engine.connect() as connection:
             version = connection.scalar(select(schema.about.c.version))
             if version != schema.VERSION:
-                raise ConfigurationError(f"store: {file} is of schema version {version}; allowed: {schema.VERSION}")
+                raise ConfigurationError(f"store: {name} is of schema version {version}; allowed: {schema.VERSION}")
             yield connection
     except DBAPIError as error:
-        raise ConfigurationError(f"store: {file} cannot be read: {error.orig}") from error
+        raise ConfigurationError(f"store: {name} cannot be read: {error.orig}") from error
     finally:
         engine.dispose()
-
-
-def _take(file: Path) -> int:
-    """Create the file and lock it, for two routers over one outbox would tell everything twice.
-
-    The lock is a file beside it, which a process that dies gives back. Both are for their owner alone: alerts name
-    services and say what is wrong with them.
-    """
-    try:
-        os.close(os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
-        lock = os.open(f"{file}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    except OSError as error:
-        raise ConfigurationError(f"store: {file}: {error.strerror}; allowed: a file in a writable folder") from error
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        os.close(lock)
-        raise ConfigurationError(f"store: {file} is in use by another router; stop it, or name another file") from error
-    return lock
-
-
-def _prepare(connection: sqlite3.Connection, _record: object) -> None:
-    # SQLAlchemy says BEGIN (below); the sqlite3 module must not add its own.
-    connection.isolation_level = None
-    for pragma in _PRAGMAS:
-        connection.execute(f"PRAGMA {pragma}")
-
-
-def _begin(connection: Connection) -> Any:
-    writes = connection.get_execution_options().get("writes", False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")

@@ -1,57 +1,114 @@
-"""Group commit: what comes in while a commit runs is committed together, with one wait for the disk."""
+"""The inbox: accepted alerts on disk until they are decided, apart from all else so that accepting waits for nothing.
+
+The database remembers up to which entry it has decided (``about.inbox_done``), in the very transaction that decides.
+Entries up to there are waste, whatever happens to the process before they are taken out.
+"""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Sequence
+import itertools
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+import msgspec
 
 from llmtrace.router.model import Alert
-from llmtrace.router.ports import StoreError
+from llmtrace.router.store.backend import Rows
+from llmtrace.router.store.schema import from_microseconds, to_microseconds
 
-Waiting = tuple[Sequence[Alert], asyncio.Future[None]]
+MOST_IN_ENTRY: Final = 500
+"""Alerts. An entry is decided as a whole, or not at all."""
+_FORGET_AT: Final = 64
+"""Decided entries; then the next commit takes them out with it."""
+_READ_AT_ONCE: Final = 64
+
+_ENCODER: Final = msgspec.json.Encoder()
+_DECODER: Final = msgspec.json.Decoder(list[Alert])
 
 
-class GroupCommit:
-    """The inbox of one event loop. ``write`` blocks until the alerts are on disk; ``accepted`` is told after it."""
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """Alerts that were accepted together."""
 
-    def __init__(self, write: Callable[[Sequence[Alert]], None], accepted: Callable[[], None]) -> None:
-        self._write = write
-        self._accepted = accepted
-        self._waiting: list[Waiting] = []
-        self._committing: asyncio.Task[None] | None = None
+    id: int
+    received_at: datetime
+    alerts: Sequence[Alert]
 
-    async def accept(self, alerts: Sequence[Alert]) -> None:
-        """Return once the alerts are on disk.
+
+class Inbox:
+    """Appends and reads. ``done``: the last entry that is decided."""
+
+    def __init__(self, rows: Rows, done: int) -> None:
+        self._rows = rows
+        mark = rows.mark
+        self._insert = f"INSERT INTO inbox (id, received_at, alerts, body) VALUES ({mark}, {mark}, {mark}, {mark})"  # noqa: S608 - marks, no values
+        self._select = f"SELECT id, received_at, body FROM inbox WHERE id > {mark} ORDER BY id LIMIT {mark}"  # noqa: S608 - marks, no values
+        self._delete = f"DELETE FROM inbox WHERE id <= {mark}"  # noqa: S608 - marks, no values
+        self._lock = threading.Lock()
+        self._rows.write((self._delete, [(done,)]))
+        self._done = self._forgotten = done
+        last, waiting = self._rows.read("SELECT max(id), coalesce(sum(alerts), 0) FROM inbox", ())[0]
+        # Never below what is decided already: an empty inbox beside an old database goes on where the old one ended.
+        self._last = max(done, last or 0)
+        self._undecided = int(waiting)
+
+    @property
+    def near(self) -> bool:
+        """Whether it is a file of this machine."""
+        return self._rows.near
+
+    @property
+    def undecided(self) -> int:
+        """How many alerts wait."""
+        return self._undecided
+
+    def make_room(self) -> None:
+        """Get ready for many alerts."""
+        self._rows.make_room()
+
+    def append(self, alerts: Sequence[Alert], now: datetime) -> None:
+        """Return once they are on disk.
 
         Raises:
-            StoreError: they are not; nothing of this call was kept.
+            StoreError: they are not; nothing was kept.
         """
-        if not alerts:
-            return
-        done = asyncio.get_running_loop().create_future()
-        self._waiting.append((alerts, done))
-        if self._committing is None:
-            self._committing = asyncio.create_task(self._commit_all())
-        await done
-
-    async def _commit_all(self) -> None:
-        while self._waiting:
-            together, self._waiting = self._waiting, []
-            try:
-                await asyncio.to_thread(self._write, [alert for alerts, _ in together for alert in alerts])
-            except Exception as error:  # noqa: BLE001 - whatever it was, the requests that wait must hear of it
-                _settle(together, error if isinstance(error, StoreError) else StoreError(type(error).__name__))
+        at = to_microseconds(now)
+        parts = [alerts[first : first + MOST_IN_ENTRY] for first in range(0, len(alerts), MOST_IN_ENTRY)]
+        with self._lock:
+            numbers = itertools.count(self._last + 1)
+            rows = [(next(numbers), at, len(part), _ENCODER.encode(part)) for part in parts]
+            done = self._done
+            if done - self._forgotten >= _FORGET_AT:
+                self._rows.write((self._delete, [(done,)]), (self._insert, rows))
+                self._forgotten = done
             else:
-                _settle(together, None)
-                self._accepted()
-        self._committing = None
+                self._rows.write((self._insert, rows))
+            self._last += len(rows)
+            self._undecided += len(alerts)
+
+    def read(self, after: int, most: int) -> Iterator[Entry]:
+        """Entries behind this one, the oldest first, until they hold so many alerts or there are no more."""
+        found = 0
+        while True:
+            rows = self._rows.read(self._select, (after, _READ_AT_ONCE))
+            for number, at, body in rows:
+                entry = Entry(number, from_microseconds(at), _DECODER.decode(_bytes(body)))
+                yield entry
+                after, found = number, found + len(entry.alerts)
+                if found >= most:
+                    return
+            if len(rows) < _READ_AT_ONCE:
+                return
+
+    def decided(self, done: int, alerts: int) -> None:
+        """All entries up to this one are decided; the new ones among them held so many alerts."""
+        with self._lock:
+            self._done = done
+            self._undecided -= alerts
 
 
-def _settle(waiting: list[Waiting], error: StoreError | None) -> None:
-    for _, done in waiting:
-        if done.done():  # the request was cancelled meanwhile
-            continue
-        if error is None:
-            done.set_result(None)
-        else:
-            done.set_exception(error)
+def _bytes(body: Any) -> bytes:
+    return body if isinstance(body, bytes) else bytes(body)

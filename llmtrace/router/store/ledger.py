@@ -49,14 +49,15 @@ class Ledger:
         self.released = False
         """Whether alerts that were held are to be decided again at once."""
 
-    def prepare(self, fingerprints: Collection[str]) -> None:
-        """Read at once what decisions about these will ask for."""
+    def prepare(self, fingerprints: Collection[str], keys: Collection[str] = ()) -> None:
+        """Read at once what decisions about these, in these groups, will ask for."""
+        fingerprints = [each for each in fingerprints if each not in self._known]
         self._known.update(fingerprints)
         rows = self._connection.execute(select(states).where(states.c.fingerprint.in_(fingerprints))).all()
         for row in rows:
             self._states[row.route, row.fingerprint] = to_state(row)
             self._stored_states.add((row.route, row.fingerprint))
-        self._read_groups({row.group_key for row in rows})
+        self._read_groups({key for key in (*keys, *(row.group_key for row in rows)) if key not in self._groups})
 
     def state(self, route: str, fingerprint: str) -> AlertState | None:
         """What the route remembers of this fingerprint."""
@@ -124,6 +125,8 @@ class Ledger:
             trail.add("decision", _audited(entry, identifier), alert_id=entry.alert_id)
 
     def _read_groups(self, keys: Collection[str]) -> None:
+        if not keys:
+            return
         for key in keys:
             self._groups.setdefault(key, None)
             self._incidents.setdefault(key, None)

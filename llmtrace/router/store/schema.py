@@ -1,13 +1,15 @@
 """The tables. Nothing in them is SQLite's own; times are microseconds since 1970 so that they sort and survive exactly.
 
-``alerts`` is the inbox and the history; ``decisions`` and ``audit`` are written once and never changed; ``states``,
-``alert_groups`` and ``incidents`` are what a decision recalls; ``members`` are decided alerts that wait for (or were
-told in) a notification; ``deliveries`` is the outbox.
+``alerts`` is the history of what the inbox brought; ``decisions`` and ``audit`` are written once and never changed;
+``states``, ``alert_groups`` and ``incidents`` are what a decision recalls; ``members`` are decided alerts that wait for
+(or were told in) a notification; ``deliveries`` is the outbox.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
 from typing import Any, Final
 
 from sqlalchemy import (
@@ -26,7 +28,7 @@ from sqlalchemy import (
     TypeDecorator,
 )
 
-VERSION: Final = 2
+VERSION: Final = 3
 """Of the tables. A database of another version is refused, not guessed at."""
 
 PENDING: Final = "pending"
@@ -44,11 +46,21 @@ class Time(TypeDecorator[datetime]):
 
     def process_bind_param(self, value: datetime | None, _dialect: Dialect) -> int | None:
         """To the database."""
-        return None if value is None else (value - _EPOCH) // _MICROSECOND
+        return None if value is None else to_microseconds(value)
 
     def process_result_value(self, value: int | None, _dialect: Dialect) -> datetime | None:
         """From the database."""
-        return None if value is None else _EPOCH + value * _MICROSECOND
+        return None if value is None else from_microseconds(value)
+
+
+def to_microseconds(moment: datetime) -> int:
+    """As the database keeps it."""
+    return (moment - _EPOCH) // _MICROSECOND
+
+
+def from_microseconds(count: int) -> datetime:
+    """As everybody else has it."""
+    return _EPOCH + count * _MICROSECOND
 
 
 def _id() -> Column[int]:
@@ -68,6 +80,7 @@ about = Table(
     metadata,
     Column("version", Integer, primary_key=True),
     Column("link_key", String(64), nullable=False),
+    Column("inbox_done", BigInteger, nullable=False, default=0),
 )
 
 alerts = Table(
@@ -231,3 +244,6 @@ audit = Table(
     Column("body", Text, nullable=False),
     Column("hash", String(64), nullable=False),
 )
+
+APPEND_ONLY: Final[Mapping[str, str | None]] = MappingProxyType({"audit": None, "decisions": None})
+"""Tables whose rows are never changed nor taken out, save those whose id is not above this query's result."""

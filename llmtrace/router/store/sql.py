@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, func, insert, select, union_all, update
+from sqlalchemy import Connection, func, select, union_all, update
 
 from llmtrace.router.matchers import Silence
 from llmtrace.router.model import Act, Alert, Attempt, Delivery, Destination, Group, Status
@@ -16,9 +17,10 @@ from llmtrace.router.store import outbox
 from llmtrace.router.store import silences as silence_book
 from llmtrace.router.store.audit import AuditTrail
 from llmtrace.router.store.database import Database
+from llmtrace.router.store.inbox import Entry, Inbox
 from llmtrace.router.store.ledger import Ledger
-from llmtrace.router.store.rows import from_alert, to_alert, to_policy, to_state
-from llmtrace.router.store.schema import PENDING, alerts, decisions, deliveries, groups, incidents, states
+from llmtrace.router.store.rows import from_alert, insert_all, to_alert, to_policy, to_state
+from llmtrace.router.store.schema import PENDING, about, alerts, decisions, deliveries, groups, incidents, states
 from llmtrace.router.store.telling import Telling
 
 
@@ -30,9 +32,12 @@ class SqlStore:
 
     def accept(self, accepted: Sequence[Alert], now: datetime) -> None:
         """Put alerts into the inbox."""
-        rows = [{**from_alert(alert), "received_at": now} for alert in accepted]
-        with self._database.write() as connection:
-            connection.execute(insert(alerts), rows)
+        self._database.inbox.append(accepted, now)
+
+    @property
+    def undecided(self) -> int:
+        """How many accepted alerts wait for their decision."""
+        return self._database.inbox.undecided
 
     def retire(self, destinations: Collection[Destination], now: datetime) -> int:
         """End the deliveries to destinations that are not among these any more; returns how many."""
@@ -58,9 +63,11 @@ class SqlStore:
             ledger = Ledger(connection, now)
             counts = [
                 _release(connection, now, limit),
-                _decide(connection, decider, ledger, now, limit),
-                _expire(connection, decider, ledger, now, limit),
+                _decide_again(connection, decider, ledger, now, limit),
             ]
+            taken = _take(connection, self._database.inbox, limit)
+            _decide(decider, ledger, _keep_alerts(connection, taken.entries, now))
+            counts.append(_expire(connection, decider, ledger, now, limit))
             ledger.write(trail)
             counts.append(_tell(connection, desk, trail, now, limit))
             counts.append(incident_book.escalate(connection, desk, trail, now, limit))
@@ -68,7 +75,9 @@ class SqlStore:
             trail.write()
             for destination in desk.coalescing:
                 outbox.coalesce(connection, destination, busy, now)
-        return ledger.released or limit in counts
+        if taken.entries:
+            self._database.inbox.decided(taken.entries[-1].id, taken.alerts)
+        return ledger.released or taken.alerts >= limit or limit in counts
 
     def claim(self, destination: Destination, busy: Collection[int], now: datetime, limit: int) -> list[Delivery]:
         """Deliveries that are due, without those in ``busy``, and none before an older one of its group."""
@@ -146,19 +155,60 @@ def _release(connection: Connection, now: datetime, limit: int) -> int:
     return len(rows)
 
 
-def _decide(connection: Connection, decider: Decider, ledger: Ledger, now: datetime, limit: int) -> int:
-    """The oldest undecided alerts."""
+@dataclass(frozen=True, slots=True)
+class _Taken:
+    """Entries of the inbox that are decided in this turn, and how many alerts they hold."""
+
+    entries: Sequence[Entry]
+    alerts: int
+
+
+_Undecided = tuple[int, Alert, str]
+"""Id, alert, fingerprint."""
+
+
+def _take(connection: Connection, inbox: Inbox, limit: int) -> _Taken:
+    """The oldest entries of the inbox, marked as decided."""
+    done = int(connection.execute(select(about.c.inbox_done)).scalar_one())
+    entries = list(inbox.read(done, limit))
+    if entries:
+        connection.execute(update(about).values(inbox_done=entries[-1].id))
+    return _Taken(entries, sum(len(entry.alerts) for entry in entries))
+
+
+def _keep_alerts(connection: Connection, entries: Sequence[Entry], now: datetime) -> list[_Undecided]:
+    """Write what the inbox brought into the history."""
+    rows = [
+        {**from_alert(alert), "received_at": entry.received_at, "decided_at": now}
+        for entry in entries
+        for alert in entry.alerts
+    ]
+    ids = insert_all(connection, alerts, rows)
+    found = (alert for entry in entries for alert in entry.alerts)
+    return [(number, alert, row["fingerprint"]) for number, alert, row in zip(ids, found, rows, strict=True)]
+
+
+def _decide_again(connection: Connection, decider: Decider, ledger: Ledger, now: datetime, limit: int) -> int:
+    """The oldest alerts that were held back and are not any more."""
     undecided = select(alerts).where(alerts.c.decided_at.is_(None)).order_by(alerts.c.id).limit(limit)
     rows = connection.execute(undecided).all()
-    if not rows:
-        return 0
-    ledger.prepare({row.fingerprint for row in rows})
-    for row in rows:
-        alert = to_alert(row)
-        for decision in decider.decide(alert, ledger):
-            ledger.keep(row.id, alert, row.fingerprint, decision)
-    connection.execute(update(alerts).where(alerts.c.id.in_([row.id for row in rows])).values(decided_at=now))
+    if rows:
+        _decide(decider, ledger, [(row.id, to_alert(row), row.fingerprint) for row in rows])
+        changed = update(alerts).where(alerts.c.id.in_([row.id for row in rows]))
+        connection.execute(changed.values(decided_at=now))
     return len(rows)
+
+
+def _decide(decider: Decider, ledger: Ledger, undecided: Sequence[_Undecided]) -> None:
+    """One decision for each route of each alert."""
+    if not undecided:
+        return
+    placed = [decider.place(alert) for _, alert, _ in undecided]
+    keys = {place.group.key for places in placed for place in places}
+    ledger.prepare({identity for _, _, identity in undecided}, keys)
+    for (number, alert, identity), places in zip(undecided, placed, strict=True):
+        for decision in decider.decide(alert, ledger, places):
+            ledger.keep(number, alert, identity, decision)
 
 
 def _expire(connection: Connection, decider: Decider, ledger: Ledger, now: datetime, limit: int) -> int:

@@ -27,7 +27,7 @@ from llmtrace.router.model import Act
 from llmtrace.router.notifiers.desk import desk_of
 from llmtrace.router.ports import Clock, StoreError
 from llmtrace.router.store.sql import SqlStore
-from llmtrace.router.web.intake import read_body
+from llmtrace.router.web.body import GoneError, read_body
 from llmtrace.router.web.links import SignedLinks
 
 _HIGHEST_ID: Final = 2**63 - 1
@@ -83,12 +83,12 @@ class _Acts:
             what = Act(request.path_params["act"])
         except ValueError:
             raise RefusedError(HTTPStatus.NOT_FOUND, f"no such act; allowed: {', '.join(Act)}") from None
-        who = _read(_Who, await read_body(request)).by
+        who = _read(_Who, await read_body(request.receive)).by
         return await self._act(request.path_params["id"], what, who)
 
     async def silence(self, request: Request) -> Response:
         """``POST /api/v1/silences``."""
-        given = _read(_NewSilence, await read_body(request))
+        given = _read(_NewSilence, await read_body(request.receive))
         now = self._counter.clock.now()
         start, end = _aware(given.starts_at or now), _aware(given.ends_at)
         if end <= max(start, now):
@@ -117,14 +117,14 @@ class _Acts:
     async def follow(self, request: Request) -> Response:
         """``POST`` of a signed link acknowledges."""
         self._check(request)
-        form = (await read_body(request)).decode("utf-8", "replace")
+        form = (await read_body(request.receive)).decode("utf-8", "replace")
         given = next((text for name, text in _form(form) if name == "by"), "")
         await self._act(request.path_params["id"], Act.ACKNOWLEDGE, given[:200] or "a reader of the message")
         return HTMLResponse("<title>llmtrace</title>acknowledged")
 
     async def pagerduty(self, request: Request, gate: Gate) -> Response:
         """PagerDuty's webhook, version 3: what a person does there counts here."""
-        body = await read_body(request)
+        body = await read_body(request.receive)
         gate.admit(request.headers, body, self._counter.clock.now())
         act, key, who = _pagerduty_event(read_json(body))
         found = await asyncio.to_thread(self._counter.store.incident_of, key) if act is not None else None
@@ -157,6 +157,8 @@ def _guarded(endpoint: Callable[[Request], Any]) -> Callable[[Request], Any]:
             answer: Response = await endpoint(request)
         except RefusedError as error:
             return JSONResponse({"error": str(error)}, error.status)
+        except GoneError:
+            return Response(status_code=HTTPStatus.BAD_REQUEST)
         except StoreError:
             return JSONResponse({"error": "the store failed; try again"}, HTTPStatus.SERVICE_UNAVAILABLE)
         return answer

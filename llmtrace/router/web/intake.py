@@ -1,137 +1,199 @@
-"""The intakes: read a bounded body, check who sends it, have it decoded and committed, and answer only then."""
+"""The intakes: read a bounded body, check who sends it, have it decoded and committed, and answer only then.
+
+Plain ASGI: a few thousand times a second Starlette's comfort is what a request would mostly cost.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
+from collections import OrderedDict, defaultdict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import Final
+from typing import Final, TypeVar
 
-from starlette.requests import ClientDisconnect, Request
-from starlette.responses import JSONResponse, Response
+from starlette.types import Receive, Scope, Send
 
 from llmtrace.router.config import Links
 from llmtrace.router.intake import otlp
 from llmtrace.router.intake.body import decompress
-from llmtrace.router.intake.gate import Gate
+from llmtrace.router.intake.gate import Gate, Seen
 from llmtrace.router.intake.otlp import Encoding
 from llmtrace.router.intake.refusal import RefusedError
 from llmtrace.router.model import Alert
 from llmtrace.router.ports import Clock, Inbox, StoreError
+from llmtrace.router.web.body import GoneError, Room, read_body
+from llmtrace.router.web.tally import Tally
 
-LARGEST_BODY: Final = 8 * 1024 * 1024
-"""Bytes on the wire."""
 SMALL_BODY: Final = 64 * 1024
 """Up to here decoding takes less time than handing it to a thread would save."""
+MOST_DECODING: Final = 2
+"""Large bodies decoded at once: each may be some 30 MB when decompressed."""
 RETRY_AFTER: Final = "5"
 
-Endpoint = Callable[[Request], Awaitable[Response]]
 Reader = Callable[[bytes], Sequence[Alert]]
 """A body, decompressed, to alerts; raises RefusedError."""
+Headers = Mapping[str, str]
+T = TypeVar("T")
 
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Door:
-    """What every intake needs: where alerts go, and the time."""
+    """What every intake needs: where alerts go, the time, the count of what came, and room for large bodies."""
 
     inbox: Inbox
     clock: Clock
+    tally: Tally = field(default_factory=Tally)
+    room: Room = field(default_factory=Room)
+    seen: defaultdict[str, Seen] = field(default_factory=lambda: defaultdict(OrderedDict))
+    """By path, what gates remember."""
+    decoding: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(MOST_DECODING))
 
 
-def traces(door: Door, gate: Gate, links: Links) -> Endpoint:
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a sender gets."""
+
+    status: int
+    body: bytes
+    content_type: str = "application/json"
+    headers: Sequence[tuple[bytes, bytes]] = ()
+
+
+class Intake:
+    """One path that takes alerts. ``take`` and ``refuse`` speak the source's own protocol."""
+
+    def __init__(
+        self,
+        path: str,
+        door: Door,
+        gate: Gate,
+        take: Callable[[Headers, bytes], Awaitable[Answer]],
+        refuse: Callable[[Headers, HTTPStatus, str], Answer],
+    ) -> None:
+        self.path = path
+        self._door = door
+        self._gate = gate
+        self._take = take
+        self._refuse = refuse
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI."""
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        try:
+            answer = await self._answer(scope["method"], headers, receive)
+        except GoneError:
+            return
+        self._door.tally.answered(self.path, answer.status)
+        await send({"type": "http.response.start", "status": answer.status, "headers": _head(answer)})
+        await send({"type": "http.response.body", "body": answer.body})
+
+    async def _answer(self, method: str, headers: Headers, receive: Receive) -> Answer:
+        if method != "POST":
+            return self._refuse(headers, HTTPStatus.METHOD_NOT_ALLOWED, "only POST is allowed here")
+        size = 0
+        room = self._door.room
+        try:
+            self._gate.turn_away(headers)
+            body = await read_body(receive, headers.get("content-length", ""), room)
+            size = len(body)
+            return await self._take(headers, body)
+        except RefusedError as error:
+            return self._refuse(headers, error.status, str(error))
+        except StoreError as error:
+            _log.error("alerts were not accepted: the store failed (%s)", error)
+            return self._refuse(headers, HTTPStatus.SERVICE_UNAVAILABLE, _NOT_STORED)
+        finally:
+            room.give_back(size)
+
+
+def traces(door: Door, gate: Gate, links: Links) -> Intake:
     """``POST /v1/traces``: OTLP's answers, in the encoding of the request."""
 
-    async def endpoint(request: Request) -> Response:
-        encoding = Encoding.JSON  # for who says none that we know
-        try:
-            encoding = otlp.encoding_of(request.headers.get("content-type", ""))
-            body = await read_body(request)
-            gate.admit(request.headers, body, door.clock.now())
-            export = await _export(body, encoding, _content_encoding(request.headers))
-            await door.inbox.accept(export.alerts)
-        except RefusedError as error:
-            return _refusal(error.status, str(error), encoding)
-        except StoreError as error:
-            _tell(error)
-            return _refusal(HTTPStatus.SERVICE_UNAVAILABLE, _NOT_STORED, encoding)
-        except ClientDisconnect:
-            return Response(status_code=HTTPStatus.BAD_REQUEST)
-        return Response(otlp.answer(export, encoding), media_type=encoding.value)
+    async def take(headers: Headers, body: bytes) -> Answer:
+        encoding = otlp.encoding_of(headers.get("content-type", ""))
+        now = door.clock.now()
+        gate.admit(headers, body, now)
+        compression = _content_encoding(headers)
+        export = await _decoded(door, body, compression, lambda: otlp.read(body, encoding, compression, links, now))
+        await door.inbox.accept(export.alerts)
+        door.tally.accepted("/v1/traces", len(export.alerts))
+        return Answer(HTTPStatus.OK, otlp.answer(export, encoding), encoding.value)
 
-    async def _export(body: bytes, encoding: Encoding, content_encoding: str) -> otlp.Export:
-        arguments = (body, encoding, content_encoding, links, door.clock.now())
-        if len(body) <= SMALL_BODY and not content_encoding:
-            return otlp.read(*arguments)
-        return await asyncio.to_thread(otlp.read, *arguments)
-
-    return endpoint
+    return Intake("/v1/traces", door, gate, take, _otlp_refusal)
 
 
-def webhook(door: Door, gate: Gate, read: Reader, status: HTTPStatus = HTTPStatus.ACCEPTED) -> Endpoint:
+def metrics(door: Door, gate: Gate) -> Intake:
+    """``POST /v1/metrics``: read and counted, and said to be no more than that: nothing watches metrics yet."""
+
+    async def take(headers: Headers, body: bytes) -> Answer:
+        encoding = otlp.encoding_of(headers.get("content-type", ""))
+        gate.admit(headers, body, door.clock.now())
+        compression = _content_encoding(headers)
+        points = await _decoded(door, body, compression, lambda: otlp.count_points(body, encoding, compression))
+        door.tally.unwatched(points)
+        return Answer(HTTPStatus.OK, otlp.unwatched(points, encoding), encoding.value)
+
+    return Intake("/v1/metrics", door, gate, take, _otlp_refusal)
+
+
+def webhook(path: str, door: Door, gate: Gate, read: Reader, status: HTTPStatus = HTTPStatus.ACCEPTED) -> Intake:
     """A source that posts JSON: ``status`` after the commit, with the number of alerts."""
 
-    async def endpoint(request: Request) -> Response:
-        try:
-            count = await _take(request)
-        except RefusedError as error:
-            headers = {"www-authenticate": "Bearer"} if error.status is HTTPStatus.UNAUTHORIZED else None
-            return JSONResponse({"error": str(error)}, error.status, headers)
-        except StoreError as error:
-            _tell(error)
-            headers = {"retry-after": RETRY_AFTER}
-            return JSONResponse({"error": _NOT_STORED}, HTTPStatus.SERVICE_UNAVAILABLE, headers)
-        except ClientDisconnect:
-            return Response(status_code=HTTPStatus.BAD_REQUEST)
-        return JSONResponse({"accepted": count}, status)
-
-    async def _take(request: Request) -> int:
-        body = await read_body(request)
-        identifier = gate.admit(request.headers, body, door.clock.now())
+    async def take(headers: Headers, body: bytes) -> Answer:
+        now = door.clock.now()
+        identifier = gate.admit(headers, body, now)
         if gate.is_repetition(identifier):
-            return 0
-        encoding = _content_encoding(request.headers)
-        if len(body) <= SMALL_BODY and not encoding:
-            alerts = read(body)
-        else:
-            alerts = await asyncio.to_thread(lambda: read(decompress(body, encoding)))
+            return Answer(status, b'{"accepted":0}')
+        compression = _content_encoding(headers)
+        alerts = await _decoded(door, body, compression, lambda: read(decompress(body, compression)))
         await door.inbox.accept(alerts)
-        gate.remember(identifier, door.clock.now())
-        return len(alerts)
+        gate.remember(identifier, now)
+        door.tally.accepted(path, len(alerts))
+        return Answer(status, b'{"accepted":%d}' % len(alerts))
 
-    return endpoint
+    return Intake(path, door, gate, take, _json_refusal)
 
 
 _NOT_STORED: Final = "the alerts could not be stored; try again"
 
 
-def _content_encoding(headers: Mapping[str, str]) -> str:
+async def _decoded(door: Door, body: bytes, compression: str, decode: Callable[[], T]) -> T:
+    """At once where it is small, else in a thread, and never many large ones at a time."""
+    if len(body) <= SMALL_BODY and not compression:
+        return decode()
+    async with door.decoding:
+        return await asyncio.to_thread(decode)
+
+
+def _content_encoding(headers: Headers) -> str:
     return headers.get("content-encoding", "").strip().lower()
 
 
-async def read_body(request: Request) -> bytes:
-    """The whole body, never more of it than is allowed, whatever its length header says.
-
-    Raises:
-        RefusedError: 413.
-    """
-    chunks: list[bytes] = []
-    size = 0
-    async for chunk in request.stream():
-        size += len(chunk)
-        if size > LARGEST_BODY:
-            raise RefusedError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"the body is larger than {LARGEST_BODY} bytes")
-        chunks.append(chunk)
-    return b"".join(chunks)
+def _head(answer: Answer) -> list[tuple[bytes, bytes]]:
+    length = str(len(answer.body)).encode()
+    return [(b"content-type", answer.content_type.encode()), (b"content-length", length), *answer.headers]
 
 
-def _tell(error: StoreError) -> None:
-    _log.error("alerts were not accepted: the store failed (%s)", error)
+def _more(status: HTTPStatus) -> Sequence[tuple[bytes, bytes]]:
+    if status is HTTPStatus.SERVICE_UNAVAILABLE:
+        return [(b"retry-after", RETRY_AFTER.encode())]
+    if status is HTTPStatus.UNAUTHORIZED:
+        return [(b"www-authenticate", b"Bearer")]
+    return [(b"allow", b"POST")] if status is HTTPStatus.METHOD_NOT_ALLOWED else []
 
 
-def _refusal(status: HTTPStatus, message: str, encoding: Encoding) -> Response:
-    headers = {"retry-after": RETRY_AFTER} if status is HTTPStatus.SERVICE_UNAVAILABLE else None
-    return Response(otlp.refusal(status, message, encoding), status, headers, encoding.value)
+def _json_refusal(_headers: Headers, status: HTTPStatus, message: str) -> Answer:
+    return Answer(status, json.dumps({"error": message}).encode(), headers=_more(status))
+
+
+def _otlp_refusal(headers: Headers, status: HTTPStatus, message: str) -> Answer:
+    try:
+        encoding = otlp.encoding_of(headers.get("content-type", ""))
+    except RefusedError:
+        encoding = Encoding.JSON  # for who says none that we know
+    return Answer(status, otlp.refusal(status, message, encoding), encoding.value, _more(status))

@@ -6,8 +6,6 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from http import HTTPStatus
 
-from starlette.routing import Route
-
 from llmtrace.router.config import RouterConfig
 from llmtrace.router.config.access import SourceOptions
 from llmtrace.router.config.mapping import AlertMapping
@@ -15,18 +13,21 @@ from llmtrace.router.intake import alertmanager, arize, generic, mapping
 from llmtrace.router.intake.body import read_json
 from llmtrace.router.intake.gate import Gate
 from llmtrace.router.model import Alert
-from llmtrace.router.web.intake import Door, Reader, traces, webhook
+from llmtrace.router.web.intake import Door, Intake, Reader, metrics, traces, webhook
 
 
-def intake_routes(config: RouterConfig, door: Door) -> list[Route]:
+def intakes(config: RouterConfig, door: Door) -> dict[str, Intake]:
     """Every path that takes alerts."""
     intake, clock = config.intake, door.clock
-    gate = Gate(intake.auth_of(intake.otlp))
-    routes = [Route("/v1/traces", traces(door, gate, config.links), methods=["POST"])]
+    gate = Gate(intake.auth_of(intake.otlp), door.seen["otlp"])
     pushed: Reader = lambda body: alertmanager.read_push(body, intake.api.resolve_timeout, clock.now())  # noqa: E731 - a row of the table
-    routes.append(_route("/api/v2/alerts", config, intake.api, door, pushed, HTTPStatus.OK))
-    routes += [_route(f"/ingest/{name}", config, options, door, read) for name, options, read in _sources(config, door)]
-    return routes
+    found = [
+        traces(door, gate, config.links),
+        metrics(door, gate),
+        _intake("/api/v2/alerts", config, intake.api, door, pushed, HTTPStatus.OK),
+        *(_intake(f"/ingest/{name}", config, options, door, read) for name, options, read in _sources(config, door)),
+    ]
+    return {each.path: each for each in found}
 
 
 def _sources(config: RouterConfig, door: Door) -> Iterator[tuple[str, SourceOptions, Reader]]:
@@ -54,13 +55,13 @@ def _mapped(
     return generic.build(items, name, config.links, options.resolve_timeout, door.clock.now())
 
 
-def _route(
+def _intake(
     path: str,
     config: RouterConfig,
     options: SourceOptions,
     door: Door,
     read: Reader,
     status: HTTPStatus = HTTPStatus.ACCEPTED,
-) -> Route:
-    gate = Gate(config.intake.auth_of(options))
-    return Route(path, webhook(door, gate, read, status), methods=["POST"])
+) -> Intake:
+    gate = Gate(config.intake.auth_of(options), door.seen[path])
+    return webhook(path, door, gate, read, status)
