@@ -31,8 +31,6 @@ from llmtrace.exporters.destination import THREAD_PREFIX, Destination
 
 INSTANCE: Final = "service.instance.id"
 """Tells the processes of one service apart: their totals must not be taken for one another's."""
-_SHARE_OF_THE_END: Final = 0.25
-"""Of the time that `shutdown` has: the spans need the rest."""
 
 
 class MetricDelivery:
@@ -87,10 +85,15 @@ class MetricDelivery:
             in_time = self._changed.wait_for(lambda: self._done >= mine, max(0.0, deadline - time.monotonic()))
             return in_time and self._is_taken
 
+    def hurry(self) -> None:
+        """Send the totals now, and wait for nothing."""
+        with self._changed:
+            self._wanted += 1
+            self._changed.notify_all()
+
     def close(self, deadline: float) -> bool:
-        """Send the last totals; waits for a part of the time only, and the request goes on beside what else closes."""
-        now = time.monotonic()
-        taken = self.flush(now + max(0.0, deadline - now) * _SHARE_OF_THE_END)
+        """Send the last totals, which tell what became of the last spans, and end."""
+        taken = self.flush(deadline)
         with self._changed:
             self._is_closed = True
             self._changed.notify_all()

@@ -79,6 +79,13 @@ class Way(Protocol):
         """Forget what belongs to the parent process."""
 
 
+class Beside(Way, Protocol):
+    """What takes no spans and is flushed and closed after the sinks, so that it can tell of them: the metrics."""
+
+    def hurry(self) -> None:
+        """The end begins: send what there is while the sinks close."""
+
+
 class Sink(Way, Protocol):
     """Where finished records go."""
 
@@ -127,7 +134,7 @@ class Pipeline(SpanProcessor):
         observers: Callable[[], Sequence[Observer]] = tuple,
         alerts: Alerts | None = None,
         tail: Tail | None = None,
-        beside: Sequence[Way] = (),
+        beside: Sequence[Beside] = (),
         capacity: int = 32_768,
         gather: float = 0.1,
     ) -> None:
@@ -141,7 +148,7 @@ class Pipeline(SpanProcessor):
             observers: makes those that look at every span after the hints; on the worker, as `steps`.
             alerts: is offered every span that carries an alert tag, whatever the verdict, before any step.
             tail: the verdict on traces; None: every span is kept.
-            beside: what is flushed and closed with the sinks, before them, and takes no spans: the metrics.
+            beside: takes no spans, and ends with the pipeline: the metrics.
             capacity: how many ended spans may wait for the worker.
             gather: seconds that the worker lets spans gather before it takes them.
         """
@@ -154,7 +161,8 @@ class Pipeline(SpanProcessor):
         if tail is not None:
             tail.wake = self._wake
             self.on_start = tail.started  # type: ignore[method-assign] # for every span: no call in between
-        self._ways: tuple[Way, ...] = (*beside, *sinks, *(() if alerts is None else (alerts,)))
+        self._ways: tuple[Way, ...] = (*sinks, *(() if alerts is None else (alerts,)), *beside)
+        self._beside = beside
         self._capacity = capacity
         self._gather = gather
         self._closed = False
@@ -327,6 +335,8 @@ class Pipeline(SpanProcessor):
         settled = self._settle(deadline, is_last=True)
         self._closed = True
         self._arrived.set()
+        for way in self._beside:
+            way.hurry()
         return all([settled, *(way.close(deadline) for way in self._ways)])
 
     def force_flush(self, timeout_millis: int = 30_000) -> bool:

@@ -72,6 +72,7 @@ class TailSampling:
         self.wake: Callable[[], None] = _nobody
         self.dozing = True
         self._renew()
+        stats.watch("buffer.spans", lambda: self._buffer.spans)
 
     def _renew(self) -> None:
         self._traces: dict[int, OpenTrace] = {}

@@ -13,6 +13,7 @@ from opentelemetry import metrics as api
 from opentelemetry.metrics import _internal as metrics_internal
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+from opentelemetry.trace import StatusCode
 from opentelemetry.util._once import Once
 from otlp_sink import HANGS, free_port
 from scripts import output_of, run_script
@@ -88,7 +89,6 @@ def test_the_table_is_what_is_sent(start, sink, router, monkeypatch):
     everything()
     counted_ourselves(monkeypatch)
     assert llmtrace.flush(10)
-    assert llmtrace.flush(10)  # what the first one counted is sent by the second
     sent = metric_points.latest(sink)
     kinds = {"histogram": "histogram", "sum": "counter", "gauge": "gauge"}
     found = {
@@ -360,3 +360,19 @@ def test_the_client_is_quiet(start, sink, caplog):
     assert llmtrace.flush(10)
     assert [entry for entry in caplog.records if entry.name == "httpx"] == []
     assert httpx.get  # the client under test is httpx's
+
+
+def test_what_the_sampling_did_is_told(start, sink):
+    """Traces kept by the reason and dropped, beside metrics of all of them: ten calls, two traces sent."""
+    start(metrics=sink.url, sampling="production:ratio=0")
+    for number in range(10):
+        with llmtrace.tool_span("t", {}) as span:
+            if number < 2:
+                span.set_status(StatusCode.ERROR)
+    assert llmtrace.flush(10)
+    sent = metric_points.latest(sink)
+    assert sent["gen_ai.execute_tool.duration"].total() == 10
+    assert sent["llmtrace.traces.kept"].total(llmtrace__reason="error") == 2
+    assert sent["llmtrace.traces.dropped"].total() == 8
+    assert sent["llmtrace.buffer.spans"].total() == 0
+    assert len(sink.spans) == 2

@@ -111,3 +111,28 @@ def test_a_rule_knows_the_route_of_the_request(start, sink):
             failing_call()
     assert llmtrace.flush(10)
     assert [bool(tags(span)) for span in sink.spans if span.name == "llm.chat"] == [True, False]
+
+
+def test_a_tag_of_a_rule_keeps_the_trace_whatever_the_sampling(start, sink, router):
+    """At a ratio of 0 the trace that a rule tags is kept, for that reason and with its root marked; others are not."""
+    rule = llmtrace.HintRule("empty", "retrieval_empty", "error")
+    start(alerts=router.url, hints=[rule], sampling="production:ratio=0")
+    for documents in ([], [{"content": "d"}]):
+        with llmtrace.agent_span("support"), llmtrace.retrieval_span("q") as span:
+            span.record_documents(documents)
+    assert llmtrace.flush(10)
+    assert sorted(sink.names) == ["retrieval", "support"]
+    assert {span.attributes["llmtrace.sampling.reason"] for span in sink.spans} == {"alert"}
+    assert sink.span("support").attributes[alert.TRACE_SEVERITY] == "error"
+    assert router.names == ["retrieval"]
+
+
+def test_the_cost_of_a_call_is_known_to_the_rules(start, sink):
+    """A price that llmtrace works out itself counts, as one that the application sets does."""
+    start(hints=[llmtrace.HintRule("dear", "cost", over=0.01)])
+    with llmtrace.llm_span("gpt-4o", "hello") as span:
+        span.set_attributes({"llm.token_count.prompt": 1_000_000, "llm.token_count.completion": 0})
+    with llmtrace.llm_span("gpt-4o", "hello") as span:
+        span.set_attributes({"llm.token_count.prompt": 100, "llm.token_count.completion": 0})
+    assert llmtrace.flush(10)
+    assert [bool(tags(span)) for span in sink.spans] == [True, False]

@@ -17,7 +17,7 @@ from waiting import wait_until
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-UNPACKED = Path(__file__).parents[2] / ".cache/debian/usr/bin"
+UNPACKED = Path(__file__).parents[1] / ".cache/debian/usr/bin"
 
 
 def program(name: str) -> str:
