@@ -99,7 +99,17 @@ def _hints(settings: Settings) -> tuple[Step, ...]:
     from llmtrace.processors.alert_hints import AlertHints  # noqa: PLC0415 - as in `_steps`
     from llmtrace.processors.cost import cost_step  # noqa: PLC0415 - as in `_steps`
 
-    return (*cost_step(), *((AlertHints(settings.hints),) if settings.hints else ()))
+    cost = cost_step() if _asks_cost(settings) else ()
+    return (*cost, *((AlertHints(settings.hints),) if settings.hints else ()))
+
+
+def _asks_cost(settings: Settings) -> bool:
+    """Whether anybody wants the cost of a span that may be dropped; else it is worked out for what is kept only."""
+    policy = policy_of(settings.sampling)
+    metered = settings.metrics.url is not None or (
+        settings.metrics.is_on and "opentelemetry.sdk.metrics" in sys.modules
+    )
+    return bool(settings.hints or settings.alerts or metered or (policy is not None and policy.asks_cost))
 
 
 def _alert_branch(settings: Settings, resource: Resource) -> AlertBranch | None:

@@ -55,7 +55,7 @@ _ADOPTED: Final = (
     keys.SESSION_ID,
     keys.USER_ID,
 )
-_UNSET_STATUS: Final = Status(StatusCode.UNSET)
+UNSET_STATUS: Final = Status(StatusCode.UNSET)
 
 
 class Span(sdk.Span):
@@ -65,7 +65,7 @@ class Span(sdk.Span):
     _end_time: int | None = None
     elapsed: int | None = None
     """Nanoseconds by the monotonic clock, once ended; of a span whose times were given, between those."""
-    _status = _UNSET_STATUS
+    _status = UNSET_STATUS
     _events: Sequence[Event] = ()
     _links: Sequence[Link] = ()
     _pending: Sequence[Pending] = ()

@@ -71,6 +71,11 @@ class SamplingPolicy:
     max_bytes: int = 64 * 2**20
     grave_spans: int = 4_096
 
+    @property
+    def asks_cost(self) -> bool:
+        """Whether the verdict may depend on what a span cost."""
+        return self.cost is not None or self.trace_cost is not None or self.keep_if is not None
+
     def __post_init__(self) -> None:
         """Refuse what cannot be."""
         if not callable(self.ratio):

@@ -226,6 +226,7 @@ class Pipeline(SpanProcessor):
             self._steps = self._make_steps()
             self._hints = self._make_hints()
             self._observers = self._make_observers()
+            self._looks = bool(self._hints or self._observers)
         pause: float | None = None
         while not (self._closed and not self._waiting):
             if self._arrived.wait(pause):
@@ -276,7 +277,10 @@ class Pipeline(SpanProcessor):
             order.passed.set()
 
     def _work(self, span: ReadableSpan) -> None:
-        record = self._before_the_verdict(span)
+        record = None
+        if self._looks or (self._alerts is not None and _is_tagged(span)):
+            record = self._before_the_verdict(span)
+        # Where nobody wants a record before the verdict, none is made of what will be dropped.
         if self._tail is None:
             self._release(record or SpanRecord.of(span))
         else:
@@ -288,11 +292,8 @@ class Pipeline(SpanProcessor):
             with guarded("working on a span"):
                 self._release(record)
 
-    def _before_the_verdict(self, span: ReadableSpan) -> SpanRecord | None:
-        """Hints, metrics and alerts, of every span; None where nobody wanted a record: most of them will be dropped."""
-        looks = self._hints or self._observers
-        if not looks and (self._alerts is None or not _is_tagged(span)):
-            return None
+    def _before_the_verdict(self, span: ReadableSpan) -> SpanRecord:
+        """Hints, metrics and alerts, of every span."""
         record = SpanRecord.of(span)
         for hint in self._hints:
             with guarded("a severity hint"):

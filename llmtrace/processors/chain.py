@@ -15,6 +15,7 @@ from opentelemetry.sdk.resources import Resource
 from llmtrace._config import GEN_AI, OPENINFERENCE, Privacy
 from llmtrace._record import SpanRecord
 from llmtrace.processors.content import without_content
+from llmtrace.processors.cost import cost_step
 from llmtrace.processors.gen_ai import add_gen_ai
 from llmtrace.processors.json_strings import flatten_json_strings
 from llmtrace.processors.limits import SizeLimits
@@ -31,6 +32,7 @@ def chain(
     sizes = SizeLimits()
     known = environment_secrets(os.environ)
     return (
+        *cost_step(),
         flatten_json_strings,
         derive_llm_values,
         *((add_gen_ai,) if GEN_AI in conventions else ()),

@@ -52,41 +52,45 @@ def _light(attributes: Mapping[str, Any]) -> dict[str, Any]:
 
 
 class Buffer:
-    """A bounded store of traces in the order in which they came."""
+    """A bounded store of traces in the order in which they came.
+
+    Spans are weighed when the worker pauses: most traces are over by then, and cost nothing here.
+    """
 
     def __init__(self, most_spans: int, most_bytes: int) -> None:
         self._most_spans = most_spans
         self._most_bytes = most_bytes
         self._traces: OrderedDict[OpenTrace, None] = OrderedDict()
+        self._fresh: list[OpenTrace] = []
         self.spans = 0
         self.weight = 0
 
-    def add(self, trace: OpenTrace, span: Ended) -> bool:
-        """Hold a span of a trace; True where somebody has to go now."""
-        weight = weight_of(span)
-        trace.spans.append(span)
-        trace.buffered += 1
-        trace.weight += weight
-        self._traces[trace] = None
-        self.spans += 1
-        self.weight += weight
-        return self._is_full() or self._is_too_big(trace)
+    def hold(self, trace: OpenTrace) -> None:
+        """A span was added to this undecided trace."""
+        trace.is_fresh = True
+        self._fresh.append(trace)
 
-    def remove(self, trace: OpenTrace) -> tuple[list[Ended], int]:
-        """Give a trace's spans back, and what the held ones weigh."""
-        self._traces.pop(trace, None)
-        self.spans -= trace.buffered
-        self.weight -= trace.weight
-        spans, weight = trace.spans, trace.weight
-        trace.spans, trace.weight, trace.buffered = [], 0, 0
-        return spans, weight
+    def remove(self, trace: OpenTrace) -> list[Ended]:
+        """Give a trace's spans back."""
+        spans, trace.spans = trace.spans, []
+        if trace.buffered:
+            del self._traces[trace]
+            self.spans -= trace.buffered
+            self.weight -= trace.weight
+            trace.weight = trace.buffered = 0
+        return spans
 
-    def to_evict(self, latest: OpenTrace) -> Iterator[OpenTrace]:
-        """Make room: contents go first; then traces, which the caller removes one by one."""
-        if latest.weight * SHARE > self._most_bytes:
-            self._lighten(latest)
-        if self._is_too_big(latest):
-            yield latest
+    def to_evict(self) -> Iterator[OpenTrace]:
+        """Weigh what came, and make room: contents go first; then traces, which the caller removes one by one."""
+        fresh, self._fresh = self._fresh, []
+        for trace in fresh:
+            trace.is_fresh = False
+            if trace.verdict is None:
+                self._weigh(trace)
+                if trace.weight * SHARE > self._most_bytes:
+                    self._lighten(trace)
+                if trace.buffered * SHARE > self._most_spans or trace.weight * SHARE > self._most_bytes:
+                    yield trace
         if self.weight > self._most_bytes:
             for trace in self._traces:
                 if self.weight * 2 <= self._most_bytes:
@@ -95,11 +99,17 @@ class Buffer:
         while self._traces and self._is_full():
             yield next(iter(self._traces))
 
+    def _weigh(self, trace: OpenTrace) -> None:
+        came = trace.spans[trace.buffered :]
+        weight = sum(map(weight_of, came))
+        trace.buffered += len(came)
+        trace.weight += weight
+        self.spans += len(came)
+        self.weight += weight
+        self._traces[trace] = None
+
     def _is_full(self) -> bool:
         return self.spans > self._most_spans or self.weight > self._most_bytes
-
-    def _is_too_big(self, trace: OpenTrace) -> bool:
-        return trace.buffered * SHARE > self._most_spans or trace.weight * SHARE > self._most_bytes
 
     def _lighten(self, trace: OpenTrace) -> None:
         trace.spans = [lightened(span) for span in trace.spans]
@@ -110,8 +120,9 @@ class Buffer:
             trace.is_light = True
             stats.add("traces.lightened")
 
-    def __iter__(self) -> Iterator[OpenTrace]:
-        return iter(list(self._traces))
+    def all(self) -> list[OpenTrace]:
+        """Every undecided trace with a span, weighed or not."""
+        return list({**self._traces, **{trace: None for trace in self._fresh if trace.verdict is None}})
 
     def __len__(self) -> int:
         return len(self._traces)

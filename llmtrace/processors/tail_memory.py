@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from dataclasses import dataclass, field
+from collections import OrderedDict, deque
+from dataclasses import dataclass
 from typing import Final
 
 from llmtrace.processors.tail_buffer import weight_of
@@ -38,8 +38,10 @@ class Verdicts:
 @dataclass(slots=True)
 class _Buried:
     at: int
-    weight: int = 0
-    spans: list[Ended] = field(default_factory=list)
+    weight: int
+    spans: list[Ended]
+    is_whole: bool
+    """Whether no span of the trace is gone."""
 
 
 class Grave:
@@ -48,41 +50,54 @@ class Grave:
     def __init__(self, most_spans: int, most_bytes: int) -> None:
         self._most_spans = most_spans
         self._most_bytes = most_bytes
+        self._fallen: deque[tuple[int, list[Ended], bool]] = deque(maxlen=max(1, most_spans // 8))
         self._buried: OrderedDict[int, _Buried] = OrderedDict()
         self.spans = 0
         self.weight = 0
 
-    def bury(self, trace_id: int, spans: list[Ended], weight: int, now: int) -> None:
-        """Lay a dropped trace down; the oldest make room."""
-        if not spans or len(spans) > self._most_spans or weight > self._most_bytes:
-            return
-        self.exhume(trace_id)
-        self._buried[trace_id] = _Buried(now, weight, spans)
-        self.spans += len(spans)
-        self.weight += weight
+    def drop(self, trace_id: int, spans: list[Ended], *, late: bool = False) -> None:
+        """Lay dropped spans aside until `bury`: of many at once only the last are weighed, as only they will stay.
+
+        Args:
+            trace_id: whose they are.
+            spans: a trace, or, `late`, a span that came after the others.
+            late: see there.
+        """
+        self._fallen.append((trace_id, spans, late))
+
+    def bury(self, now: int) -> None:
+        """Weigh what was laid aside; the oldest make room."""
+        while self._fallen:
+            trace_id, spans, late = self._fallen.popleft()
+            before = self._taken(trace_id)
+            is_whole = not late if before is None else before.is_whole
+            spans = spans if before is None else [*before.spans, *spans]
+            weight = sum(map(weight_of, spans))
+            if len(spans) > self._most_spans or weight > self._most_bytes:
+                continue
+            self._buried[trace_id] = _Buried(now, weight, spans, is_whole)
+            self.spans += len(spans)
+            self.weight += weight
         while self.spans > self._most_spans or self.weight > self._most_bytes:
-            self.exhume(next(iter(self._buried)))
+            self._taken(next(iter(self._buried)))
 
-    def exhume(self, trace_id: int) -> list[Ended]:
-        """Take a trace's spans back; empty where they are gone."""
+    def exhume(self, trace_id: int, now: int) -> tuple[list[Ended], bool]:
+        """Take a trace's spans back; and whether that is all of it."""
+        self.bury(now)
+        found = self._taken(trace_id)
+        return ([], False) if found is None else (found.spans, found.is_whole)
+
+    def _taken(self, trace_id: int) -> _Buried | None:
         found = self._buried.pop(trace_id, None)
-        if found is None:
-            return []
-        self.spans -= len(found.spans)
-        self.weight -= found.weight
-        return found.spans
-
-    def add(self, trace_id: int, span: Ended, now: int) -> None:
-        """Lay a late span beside the others of its trace."""
-        known = self._buried.get(trace_id)
-        weight = weight_of(span)
-        spans = self.exhume(trace_id) if known else []
-        self.bury(trace_id, [*spans, span], weight + (known.weight if known else 0), now)
+        if found is not None:
+            self.spans -= len(found.spans)
+            self.weight -= found.weight
+        return found
 
     def forget(self, before: int) -> None:
         """Let go of what was buried before that time."""
         while self._buried and next(iter(self._buried.values())).at < before:
-            self.exhume(next(iter(self._buried)))
+            self._taken(next(iter(self._buried)))
 
     def __bool__(self) -> bool:
-        return bool(self._buried)
+        return bool(self._buried or self._fallen)

@@ -11,6 +11,7 @@ from opentelemetry.trace import StatusCode
 
 from llmtrace._guard import swallowed
 from llmtrace._record import SpanRecord, duration_of, held_by
+from llmtrace._span import UNSET_STATUS, Span
 from llmtrace.sampling import Reason, SamplingPolicy
 from llmtrace.semconv import alert
 from llmtrace.semconv import trace as keys
@@ -43,7 +44,18 @@ class Rules:
         self._slow = float("inf") if policy.slow is None else policy.slow * _NANOSECONDS
         self._cost = policy.cost
         self._keep_if = policy.keep_if
+        self._looks_closer = policy.asks_cost
         self.counts_cost = policy.cost is not None or policy.trace_cost is not None
+
+    def is_plain(self, span: Span) -> bool:
+        """Whether one look says that no rule can want this span of ours: true of nearly all of them."""
+        return (
+            span._status is UNSET_STATUS  # noqa: SLF001 - our own class
+            and not span._events  # noqa: SLF001 - our own class
+            and not self._looks_closer
+            and (span.elapsed or 0) < self._slow
+            and keys.KEEP not in held_by(span)
+        )
 
     def reason_for(self, span: Ended) -> Reason | None:
         """Why this span keeps its trace; a rule that fails keeps it, and is counted."""

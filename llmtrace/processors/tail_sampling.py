@@ -20,7 +20,7 @@ from llmtrace._record import SpanRecord, duration_of, held_by
 from llmtrace._span import Span
 from llmtrace._stats import stats
 from llmtrace.processors.rule_cap import RuleCap
-from llmtrace.processors.tail_buffer import SHARE, Buffer, weight_of
+from llmtrace.processors.tail_buffer import SHARE, Buffer
 from llmtrace.processors.tail_counts import Base, exported, head_decision, randomness_of
 from llmtrace.processors.tail_memory import GRAVE_SECONDS, Grave, Verdicts
 from llmtrace.processors.tail_policies import Rules, own_cost
@@ -82,6 +82,7 @@ class TailSampling:
         self._buffer = Buffer(self._policy.max_spans, self._policy.max_bytes)
         self._graces: deque[tuple[int, OpenTrace]] = deque()
         self._verdicts = Verdicts()
+        self._dropped = 0
         self._grave = Grave(self._policy.grave_spans, self._policy.max_bytes // SHARE)
 
     # On the app's threads.
@@ -132,17 +133,20 @@ class TailSampling:
             self._recognise(trace)
         if trace.verdict is not None:
             return self._late(trace, trace.verdict, item)
-        reason = self._reason(trace, span, item)
-        if reason is not None:
-            trace.spans.append(item)
-            return self._keep(trace, reason)
+        reason = None
+        if record is not None or type(span) is not Span or not self._rules.is_plain(span):
+            reason = self._reason(trace, item)
+        trace.spans.append(item)
+        if reason is not None or trace.is_wanted:
+            return self._keep(trace, reason or Reason.UPSTREAM)
         if not trace.open:
-            trace.spans.append(item)
             return self._settle(trace)
+        if not trace.is_fresh:
+            self._buffer.hold(trace)
         if not trace.roots and (is_root or not trace.grace_ends):
             trace.grace_ends = self._clock() + self._grace
             self._graces.append((trace.grace_ends, trace))
-        return self._relieve(trace) if self._buffer.add(trace, item) else _NOTHING
+        return _NOTHING
 
     def keep(self, trace_id: int) -> Iterable[SpanRecord]:
         """Somebody asks for this trace: `span.keep()`."""
@@ -172,9 +176,16 @@ class TailSampling:
                 self._forget(trace)
         self._end_graces(now, kept)
         self._age(now, kept)
+        for trace in self._buffer.to_evict():
+            stats.add("traces.evicted")
+            kept += self._by_chance(trace)
         while len(self._traces) > self._policy.max_traces and (self._old or self._young):
             self._push_out(next(iter(self._old or self._young)), kept)
+        self._grave.bury(now)
         self._grave.forget(now - round(GRAVE_SECONDS * _SECOND))
+        if self._dropped:
+            stats.add("traces.dropped", self._dropped)
+            self._dropped = 0
         stats.put("traces.buffer.spans", self._buffer.spans)
         stats.put("traces.buffer.bytes", self._buffer.weight)
         return kept
@@ -183,7 +194,7 @@ class TailSampling:
         """The process ends: what is undecided is kept."""
         kept: list[SpanRecord] = []
         verdict = Verdict(is_kept=True, reason=Reason.SHUTDOWN, threshold=_chance.ALWAYS, by_rule=True)
-        for trace in self._buffer:
+        for trace in self._buffer.all():
             kept += self._decide(trace, verdict, partial=bool(trace.open))
         return kept
 
@@ -214,33 +225,33 @@ class TailSampling:
 
     def _ended(self, span: ReadableSpan, trace: OpenTrace) -> bool:
         """Count a span's end; True for a local root."""
-        is_root = _is_local_root(span)
         if trace.open:
             trace.open.pop()
+        if type(span) is Span:
+            ended = span.started + (span.elapsed or 0)
+            trace.ended = max(trace.ended, ended)
+            is_root = span._root is None  # noqa: SLF001 - our own class
+        else:
+            is_root = _is_local_root(span)
         if is_root and trace.roots:
             trace.roots.pop()
         return is_root
 
     def _recognise(self, trace: OpenTrace) -> None:
-        """A trace that was decided before and begins again: another local root, a task left behind."""
+        """The first span of a trace that comes: was it decided before, here or by the caller?"""
         trace.is_known = True
         trace.verdict = self._verdicts.get(trace.trace_id)
+        state = trace.context.trace_state
+        if state and self._believes and state.get(keys.KEPT_STATE, "").startswith("k:"):
+            trace.is_wanted = True
 
-    def _reason(self, trace: OpenTrace, span: ReadableSpan, item: ReadableSpan | SpanRecord) -> Reason | None:
+    def _reason(self, trace: OpenTrace, item: ReadableSpan | SpanRecord) -> Reason | None:
         reason = self._rules.reason_for(item)
         if reason is None and self._rules.counts_cost:
             trace.cost += own_cost(held_by(item))
             if self._trace_cost is not None and trace.cost >= self._trace_cost:
                 return Reason.COST
-        if type(span) is Span and span.elapsed is not None:
-            trace.ended = max(trace.ended, span.started + span.elapsed)
-        if reason is None and not trace.spans and self._is_kept_upstream(trace):
-            return Reason.UPSTREAM
         return reason
-
-    def _is_kept_upstream(self, trace: OpenTrace) -> bool:
-        state = trace.context.trace_state
-        return bool(state) and self._believes and state.get(keys.KEPT_STATE, "").startswith("k:")
 
     def _settle(self, trace: OpenTrace) -> Iterable[SpanRecord]:
         """All that is to come has come."""
@@ -282,7 +293,7 @@ class TailSampling:
 
     def _decide(self, trace: OpenTrace, verdict: Verdict, *, partial: bool = False) -> Iterable[SpanRecord]:
         trace.verdict = verdict
-        spans, weight = self._buffer.remove(trace)
+        spans = self._buffer.remove(trace)
         self._young.pop(trace, None)
         self._verdicts.put(trace.trace_id, verdict)
         self._count(verdict)
@@ -293,26 +304,30 @@ class TailSampling:
         if verdict.is_kept:
             return [exported(span, verdict, partial=partial) for span in spans]
         if not verdict.is_final:
-            self._grave.bury(trace.trace_id, spans, weight or sum(map(weight_of, spans)), self._clock())
+            self._grave.drop(trace.trace_id, spans)
         return _NOTHING
 
     def _count(self, verdict: Verdict) -> None:
         if verdict.is_kept and verdict.reason is not None:
             stats.add(f"traces.kept.{verdict.reason.value}")
+        elif verdict.is_final:
+            stats.add("traces.over_the_cap")
         else:
-            stats.add("traces.dropped.over_the_cap" if verdict.is_final else "traces.dropped")
+            self._dropped += 1  # most of them: counted together, at the next tick
 
     def _late(self, trace: OpenTrace, verdict: Verdict, item: ReadableSpan | SpanRecord) -> Iterable[SpanRecord]:
         """A span that ended after the verdict follows it; an error brings a dropped trace back."""
         if not trace.open:
             self._forget(trace)
+        if not verdict.is_kept:  # unless another part of the trace brought it back
+            verdict = trace.verdict = self._verdicts.get(trace.trace_id) or verdict
         if verdict.is_kept:
             return (exported(item, verdict),)
         if verdict.is_final:
             return _NOTHING
         reason = self._rules.reason_for(item)
         if reason is None:
-            self._grave.add(trace.trace_id, item, self._clock())
+            self._grave.drop(trace.trace_id, [item], late=True)
             return _NOTHING
         return self._revive(trace.trace_id, trace, reason, [item])
 
@@ -323,12 +338,12 @@ class TailSampling:
         if self._cap.threshold(self._clock() / _SECOND) != _chance.ALWAYS:
             return _NOTHING
         self._cap.kept()
-        buried = self._grave.exhume(trace_id)
+        buried, is_whole = self._grave.exhume(trace_id, self._clock())
         verdict = Verdict(is_kept=True, reason=reason, by_rule=True, stands_for_none=True)
         self._verdicts.put(trace_id, verdict)
         if trace is not None:
             trace.verdict = verdict
-        partial = not buried
+        partial = not is_whole
         stats.add(f"traces.kept.{reason.value}")
         stats.add("traces.partial" if partial else "traces.revived")
         return [exported(span, verdict, partial=partial) for span in [*buried, *late]]
@@ -366,17 +381,12 @@ class TailSampling:
     def _push_out(self, trace: OpenTrace, kept: list[SpanRecord]) -> None:
         """Wait for this trace no longer."""
         self._young.pop(trace, None)
+        if not trace.is_known:
+            self._recognise(trace)
         if trace.verdict is None:
             stats.add("traces.evicted")
             kept += self._by_chance(trace)
         self._forget(trace)
-
-    def _relieve(self, latest: OpenTrace) -> Iterable[SpanRecord]:
-        kept: list[SpanRecord] = []
-        for trace in self._buffer.to_evict(latest):
-            stats.add("traces.evicted")
-            kept += self._by_chance(trace)
-        return kept
 
 
 def _is_local_root(span: ReadableSpan) -> bool:

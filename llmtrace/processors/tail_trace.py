@@ -39,10 +39,12 @@ class OpenTrace:
         "cost",
         "ended",
         "grace_ends",
+        "is_fresh",
         "is_known",
         "is_left",
         "is_light",
         "is_ours",
+        "is_wanted",
         "mark",
         "open",
         "parent",
@@ -76,8 +78,12 @@ class OpenTrace:
         self.grace_ends = 0
         self.is_known = False
         """Whether the worker has looked for an earlier verdict on it."""
+        self.is_fresh = False
+        """Whether the buffer has spans of it to weigh."""
         self.is_light = False
         self.is_ours = False
         """Its first span is one of ours, which is recorded whatever an application's sampler says."""
+        self.is_wanted = False
+        """A caller that is believed has kept it."""
         self.is_left = False
         """In a forked child: the trace is the parent process's."""

@@ -287,6 +287,7 @@ def test_a_late_error_whose_trace_is_gone_is_kept_alone_and_says_so():
     """partial: other spans of this trace are gone."""
     house = House()
     root = house.run("root")
+    house.wait(0.1)
     house.wait(61)
     bad = house.start("bad", root)
     fail(bad)
