@@ -129,4 +129,4 @@ def _steps(settings: Settings, resource: Resource) -> tuple[Step, ...]:
     """What happens to a span between its end and the wire; run once, on the worker."""
     from llmtrace.processors.chain import chain  # noqa: PLC0415 - 25 ms of patterns that the app's start need not pay
 
-    return chain(resource, settings.privacy, settings.conventions)
+    return chain(resource, settings.privacy, settings.conventions, settings.limits)

@@ -25,6 +25,7 @@ from llmtrace._addresses import (
     with_default_path,
 )
 from llmtrace._backend_config import FurtherBackend, resolve_backends
+from llmtrace._span_limits import SpanLimits, span_limits
 from llmtrace._spool_config import resolve_spool
 from llmtrace.destinations import Spool
 from llmtrace.exceptions import ConfigurationError
@@ -105,6 +106,7 @@ class Settings:
     metrics: Metrics = field(default_factory=Metrics)
     backends: tuple[FurtherBackend, ...] = ()
     spool: Spool | None = None
+    limits: SpanLimits = field(default_factory=SpanLimits)
 
 
 def resolve(
@@ -159,6 +161,7 @@ def resolve(
         privacy=_privacy(capture_content, redaction),
         conventions=_conventions(conventions),
         auto_instrument=_auto_instrument(auto_instrument),
+        limits=span_limits(env),
         hints=_hints(hints, env, has_router=router is not None),
         metrics=_metrics(metrics, metrics_headers, router, router_headers, env),
         backends=resolve_backends(backends),

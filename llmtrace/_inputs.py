@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from llmtrace._attributes import Attributes, listed, put_documents, put_messages, put_tools, put_value
+from llmtrace._attributes import Attributes, listed, put_documents, put_messages, put_tools, put_value, system_messages
 from llmtrace._attributes.budget import each
+from llmtrace._attributes.fields import fields
+from llmtrace._attributes.messages import SYSTEM_FIELDS
 from llmtrace._serialize import to_json, to_text
 from llmtrace.semconv import trace as keys
 
@@ -20,9 +22,27 @@ def put_llm(into: Attributes, model: object, messages: object, tools: object, pa
     if model is not None:
         into[keys.LLM_MODEL_NAME] = to_text(model)
     if parameters:
-        into[keys.LLM_INVOCATION_PARAMETERS] = to_json(parameters)
+        parameters, messages = _without_system(parameters, messages)
+        if parameters:
+            into[keys.LLM_INVOCATION_PARAMETERS] = to_json(parameters)
     put_messages(into, keys.LLM_INPUT_MESSAGES, messages)
     put_tools(into, tools)
+
+
+def _without_system(parameters: Mapping[str, Any], messages: object) -> tuple[Mapping[str, Any], object]:
+    """The parameters without the system prompt, and the messages that begin with it, as the model reads them."""
+    if type(messages) is dict and "prompt" in messages:
+        return parameters, messages
+    system = system_messages(parameters)
+    if not system:
+        config = parameters.get("config")
+        system = [] if config is None else system_messages(fields(config))
+        if not system:
+            return parameters, messages
+    rest = {name: value for name, value in parameters.items() if name not in SYSTEM_FIELDS}
+    if type(messages) is dict and "role" not in messages:
+        return rest, {**messages, "system": system[0].get("content", system[0])}
+    return rest, [*system, *listed(messages)]
 
 
 def put_tool(into: Attributes, name: object, arguments: object, description: object) -> None:

@@ -671,3 +671,26 @@ def test_hostile_values_do_not_lose_what_stands_beside_them(lenient):
     assert recorded["llm.input_messages.2.message.content"] == "Weather in Oslo?"
     assert recorded["retrieval.documents.2.document.content"] == "last"
     assert (recorded["mine"], recorded["before"], recorded["after"]) == (1, 1, 2)
+
+
+@pytest.mark.parametrize("field", ["system", "instructions", "system_instruction"])
+def test_a_system_prompt_beside_the_conversation_is_its_first_message(field, spans, strict):
+    """As Anthropic, OpenAI's Responses and Google take it: it is no parameter, and the first thing the model reads."""
+    with llmtrace.llm_span("m", [{"role": "user", "content": "Hi"}], max_tokens=5, **{field: "Be kind."}):
+        pass
+    with llmtrace.llm_span("m", "Hi", **{field: [{"type": "text", "text": "Be kind."}]}):
+        pass
+    with llmtrace.llm_span("m", {"messages": [{"role": "user", "content": "Hi"}]}, **{field: "Be kind."}):
+        pass
+    with llmtrace.llm_span("m", "Hi", config={"system_instruction": "Be kind.", "temperature": 0}):
+        pass
+    for span in spans:
+        found = dict(span.attributes)
+        assert found["llm.input_messages.0.message.role"] == "system"
+        assert "Be kind." in (
+            found.get("llm.input_messages.0.message.content"),
+            found.get("llm.input_messages.0.message.contents.0.message_content.text"),
+        )
+        assert found["llm.input_messages.1.message.content"] == "Hi"
+    assert spans[0].attributes["llm.invocation_parameters"] == '{"max_tokens":5}'
+    assert "llm.invocation_parameters" not in spans[1].attributes

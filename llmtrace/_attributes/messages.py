@@ -6,7 +6,7 @@ later does not change the record.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from enum import Enum
 from typing import Any, Final
 
@@ -31,7 +31,7 @@ _PLAIN: Final = 2
 _REASONING: Final = ("reasoning_content", "reasoning", "thinking")
 """Where DeepSeek, vLLM and OpenRouter, and Ollama put what the model thought before it spoke."""
 _CONVERSATION: Final = ("messages", "input", "contents")
-_SYSTEM: Final = ("system", "instructions", "system_instruction", "systemInstruction")
+SYSTEM_FIELDS: Final = ("system", "instructions", "system_instruction", "systemInstruction")
 
 
 def put_messages(into: Attributes, list_key: str, messages: object) -> None:
@@ -252,14 +252,14 @@ def _of_request(into: Attributes, request: dict[str, Any]) -> object:
     return [*system_messages(request), *listed(inner)]
 
 
-def system_messages(parameters: Mapping[str, Any]) -> list[Any]:
+def system_messages(parameters: Fields) -> list[Any]:
     """The system prompt that stands beside the messages of a request, as a message; none where there is none.
 
     Args:
         parameters: the request's fields: Anthropic's ``system``, OpenAI's ``instructions``, Google's
             ``system_instruction``.
     """
-    system = either(parameters, *_SYSTEM)
+    system = either(parameters, *SYSTEM_FIELDS)
     if system is None:
         return []
     inner = fields(system).get("parts") if not issubclass(type(system), str | list | tuple) else None

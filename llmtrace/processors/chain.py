@@ -14,6 +14,8 @@ from opentelemetry.sdk.resources import Resource
 
 from llmtrace._config import GEN_AI, OPENINFERENCE, Privacy
 from llmtrace._record import SpanRecord
+from llmtrace._span_limits import SpanLimits
+from llmtrace.processors.bounds import Limits
 from llmtrace.processors.content import without_content
 from llmtrace.processors.cost import cost_step
 from llmtrace.processors.gen_ai import add_gen_ai
@@ -26,10 +28,13 @@ from llmtrace.secrets import environment_secrets
 
 
 def chain(
-    resource: Resource, privacy: Privacy, conventions: Sequence[str] = (OPENINFERENCE,)
+    resource: Resource,
+    privacy: Privacy,
+    conventions: Sequence[str] = (OPENINFERENCE,),
+    limits: SpanLimits | None = None,
 ) -> tuple[Callable[[SpanRecord], SpanRecord], ...]:
     """The steps for the spans of one service."""
-    sizes = SizeLimits()
+    sizes = SizeLimits(Limits.asked(limits or SpanLimits()))
     known = environment_secrets(os.environ)
     return (
         *cost_step(),

@@ -20,8 +20,8 @@ from opentelemetry.semconv.attributes import exception_attributes as exc
 from opentelemetry.trace import Link, Status
 
 from llmtrace._record import SpanRecord
-from llmtrace._serialize import DEFAULT_TEXT_LIMIT, MARK_MORE, MARK_TRUNCATED, to_text, truncate
-from llmtrace.exceptions import ConfigurationError
+from llmtrace._serialize import MARK_MORE, MARK_TRUNCATED, to_text, truncate
+from llmtrace.processors.bounds import Limits
 from llmtrace.processors.cutting import cut
 from llmtrace.secrets import MARK
 from llmtrace.semconv import alert
@@ -30,31 +30,6 @@ from llmtrace.semconv import trace as keys
 _T = TypeVar("_T")
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """How large a span may become.
-
-    Attributes:
-        text: characters of one attribute; default 131,072, about 30,000 tokens.
-        span: bytes of all attributes, events and links together; default 3,000,000, since many collectors refuse a
-            message of more than 4 MB.
-        attributes: attributes of a span, and of each event; default 10,000, about 2,500 messages.
-        events: events of a span; default 1,000. Links likewise.
-    """
-
-    text: int = DEFAULT_TEXT_LIMIT
-    span: int = 3_000_000
-    attributes: int = 10_000
-    events: int = 1_000
-
-    def __post_init__(self) -> None:
-        """Refuse what leaves no room for the attributes that give a span its meaning."""
-        for name, least in _LEAST.items():
-            if getattr(self, name) < least:
-                raise ConfigurationError(f"limit {name}: {getattr(self, name)}; allowed: at least {least}")
-
-
-_LEAST: Final = {"text": 1_024, "span": 65_536, "attributes": 128, "events": 16}
 _MARGIN: Final = 2_048
 """Characters behind a cut that redaction sees and nobody else: longer than any secret but private keys, which are
 recognised by how they begin."""
@@ -71,6 +46,10 @@ _LIST_ENTRY: Final = re.compile(r"(.+?)\.(\d+)\..+")
 _OTHERS: Final = keys.OMITTED_PREFIX + "attributes"
 _SPAN_NAME: Final = keys.TRUNCATED_PREFIX + "span.name"
 _STATUS: Final = keys.TRUNCATED_PREFIX + "span.status.description"
+_OF_MESSAGE: Final = re.compile(
+    r"llm\.(?:in|out)put_messages\.\d+\.message\.(?:role|content|(?:contents|tool_calls)\.0\..+)"
+)
+"""What a message is about: of the first and the last one it stays when the middle of the list is gone."""
 _PROTECTED: Final = ("llmtrace.", "openinference.", "llm.token_count.", "llm.cost.", "llm.prompt_template.version")
 _PROTECTED_KEYS: Final = frozenset(
     {
@@ -96,6 +75,10 @@ _PROTECTED_KEYS: Final = frozenset(
 )
 
 
+_MEANING: Final = frozenset({keys.LLM_MODEL_NAME, keys.TOOL_NAME, keys.AGENT_NAME, keys.SESSION_ID, keys.USER_ID})
+"""Short texts that are of no use when cut, whatever a limit says."""
+
+
 class SizeLimits:
     """The two steps. `coarse` before redaction, `fine` after it."""
 
@@ -114,11 +97,14 @@ class SizeLimits:
     def _limited(self, record: SpanRecord, margin: int) -> SpanRecord:
         if _is_small(record, self._limits):
             return record
-        events = _ends(record.events, self._limits.events, _is_telling)
-        links = _ends(record.links, self._limits.events, lambda _: False)
+        limits = self._limits
+        events = _ends(record.events, limits.events, _is_telling)
+        links = _ends(record.links, limits.events if limits.links is None else limits.links, lambda _: False)
         groups = [record.attributes, *(event.attributes or {} for event in events)]
         groups += [link.attributes or {} for link in links]
-        own, *others = _Fitting(self._limits, margin).fit(groups)
+        counts = [limits.attributes, *[_or(limits.event_attributes, limits.attributes)] * len(events)]
+        counts += [_or(limits.link_attributes, limits.attributes)] * len(links)
+        own, *others = _Fitting(limits, margin).fit(groups, counts)
         name = _short(record.name, _NAME, margin, own.attributes, _SPAN_NAME)
         status = record.status
         if status.description:
@@ -144,7 +130,12 @@ class _Group:
     """The attributes of the span, of one event or of one link, while they are made to fit."""
 
     attributes: dict[str, Any]
+    most: int = 0
     dropped: int = 0
+
+    def excess(self, room: int) -> tuple[int, int]:
+        """Attributes and bytes that are too many, with room for the marker that will say so."""
+        return len(self.attributes) + 1 - self.most, _least_size(self.attributes) + _MARKER - room
 
     def pop(self, key: str) -> int:
         """Leave an attribute out; what it cost."""
@@ -164,33 +155,37 @@ class _Fitting:
         self._limits = limits
         self._margin = margin
 
-    def fit(self, groups: Sequence[Mapping[str, Any]]) -> list[_Group]:
-        """The groups, each with what is left of it."""
+    def fit(self, groups: Sequence[Mapping[str, Any]], counts: Sequence[int]) -> list[_Group]:
+        """The groups, each with what is left of it.
+
+        Args:
+            groups: the attributes of the span, of its events and of its links.
+            counts: how many each of them may have.
+        """
         own = self._limits.span if len(groups) == 1 else self._limits.span * 2 // 3
         other = (self._limits.span - own) // max(len(groups) - 1, 1)
-        fitted = [self._left_out(_with_short_keys(group), other if i else own) for i, group in enumerate(groups)]
+        fitted = [
+            self._left_out(_with_short_keys(group), count, other if i else own)
+            for i, (group, count) in enumerate(zip(groups, counts, strict=True))
+        ]
         allowed = min(self._limits.text, _level([group.attributes for group in fitted], self._limits.span))
         for group in fitted:
             self._cut(group.attributes, allowed)
         return fitted
 
-    def _left_out(self, attributes: dict[str, Any], room: int) -> _Group:
+    def _left_out(self, attributes: dict[str, Any], most: int, room: int) -> _Group:
         """Leave out the middle of the longest lists, then other attributes, until all could fit at `_FLOOR`."""
-        count, size = len(attributes) - self._limits.attributes, _least_size(attributes) - room
+        count, size = len(attributes) - most, _least_size(attributes) - room
         if count <= 0 and size <= 0:
             return _Group(attributes)
-        group = _Group(attributes)
+        group = _Group(attributes, most)
         for name, entries in _lists(attributes):
             self._leave_out_middle(group, name, entries, room)
         self._leave_out_others(group, room)
         return group
 
-    def _excess(self, attributes: Mapping[str, Any], room: int) -> tuple[int, int]:
-        """Attributes and bytes that are too many, with room for the marker that will say so."""
-        return len(attributes) + 1 - self._limits.attributes, _least_size(attributes) + _MARKER - room
-
     def _leave_out_middle(self, group: _Group, name: str, entries: list[list[str]], room: int) -> None:
-        count, size = self._excess(group.attributes, room)
+        count, size = group.excess(room)
         middle = len(entries) // 2
         left_out = 0
         for index in sorted(range(1, len(entries) - 1), key=lambda index: abs(index - middle)):
@@ -202,12 +197,12 @@ class _Fitting:
         group.say(keys.OMITTED_PREFIX + name, left_out)
 
     def _leave_out_others(self, group: _Group, room: int) -> None:
-        count, size = self._excess(group.attributes, room)
+        count, size = group.excess(room)
         left_out = 0
         for key in list(group.attributes)[::-1]:
             if count <= 0 and size <= 0:
                 break
-            if key not in _PROTECTED_KEYS and not key.startswith(_PROTECTED):
+            if key not in _PROTECTED_KEYS and not key.startswith(_PROTECTED) and not _OF_MESSAGE.fullmatch(key):
                 size -= group.pop(key)
                 count -= 1
                 left_out += 1
@@ -218,6 +213,8 @@ class _Fitting:
             if self._margin and key.startswith(keys.TRUNCATED_PREFIX) and isinstance(value, int):
                 attributes[key] = abs(value)  # below zero it would be ours; see `_short`
             elif isinstance(value, str):
+                if len(value) <= _NAME and (key in _MEANING or key.startswith(_PROTECTED)):
+                    continue
                 attributes[key] = _short(value, allowed, self._margin, attributes, keys.TRUNCATED_PREFIX + key)
             elif type(value) not in _FIXED:
                 attributes[key] = _short_value(value, allowed, attributes, keys.TRUNCATED_PREFIX + key)
@@ -225,6 +222,8 @@ class _Fitting:
 
 def _is_small(record: SpanRecord, limits: Limits) -> bool:
     """A cheap look that says yes to nearly every span. A character has up to four bytes."""
+    if not limits.are_ours:
+        return False
     if len(record.events) > limits.events or len(record.links) > limits.events or len(record.name) > _NAME:
         return False
     groups = [record.attributes, *(event.attributes or {} for event in record.events)]
@@ -345,6 +344,10 @@ def _with_short_keys(attributes: Mapping[str, Any]) -> dict[str, Any]:
     return {key if len(key) <= _KEY else truncate(key, _KEY): value for key, value in attributes.items()}
 
 
+def _or(limit: int | None, otherwise: int) -> int:
+    return otherwise if limit is None else limit
+
+
 def _number(value: object) -> int:
     return value if isinstance(value, int) else 0
 
@@ -354,9 +357,10 @@ def _ends(items: Sequence[_T], most: int, is_wanted: Callable[[_T], bool]) -> Se
     if len(items) <= most:
         return items
     half = most // 2
-    wanted = [item for item in items[half:-half] if is_wanted(item)][: most // 4]
-    ends = (most - len(wanted)) // 2
-    return [*items[:ends], *wanted, *items[len(items) - ends :]]
+    between = items[half : len(items) - half]
+    wanted = [item for item in between if is_wanted(item)][: max(most // 4, min(most, 1))]
+    last = (most - len(wanted)) // 2
+    return [*items[: most - len(wanted) - last], *wanted, *items[len(items) - last :]]
 
 
 def _is_telling(event: Event) -> bool:

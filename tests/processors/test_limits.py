@@ -14,10 +14,12 @@ from records import record
 from secret_canaries import BY_VALUE, TRACES
 from strategies import any_texts, plain_values
 
+from llmtrace._span_limits import SpanLimits, span_limits
 from llmtrace.exceptions import ConfigurationError
 from llmtrace.exporters.otlp import encode
+from llmtrace.processors.bounds import Limits
 from llmtrace.processors.cutting import cut
-from llmtrace.processors.limits import Limits, SizeLimits
+from llmtrace.processors.limits import SizeLimits
 from llmtrace.processors.redaction import redaction
 from llmtrace.semconv import alert
 from llmtrace.semconv import trace as keys
@@ -216,6 +218,73 @@ def test_limits_that_leave_no_room_are_refused(limits):
     """At once, in one line that says what is allowed."""
     with pytest.raises(ConfigurationError, match="allowed: at least"):
         Limits(**limits)
+
+
+@pytest.mark.parametrize("count", [0, 10, 128])
+def test_opentelemetrys_count_limit_leaves_what_gives_a_span_its_meaning(count):
+    """At 200 messages kind, model, tokens, first and last message stay, whatever the limit, and what is missing is said."""
+    attributes = conversation(200) | {f"own.{index}": index for index in range(50)}
+    kept = limited(record(attributes), Limits.asked(SpanLimits(attributes=count))).attributes
+    assert kept[keys.SPAN_KIND] == "LLM"
+    assert kept[keys.LLM_MODEL_NAME] == "m"
+    assert kept[keys.LLM_TOKEN_COUNT_PROMPT] == 9
+    assert kept["llm.input_messages.0.message.content"] == "0: What is it?"
+    assert kept["llm.input_messages.199.message.content"] == "199: What is it?"
+    assert kept["llm.output_messages.0.message.content"] == "It is."
+    assert (
+        kept["llmtrace.omitted.llm.input_messages"] + (len([key for key in kept if "input_messages" in key]) - 1) // 2
+        == 200
+    )
+    if count == 128:
+        assert len(kept) <= count
+    else:
+        assert not [key for key in kept if key.startswith("own.")]
+        assert kept["llmtrace.omitted.attributes"] == 50
+
+
+@pytest.mark.parametrize("length", [0, 5, 40])
+def test_opentelemetrys_length_limit_cuts_texts_but_no_names(length):
+    """Long texts are cut to the limit; the model's name, the kind and ids are not."""
+    attributes = conversation(2, "x" * 500) | {keys.SESSION_ID: "a-rather-long-session-id", "own": "y" * 100}
+    kept = limited(record(attributes), Limits.asked(SpanLimits(text=length))).attributes
+    assert len(kept["own"]) <= length
+    assert len(kept["llm.input_messages.0.message.content"]) <= length
+    assert kept["llmtrace.truncated.own"] == 100
+    assert (kept[keys.SPAN_KIND], kept[keys.LLM_MODEL_NAME], kept[keys.SESSION_ID]) == (
+        "LLM",
+        "m",
+        "a-rather-long-session-id",
+    )
+
+
+def test_opentelemetrys_limits_of_events_and_links_are_kept():
+    """Events, links and their attributes are limited as asked; an alert tag is not among those that go."""
+    events = [Event(f"e{number}", {"a": 1, "b": 2}, number) for number in range(30)]
+    events[15] = Event(alert.EVENT_NAME, {alert.SEVERITY: "critical"}, 15)
+    context = SpanContext(1, 2, is_remote=False)
+    asked = SpanLimits(events=5, links=3, event_attributes=1, link_attributes=0)
+    kept = limited(record(events=events, links=[Link(context, {"a": 1})] * 9), Limits.asked(asked))
+    assert len(kept.events) == 5
+    assert alert.EVENT_NAME in [event.name for event in kept.events]
+    assert len(kept.links) == 3
+    assert all("b" not in (event.attributes or {}) for event in kept.events)
+    assert (kept.dropped_events, kept.dropped_links) == (25, 6)
+
+
+def test_the_limits_come_from_opentelemetrys_variables():
+    """Those for spans win over the general ones; without any llmtrace's own stand."""
+    env = {
+        "OTEL_ATTRIBUTE_COUNT_LIMIT": "7",
+        "OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT": "300",
+        "OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT": "99",
+        "OTEL_SPAN_EVENT_COUNT_LIMIT": "1",
+        "OTEL_SPAN_LINK_COUNT_LIMIT": "2",
+    }
+    assert span_limits(env) == SpanLimits(99, 300, 1, 2, 7, 7)
+    assert Limits.asked(span_limits({})) == Limits()
+    for text in ("-1", "many", "1.5", "9" * 40):
+        with pytest.raises(ConfigurationError, match="OTEL_SPAN_EVENT_COUNT_LIMIT=.*allowed: a whole number"):
+            span_limits({"OTEL_SPAN_EVENT_COUNT_LIMIT": text})
 
 
 @given(
