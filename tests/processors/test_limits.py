@@ -222,7 +222,7 @@ def test_limits_that_leave_no_room_are_refused(limits):
 
 @pytest.mark.parametrize("count", [0, 10, 128])
 def test_opentelemetrys_count_limit_leaves_what_gives_a_span_its_meaning(count):
-    """At 200 messages kind, model, tokens, first and last message stay, whatever the limit, and what is missing is said."""
+    """At 200 messages kind, model, tokens, first and last message stay, whatever the limit; what is missing is said."""
     attributes = conversation(200) | {f"own.{index}": index for index in range(50)}
     kept = limited(record(attributes), Limits.asked(SpanLimits(attributes=count))).attributes
     assert kept[keys.SPAN_KIND] == "LLM"
@@ -283,7 +283,7 @@ def test_the_limits_come_from_opentelemetrys_variables():
     assert span_limits(env) == SpanLimits(99, 300, 1, 2, 7, 7)
     assert Limits.asked(span_limits({})) == Limits()
     for text in ("-1", "many", "1.5", "9" * 40):
-        with pytest.raises(ConfigurationError, match="OTEL_SPAN_EVENT_COUNT_LIMIT=.*allowed: a whole number"):
+        with pytest.raises(ConfigurationError, match=r"OTEL_SPAN_EVENT_COUNT_LIMIT=.*allowed: a whole number"):
             span_limits({"OTEL_SPAN_EVENT_COUNT_LIMIT": text})
 
 
