@@ -88,7 +88,7 @@ async def _serve(
                 dispatcher.reconfigure(rules, build_notifiers(rules, tools))
                 return web(rules)
 
-            note = lambda rules: store.note("rules", {"config": rules.hash}, clock.now())  # noqa: E731 - an argument
+            note = lambda rules: store.note("rules", _about(rules), clock.now())  # noqa: E731 - an argument
             rules_door = Rules(config, reread, take, note)
             rules_door.app = web(config)
             await asyncio.to_thread(rules_door.note, config)
@@ -105,6 +105,11 @@ async def _run(web: server.Server, listening: socket.socket, rules: Rules, dispa
     finally:
         dispatcher.stop()
         await dispatching
+
+
+def _about(rules: RouterConfig) -> dict[str, str]:
+    """What the audit trail knows rules by."""
+    return {"config": rules.hash, **({"revision": rules.revision} if rules.revision else {})}
 
 
 def build_notifiers(config: RouterConfig, tools: Toolbox) -> dict[Destination, Notifier]:

@@ -5,14 +5,19 @@ from __future__ import annotations
 import hashlib
 import json
 import sqlite3
+import subprocess
+import textwrap
+from datetime import timedelta
 
 import pytest
 from router_process import RouterProcess
 from router_store import world_of
-from router_values import MINIMAL, make_alert, make_config, make_request, make_span, make_tag
+from router_values import MINIMAL, NOON, make_alert, make_config, make_request, make_span, make_tag
 from waiting import wait_until
 
 from llmtrace.cli import main
+from llmtrace.router.config.revision import revision_of
+from llmtrace.router.matchers import Silence, parse
 from llmtrace.router.model import Outcome, Reason, Receipt
 from llmtrace.router.ports import StoreError
 from llmtrace.router.store import explain
@@ -146,3 +151,63 @@ def test_the_command_acknowledges_in_a_running_router(capsys, tmp_path):
     assert (incident["acknowledged_by"], incident["resolved_by"]) == ("mina", "mina")
     assert any("acknowledged by mina" in line for line in explanation)
     assert run(capsys, tmp_path, "acknowledge", "1", "--url", url)[0] == 1
+
+
+HELD = """
+    version: 1
+    receivers: {ops: {console: {}}}
+    silences: [{matchers: ['service="old"'], ends_at: 2027-01-01}]
+    inhibit: [{source_matchers: ['alertname="down"'], target_matchers: ['alertname="slow"']}]
+    time_intervals: {noon: [{times: [{start_time: '11:00', end_time: '13:00'}]}]}
+    routes:
+      - {matchers: ['team="office"'], tier: page, receivers: [ops], mute_time_intervals: [noon]}
+      - {tier: page, receivers: [ops]}
+"""
+
+
+def test_what_held_an_alert_back_is_named(capsys, tmp_path):
+    """A silence with who made it and why, one of the rules, the alert that says more, muted times, and until when."""
+    with world_of(make_config(tmp_path, HELD)) as world:
+        until = NOON + timedelta(hours=2)
+        made = Silence("s1", (parse('service="new"'),), NOON, until, "mina", "moving house")
+        world.store.silence(made, NOON)
+        world.accept(
+            make_alert(alertname="down"),
+            make_alert(alertname="slow"),
+            make_alert(service="old"),
+            make_alert(service="new", alertname="moved"),
+            make_alert(team="office", alertname="muted"),
+        )
+        world.turn()
+    told = {name: run(capsys, tmp_path, "explain", name)[1] for name in ("slow", "retriever-down", "moved", "muted")}
+    assert "held by down (alert 1) until that is over, then decided again" in told["slow"]
+    assert (
+        "held by the silence file:0, which stands in the rules, until 2027-01-01 00:00:00 UTC" in told["retriever-down"]
+    )
+    assert "held by the silence s1 by mina (moving house) until 2026-11-20 14:00:00 UTC" in told["moved"]
+    assert "held by noon until 2026-11-20 13:00:00 UTC" in told["muted"]
+
+
+def git(folder, *arguments):
+    """Run git as nobody in particular."""
+    who = ["-c", "user.name=t", "-c", "user.email=t@example.org", "-c", "commit.gpgsign=false"]
+    ended = subprocess.run(["git", *who, *arguments], cwd=folder, check=True, capture_output=True, text=True)
+    return ended.stdout.strip()
+
+
+def test_the_trail_says_which_commit_the_rules_were(capsys, tmp_path):
+    """Started from a committed file and reloaded with changes: hash and revision stand in the chain; else none."""
+    file = tmp_path / FILE
+    file.write_text(textwrap.dedent(MINIMAL))
+    assert revision_of(file) == ""
+    git(tmp_path, "init", "--quiet")
+    assert revision_of(file) == ""
+    git(tmp_path, "add", FILE)
+    git(tmp_path, "commit", "--quiet", "-m", "rules")
+    commit = git(tmp_path, "rev-parse", "--short=12", "HEAD")
+    with RouterProcess(file) as router:
+        file.write_text(file.read_text() + "# changed\n")
+        router.client.post("/-/reload").raise_for_status()
+    lines = [json.loads(line) for line in run(capsys, tmp_path, "audit", "export")[1].splitlines()]
+    assert [line["body"]["revision"] for line in lines if line["kind"] == "rules"] == [commit, f"{commit}+changes"]
+    assert len({line["body"]["config"] for line in lines if line["kind"] == "rules"}) == 2

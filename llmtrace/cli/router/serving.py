@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import logging
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from llmtrace.cli.router.loading import count, load
 
 if TYPE_CHECKING:
     import argparse
+
+    from llmtrace.router.config import RouterConfig
 
 
 def add_parsers(
@@ -28,7 +31,7 @@ def serve(arguments: argparse.Namespace) -> int:
     Raises:
         ConfigurationError: the file, the address or the store cannot be used.
     """
-    config = load(arguments)
+    config = _load(arguments)
     from llmtrace.router.app import serve as run_router  # noqa: PLC0415 - behind an extra
 
     logging.basicConfig(format="router: %(levelname)s %(message)s", level=logging.WARNING, stream=sys.stderr)
@@ -36,5 +39,13 @@ def serve(arguments: argparse.Namespace) -> int:
         logging.getLogger(__name__).warning("%s:%s", arguments.config.name, warning)
     what = f"({arguments.config.name}, {count(config.route_count, 'route')})"
     announce = lambda url: print(f"router: listening on {url} {what}", flush=True)  # noqa: E731, T201 - the command's output
-    run_router(config, announce, lambda: load(arguments))
+    run_router(config, announce, lambda: _load(arguments))
     return 0
+
+
+def _load(arguments: argparse.Namespace) -> RouterConfig:
+    """The rules, with the commit that they are."""
+    config = load(arguments)
+    from llmtrace.router.config.revision import revision_of  # noqa: PLC0415 - behind an extra
+
+    return replace(config, revision=revision_of(arguments.config))

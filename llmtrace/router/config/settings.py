@@ -124,6 +124,8 @@ class RouterConfig:
     is_proven: bool
     """Whether the rules treat regulated alerts on their own, and each of those comes to a ticket."""
     warnings: tuple[Oddity, ...]
+    revision: str = ""
+    """The commit of git that the rules are, where they are kept in one."""
 
     @property
     def destinations(self) -> tuple[Destination, ...]:

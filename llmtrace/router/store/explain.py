@@ -11,7 +11,16 @@ from sqlalchemy import Connection, select
 
 from llmtrace.router.model import ALERTNAME, SEVERITY, Outcome, Reason, Status
 from llmtrace.router.store.rows import AnyRow
-from llmtrace.router.store.schema import PENDING, alerts, decisions, deliveries, incidents, members, notifications
+from llmtrace.router.store.schema import (
+    PENDING,
+    alerts,
+    decisions,
+    deliveries,
+    incidents,
+    members,
+    notifications,
+    silences,
+)
 
 _HIGHEST_ID: Final = 2**63 - 1
 _MOST_OTHERS: Final = 20
@@ -91,7 +100,7 @@ def _decision(connection: Connection, decision: AnyRow) -> Iterator[str]:
     yield f"  route {decision.route} (tier {decision.tier}): {whom}, because {why}"
     if decision.held_by is not None:
         until = f"until {_at(decision.held_until)}" if decision.held_until is not None else "until that is over"
-        yield f"    held by {decision.held_by} {until}, then decided again"
+        yield f"    held by {_holder(connection, decision)} {until}, then decided again"
     yield f"    decision {decision.id} at {_at(decision.decided_at)}, rules {decision.config_hash}"
     told = (
         select(
@@ -107,6 +116,19 @@ def _decision(connection: Connection, decision: AnyRow) -> Iterator[str]:
         yield f"    {_delivery(row)}"
     for identifier in dict.fromkeys(row.incident_id for row in rows if row.incident_id is not None):
         yield from _incident(connection, identifier)
+
+
+def _holder(connection: Connection, decision: AnyRow) -> str:
+    """A silence with who made it and why, another alert with its name, or the muted times."""
+    if decision.reason == Reason.INHIBITED:
+        cause = find(connection, decision.held_by)
+        return f"{cause.labels[ALERTNAME]} (alert {cause.id})" if cause is not None else str(decision.held_by)
+    if decision.reason != Reason.SILENCED:
+        return str(decision.held_by)
+    made = connection.execute(select(silences).where(silences.c.id == decision.held_by)).one_or_none()
+    if made is None:
+        return f"the silence {decision.held_by}, which stands in the rules,"
+    return f"the silence {made.id} by {made.created_by}{f' ({made.comment})' if made.comment else ''}"
 
 
 def _delivery(row: AnyRow) -> str:
