@@ -22,7 +22,7 @@ from llmtrace import __version__
 from llmtrace._assembly import pipeline
 from llmtrace._config import Settings, resolve
 from llmtrace._conflicts import warn_of_conflicting_distributions
-from llmtrace._guard import forget_said, logger
+from llmtrace._guard import forget_said, guarded, logger
 from llmtrace._head import Head
 from llmtrace._joined import JoinedProvider
 from llmtrace._keeping import keeping
@@ -181,6 +181,9 @@ def shutdown(timeout: float = 2.0) -> bool:
         active.tracer, active.is_off = None, False
         keeping.tell = None
         _uninstrument(running)
+        for settle in active.settling:
+            with guarded("settling what waits"):
+                settle()
         done = running.pipeline.close(time.monotonic() + timeout)
         running.source.disarm()
         forget_said()

@@ -9,8 +9,8 @@ from __future__ import annotations
 # waits for ever, on a lock that only the later hook would renew.
 import concurrent.futures.thread  # noqa: F401
 import sys
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from time import time_ns
 from typing import Final, Protocol
 
@@ -320,6 +320,9 @@ class _Active:
     tracer: Tracer | None = None
     is_off: bool = False
     """`init_tracing` was called with tracing off: nothing is recorded, and requests still get their ids."""
+
+    settling: set[Callable[[], None]] = field(default_factory=set)
+    """Called by `shutdown` while spans can still end: what waits for something that will not come any more."""
 
     @property
     def has_started(self) -> bool:

@@ -1,4 +1,4 @@
-"""Whom we believe: the trace headers of a request count only where they come from a peer that is trusted.
+"""Whom we believe, and whom we tell: trace headers come in from trusted peers only, and go out to allowed hosts only.
 
 A client that may choose the trace of a request may also force its sampling, join it to a trace of his own, and send
 baggage that every call behind would carry on. So a stranger gets a new trace; his own is linked, nothing else of it
@@ -12,12 +12,13 @@ import re
 import sys
 from collections.abc import Callable, Iterable, Mapping, MutableMapping
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from functools import lru_cache
 from types import FrameType
 from typing import Any, Final
 
-from opentelemetry import propagate
-from opentelemetry.context import Context
+from opentelemetry import baggage, propagate
+from opentelemetry.context import Context, create_key, get_current
 from opentelemetry.propagators.textmap import (
     CarrierT,
     Getter,
@@ -29,6 +30,7 @@ from opentelemetry.propagators.textmap import (
 from opentelemetry.trace import SpanContext, TraceFlags, get_current_span
 
 from llmtrace._guard import guarded
+from llmtrace._head import trusting
 from llmtrace._tracer import active
 from llmtrace.exceptions import ConfigurationError
 
@@ -148,8 +150,10 @@ class TrustingPropagator(TextMapPropagator):
         """Read the context that `carrier` brings, unless it is a request of somebody who is not believed."""
         if active.has_started:
             request = carrier if _is_request(carrier) else self._request_of(carrier, getter)
-            if request is not None and not _believes(request):
-                return Context() if context is None else context
+            if request is not None:
+                if not _believes(request):
+                    return Context() if context is None else context
+                return trusting(self.inner.extract(carrier, context, getter))
         return self.inner.extract(carrier, context, getter)
 
     def _request_of(self, carrier: CarrierT, getter: Getter[CarrierT]) -> object:
@@ -164,8 +168,13 @@ class TrustingPropagator(TextMapPropagator):
     def inject(
         self, carrier: CarrierT, context: Context | None = None, setter: Setter[CarrierT] = default_setter
     ) -> None:
-        """As the application's propagators do."""
-        self.inner.inject(carrier, context, setter)
+        """As the application's propagators do, unless the request at hand is for a host that is not to be told."""
+        here = get_current() if context is None else context
+        told = here.get(_TOLD)
+        if told is None:
+            self.inner.inject(carrier, context, setter)
+        elif told:
+            self.inner.inject(carrier, baggage.clear(here), setter)
 
     @property
     def fields(self) -> set[str]:
@@ -196,24 +205,25 @@ def _scope_with(frame: FrameType | None, name: bytes, values: list[str]) -> obje
 
 
 @dataclass(slots=True)
-class _Inbound:
+class _Settled:
     """What the process has settled on."""
 
     rule: Believes
+    hosts: tuple[str, ...] | None = None
 
 
-_inbound: Final = _Inbound(trust_rule(None))
+_settled: Final = _Settled(trust_rule(None))
 
 
 def _believes(scope: Any) -> bool:
     with guarded("asking whom to trust"):
-        return bool(_inbound.rule(scope))
+        return bool(_settled.rule(scope))
     return False  # a rule that fails believes nobody
 
 
 def install(rule: Believes) -> None:
     """Let `rule` count in this process, and put it before the propagators that are in use."""
-    _inbound.rule = rule
+    _settled.rule = rule
     installed()
 
 
@@ -256,7 +266,7 @@ def caller(scope: Scope, names: Iterable[bytes], context: Context) -> Caller:
     if get_current_span(context).get_span_context().is_valid:
         return Caller(context)  # whoever began that span has read them
     with guarded("reading trace headers"):
-        return Caller(propagator.inner.extract(scope, context, _GETTER))
+        return Caller(trusting(propagator.inner.extract(scope, context, _GETTER)))
     return Caller(context)
 
 
@@ -268,3 +278,53 @@ def _named_by(scope: Scope) -> SpanContext | None:
         return None
     found = SpanContext(int(match[1], 16), int(match[2], 16), True, TraceFlags(0))
     return found if found.is_valid else None
+
+
+# The way out.
+
+_TOLD: Final = create_key("llmtrace-told")
+"""In the context of an outgoing request: whether its host may see our trace. Not there: nothing is decided here."""
+_OWN_NAMES: Final = (".local", ".internal", ".svc", ".localhost")
+
+
+def allow(hosts: Iterable[str] | None) -> None:
+    """Settle which hosts may see our trace: their names, `*` for any part of one; None: our own networks."""
+    if hosts is None:
+        _settled.hosts = None
+        return
+    given = tuple(hosts) if not isinstance(hosts, str | bytes) else ()
+    if (hosts and not given) or not all(isinstance(host, str) for host in given):
+        msg = f'propagate_to={hosts!r:.120}; allowed: a list of hosts such as "gateway.example.org" or "*.internal"'
+        raise ConfigurationError(msg)
+    _settled.hosts = tuple(host.lower() for host in given)
+
+
+def is_allowed(host: str) -> bool:
+    """Whether a host may see our trace."""
+    host = host.lower().strip("[]")
+    if _settled.hosts is not None:
+        return any(fnmatchcase(host, allowed) for allowed in _settled.hosts)
+    return _is_own(host)
+
+
+@lru_cache(maxsize=1024)
+def _is_own(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return "." not in host or host.endswith(_OWN_NAMES)
+    return _is_in([ipaddress.ip_network(network) for network in _OWN_NETWORKS], host)
+
+
+def decides_everywhere() -> bool:
+    """Whether the hosts were named, so that they count for every request."""
+    return _settled.hosts is not None
+
+
+def telling(context: Context, host: str, headers: MutableMapping[str, str] | None) -> Context:
+    """The context for a request to `host`: what may be told is put into `headers`, where given, and nothing else."""
+    installed()
+    told = Context({**context, _TOLD: is_allowed(host)})
+    if headers is not None:
+        propagate.inject(headers, told)
+    return told

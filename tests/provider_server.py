@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import threading
 from collections.abc import Iterator
@@ -20,6 +21,8 @@ class Framing(Enum):
     """Events of data only, closed by [DONE]."""
     NAMED_EVENTS = "text/event-stream; charset=utf-8"
     """Events with their type as name, as Anthropic and OpenAI's Responses send them."""
+    EVENTS = "text/event-stream;charset=UTF-8"
+    """Events of data only, without an end, as Google sends them."""
     LINES = "application/x-ndjson"
     """One JSON document a line, as Ollama sends them."""
 
@@ -31,10 +34,14 @@ class Reply:
     Attributes:
         body: The answer, or the list of its chunks.
         framing: How it is sent.
+        status: The HTTP status.
+        headers: Further headers.
     """
 
     body: Any
     framing: Framing = Framing.JSON
+    status: int = 200
+    headers: tuple[tuple[str, str], ...] = ()
 
     def encoded(self) -> bytes:
         """The bytes on the wire."""
@@ -45,6 +52,8 @@ class Reply:
                 return (
                     "".join(f"data: {json.dumps(chunk)}\n\n" for chunk in [*self.body]).encode() + b"data: [DONE]\n\n"
                 )
+            case Framing.EVENTS:
+                return "".join(f"data: {json.dumps(chunk)}\r\n\r\n" for chunk in self.body).encode()
             case Framing.NAMED_EVENTS:
                 return "".join(f"event: {chunk['type']}\ndata: {json.dumps(chunk)}\n\n" for chunk in self.body).encode()
             case Framing.LINES:
@@ -58,12 +67,16 @@ class ProviderServer:
     Attributes:
         url: Its base URL, without a path.
         reply: What it says to every request from now on.
+        refusals: What it says first, each to one request.
         requests: The bodies that it was sent.
+        headers: The headers of each, names in lower case.
     """
 
     url: str
     reply: Reply = field(default_factory=lambda: Reply({}))
+    refusals: list[Reply] = field(default_factory=list)
     requests: list[Any] = field(default_factory=list)
+    headers: list[dict[str, str]] = field(default_factory=list)
 
 
 @contextmanager
@@ -89,10 +102,17 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         server: ProviderServer = self.server.told  # type: ignore[attr-defined]
         server.requests.append(json.loads(self.rfile.read(int(self.headers.get("content-length", 0)))))
-        body = server.reply.encoded()
-        self.send_response(200)
-        self.send_header("content-type", server.reply.framing.value)
+        server.headers.append({name.lower(): value for name, value in self.headers.items()})
+        reply = server.refusals.pop(0) if server.refusals else server.reply
+        body = reply.encoded()
+        headers = dict(reply.headers)
+        if headers.get("content-encoding") == "gzip":
+            body = gzip.compress(body)
+        self.send_response(reply.status)
+        self.send_header("content-type", reply.framing.value)
         self.send_header("content-length", str(len(body)))
+        for name, value in headers.items():
+            self.send_header(name, value)
         self.send_header("connection", "close")
         self.end_headers()
         self.wfile.write(body)

@@ -16,19 +16,20 @@ from llmtrace._guard import say_once
 from llmtrace.exceptions import ConfigurationError
 
 GROUP: Final = "openinference_instrumentor"
-_HTTPX: Final = "httpx"
+OWN: Final = (EntryPoint("httpx", "llmtrace.integrations.httpx:HttpxInstrumentor", GROUP),)
+"""Ours, in the same shape."""
 
 
 def installed() -> Mapping[str, EntryPoint]:
-    """The instrumentors that are installed, by name."""
-    return {found.name: found for found in entry_points(group=GROUP)}
+    """The instrumentors that there are, by name."""
+    return {found.name: found for found in (*entry_points(group=GROUP), *OWN)}
 
 
 def chosen(asked: bool | Sequence[str]) -> tuple[EntryPoint, ...]:
     """The instrumentors that `auto_instrument` means.
 
     Args:
-        asked: True: all that are installed; names: those.
+        asked: True: all that are installed, and ours; names: those.
 
     Raises:
         ConfigurationError: for a name that is not installed.
@@ -40,9 +41,8 @@ def chosen(asked: bool | Sequence[str]) -> tuple[EntryPoint, ...]:
         return tuple(found.values())
     for name in asked:
         if name not in found:
-            reason = "is not offered yet" if name == _HTTPX else f"has no entry point {GROUP!r}"
-            allowed = ", ".join(sorted(found)) or "none is installed; pip install openinference-instrumentation-<name>"
-            raise ConfigurationError(f"auto_instrument: {name!r:.80} {reason}; allowed: {allowed}")
+            allowed = ", ".join(sorted(found))
+            raise ConfigurationError(f"auto_instrument: {name!r:.80} has no entry point {GROUP!r}; allowed: {allowed}")
     return tuple(found[name] for name in dict.fromkeys(asked))
 
 

@@ -18,7 +18,7 @@ from opentelemetry.trace import Span as ApiSpan
 
 from llmtrace import _scope
 from llmtrace._guard import guarded
-from llmtrace._span import Span, with_span
+from llmtrace._span import NoopSpan, Span, with_span
 from llmtrace._tracer import active
 from llmtrace.context import with_values
 from llmtrace.middleware.answer import Answer, Message, Send
@@ -46,6 +46,7 @@ class TraceIdMiddleware:
         user: a callable that is given the scope and names the user: on the request's spans, as by `using`. Where it
             knows none yet it is asked again at the end, when authentication has run.
         session: the same for the conversation.
+        keep: a callable that is given the scope: where it says True the trace is kept, whatever the sampling.
     """
 
     def __init__(
@@ -55,9 +56,11 @@ class TraceIdMiddleware:
         trust: Trust | None = None,
         user: Names | None = None,
         session: Names | None = None,
+        keep: Callable[[Scope], bool] | None = None,
     ) -> None:
         self.app = app
         self._names = {keys.USER_ID: user, keys.SESSION_ID: session}
+        self._keep = keep
         self._has_reached = False
         self._is_answered_by_handler = False
         install(trust_rule(trust))
@@ -73,6 +76,10 @@ class TraceIdMiddleware:
         who = self._who(scope)
         prefix = len(scope.get("root_path") or "")
         span, context, is_ours = _begin(scope, headers, who)
+        if self._keep is not None:
+            with guarded("asking whether to keep a trace"):
+                if self._keep(scope):
+                    _force(span)
         answer = Answer(span.get_span_context().trace_id, is_from_elsewhere=b"origin" in headers)
         answer.is_http = scope["type"] == "http"
         scope[ANSWER] = answer
@@ -154,3 +161,10 @@ def _join(span: ApiSpan, stranger: SpanContext | None, who: Mapping[str, str]) -
 def _put(span: ApiSpan, values: Mapping[str, Any]) -> None:
     for key, value in values.items():
         span.set_attribute(key, value)
+
+
+def _force(span: ApiSpan) -> None:
+    if isinstance(span, Span | NoopSpan):
+        span.keep("request")
+    else:
+        span.set_attribute(keys.KEEP, True)

@@ -171,6 +171,8 @@ ENVIRONMENT_LEGACY: Final = "deployment.environment"
 # A stream of ours: how it went.
 STREAM_OUTCOME: Final = "llmtrace.stream.outcome"
 STREAM_CHUNKS: Final = "llmtrace.stream.chunks"
+RETRY_EVENT: Final = "llmtrace.retry"
+RETRY_ATTEMPT: Final = "llmtrace.retry.attempt"
 TIME_TO_FIRST_TOKEN: Final = "llmtrace.llm.time_to_first_token"  # noqa: S105 - a key, no password
 """Seconds from the start of the span to the first chunk that brought a part of the answer."""
 TOKENS_PER_SECOND: Final = "llmtrace.llm.tokens_per_second"

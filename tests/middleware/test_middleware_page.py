@@ -33,7 +33,9 @@ def test_the_page_runs(fresh_otel, clean_env, monkeypatch, sink, spans):
 
 def test_wrapping_and_naming(spans):
     """The examples without `init_tracing` of their own."""
-    _, bare, who = examples(PAGE)
+    _, bare, who, keep = examples(PAGE)
     assert len(sent_header(call(run_example(bare)["app"]), b"x-trace-id")) == 1
     call(run_example(who)["app"], [(b"x-user", b"u-1"), (b"x-conversation", b"c-1")], "/nowhere")
     assert (spans[-1].attributes["user.id"], spans[-1].attributes["session.id"]) == ("u-1", "c-1")
+    call(run_example(keep)["app"], path="/support/4711")
+    assert spans[-1].attributes["llmtrace.keep"] is True

@@ -7,6 +7,7 @@ import logging
 
 import pytest
 from asgi_calls import answer_to, call, hello, http_scope, sent_header
+from fastapi import FastAPI
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.trace import SpanKind, StatusCode
 from starlette.applications import Starlette
@@ -16,6 +17,7 @@ from starlette.routing import Route
 
 import llmtrace
 from llmtrace.middleware import TraceIdMiddleware
+from llmtrace.sampling import SamplingPolicy
 
 pytest_plugins = ("core_fixtures",)
 pytestmark = pytest.mark.usefixtures("strict")
@@ -91,6 +93,41 @@ def test_a_joined_span_of_another_provider_has_them_too(spans):
     call(instrumented, WHO)
     assert seen == [{"user.id": "u-1", "session.id": "s-1"}]
     provider.shutdown()
+
+
+def test_keep_forces_a_trace(start, sink):
+    """Of many boring requests under a policy that keeps none, the one that is asked for; also where it is joined."""
+    start(sampling=SamplingPolicy(ratio=0.0))
+    app = TraceIdMiddleware(asking, keep=lambda scope: scope["path"] == "/wanted")
+    for number in range(20):
+        call(app, path="/wanted" if number == 7 else "/boring")
+    framework = FastAPI()
+    framework.add_middleware(TraceIdMiddleware, keep=lambda scope: scope["path"] == "/wanted")
+    call(framework, path="/wanted")
+    call(framework, path="/boring")
+    assert llmtrace.flush(10)
+    assert [span.attributes["url.path"] for span in sink.spans if span.kind == 2] == ["/wanted", "/wanted"]
+    assert [span.attributes.get("llmtrace.keep.reason") for span in sink.spans if span.kind == 2] == ["request"] * 2
+    assert "inside" in sink.names
+
+
+def test_a_keep_that_fails_keeps_nothing_and_costs_nothing(spans, lenient):
+    """The request is answered."""
+    app = TraceIdMiddleware(hello, keep=lambda scope: scope["nothing"])
+    assert sent_header(call(app), b"x-trace-id")
+
+
+@pytest.mark.parametrize("peer", ["127.0.0.1", "203.0.113.9"])
+def test_a_caller_who_has_kept_the_trace_is_believed_where_he_is_trusted(start, sink, peer):
+    """His word in the trace state forces a keep; a stranger's forces nothing."""
+    start(sampling=SamplingPolicy(ratio=0.0))
+    kept = [
+        (b"traceparent", b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"),
+        (b"tracestate", b"llmtrace=k:error"),
+    ]
+    call(TraceIdMiddleware(hello), kept, client=(peer, 1))
+    assert llmtrace.flush(10)
+    assert len(sink.spans) == (1 if peer == "127.0.0.1" else 0)
 
 
 def test_the_span_ends_with_the_answer_and_background_tasks_belong_to_it(spans):
