@@ -54,11 +54,6 @@ class Stats:
         with self._lock:
             self._counts[name] += number
 
-    def put(self, name: str, value: int) -> None:
-        """Say how full something is now, e.g. ``traces.buffer.spans``."""
-        with self._lock:
-            self._counts[name] = value
-
     def lose(self, reason: Loss, number: int = 1) -> None:
         """Count a loss."""
         self.add(f"lost.{reason.value}", number)

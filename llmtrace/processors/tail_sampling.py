@@ -186,8 +186,6 @@ class TailSampling:
         if self._dropped:
             stats.add("traces.dropped", self._dropped)
             self._dropped = 0
-        stats.put("traces.buffer.spans", self._buffer.spans)
-        stats.put("traces.buffer.bytes", self._buffer.weight)
         return kept
 
     def close(self) -> Iterable[SpanRecord]:
@@ -311,7 +309,7 @@ class TailSampling:
         if verdict.is_kept and verdict.reason is not None:
             stats.add(f"traces.kept.{verdict.reason.value}")
         elif verdict.is_final:
-            stats.add("traces.over_the_cap")
+            stats.add("traces.dropped.over_the_cap")
         else:
             self._dropped += 1  # most of them: counted together, at the next tick
 
