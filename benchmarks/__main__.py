@@ -12,6 +12,7 @@ from benchmarks.rows import table
 
 SUITES = {
     "recording": "benchmarks.recording",
+    "middleware": "benchmarks.middleware",
 }
 """Name on the command line -> module; run in this order."""
 
