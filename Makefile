@@ -32,5 +32,5 @@ bench: setup ## benchmarks
 	@$(py) -m benchmarks
 
 lock: setup # resolve requirements/dev.txt afresh from pyproject.toml
-	@$(py) -m uv pip compile pyproject.toml --extra phoenix --extra postgres --extra router --group dev --python-version 3.11 \
+	@$(py) -m uv pip compile pyproject.toml --extra phoenix --extra postgres --extra pricing --extra prometheus --extra router --group dev --python-version 3.11 \
 		--generate-hashes --no-emit-index-url --no-header --upgrade --quiet --output-file requirements/dev.txt
