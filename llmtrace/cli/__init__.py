@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from llmtrace import __version__
 from llmtrace._conflicts import warn_of_conflicting_distributions
-from llmtrace.cli import phoenix, router
+from llmtrace.cli import collector_config, phoenix, router
 from llmtrace.exceptions import ConfigurationError, LlmtraceError
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="llmtrace", description="Tracing for LLM applications.")
     parser.add_argument("--version", action="version", version=f"llmtrace {__version__}")
     subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for command in (phoenix, router):
+    for command in (collector_config, phoenix, router):
         command.add_parser(subparsers)
     return parser
 

@@ -162,7 +162,7 @@ def test_other_processors_see_every_span_once_and_whole(start):
 def test_in_an_applications_provider_our_rules_hold_whatever_its_sampler(
     start, sink, fresh_otel, sampler, share, records_all
 ):
-    """Its exporter gets what its sampler says; our backend every error of ours, and with `record_all` all of its own."""
+    """Its exporter gets what its sampler says; our backend every error of ours, with `record_all` of its own too."""
     theirs = InMemorySpanExporter()
     provider = TracerProvider(sampler=llmtrace.record_all(sampler) if records_all else sampler, shutdown_on_exit=False)
     provider.add_span_processor(SimpleSpanProcessor(theirs))
