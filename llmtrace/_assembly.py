@@ -16,7 +16,7 @@ from llmtrace._joined import JoinedProvider
 from llmtrace._sinks import backend_sinks, destination, router_sink
 from llmtrace._tracer import TracerProvider
 from llmtrace.exporters.alert_branch import AlertBranch
-from llmtrace.exporters.pipeline import Observer, Pipeline, Step, Tail
+from llmtrace.exporters.pipeline import Look, Observer, Pipeline, Step, Tail
 from llmtrace.sampling import policy_of
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ def _meters(settings: Settings, delivery: MetricDelivery | None) -> Meters | Non
     return None if provider is None else AppMeters(provider)
 
 
-def _hints(settings: Settings) -> tuple[Step, ...]:
+def _hints(settings: Settings) -> tuple[Look, ...]:
     """What happens to every span before the verdict on its trace; run once, on the worker."""
     from llmtrace.processors.alert_hints import AlertHints  # noqa: PLC0415 - as in `_steps`
     from llmtrace.processors.cost import cost_step  # noqa: PLC0415 - as in `_steps`

@@ -44,8 +44,10 @@ class SpanRecord:
     """Path and route template of the request that the span belongs to, as far as its open root span knew them."""
 
     @classmethod
-    def of(cls, span: ReadableSpan) -> SpanRecord:
+    def of(cls, span: ReadableSpan | Glance) -> SpanRecord:
         """Copy what an ended span holds; later changes to the span do not reach the record."""
+        if isinstance(span, Glance):
+            return span.whole()
         context = span.get_span_context()
         if context is None:
             msg = "a span without a context cannot be exported"
@@ -79,8 +81,63 @@ class SpanRecord:
         """The same span with other attributes."""
         return replace(self, attributes=attributes)
 
+    def plus(self, added: Mapping[str, Any]) -> SpanRecord:
+        """The same span with more attributes."""
+        return replace(self, attributes={**self.attributes, **added})
 
-def duration_of(span: ReadableSpan | SpanRecord) -> int:
+    def whole(self) -> SpanRecord:
+        """Itself."""
+        return self
+
+
+class Glance:
+    """An ended span as it is, for who looks at every one of them before most are dropped: nothing is copied.
+
+    It reads as a record does, and where an ended span may stand it may stand too.
+    """
+
+    __slots__ = ("_added", "attributes", "events", "span", "status")
+
+    def __init__(self, span: ReadableSpan, added: Mapping[str, Any] | None = None) -> None:
+        self.span = span
+        self._added = added
+        self.attributes = held_by(span) if added is None else {**held_by(span), **added}
+        self.events: Sequence[Event] = getattr(span, "_events", ())  # the SDK's property copies them
+        self.status = span.status
+
+    @property
+    def is_changed(self) -> bool:
+        """Whether it says more than its span."""
+        return self._added is not None
+
+    name = property(lambda self: self.span.name)
+    parent = property(lambda self: self.span.parent)
+    resource = property(lambda self: self.span.resource)
+    start_time = property(lambda self: self.span.start_time or self.span.end_time or 0)
+    end_time = property(lambda self: self.span.end_time or self.span.start_time or 0)
+    context = property(lambda self: self.span.get_span_context())
+    duration = property(lambda self: duration_of(self.span))
+    routes = property(lambda self: _routes_of(self.span))
+    # Under these names the rules of the sampling read a span of ours.
+    elapsed = duration
+    _held = property(lambda self: self.attributes)
+    _events = property(lambda self: self.events)
+
+    def plus(self, added: Mapping[str, Any]) -> Glance:
+        """The same span with more attributes."""
+        return Glance(self.span, {**(self._added or {}), **added})
+
+    def whole(self) -> SpanRecord:
+        """The span as a record, with what was added."""
+        record = SpanRecord.of(self.span)
+        return record if self._added is None else record.with_attributes({**record.attributes, **self._added})
+
+
+Seen = Glance | SpanRecord
+"""An ended span on its way to the verdict: as it is, or a record where something was changed."""
+
+
+def duration_of(span: ReadableSpan | Seen) -> int:
     """How long an ended span took, in nanoseconds."""
     if isinstance(span, SpanRecord):
         return span.duration
@@ -102,7 +159,7 @@ _ROUTES: Final = (URL_PATH, HTTP_ROUTE, "http.target")
 """The last one is what instrumentation of the older conventions writes."""
 
 
-def held_by(span: ReadableSpan | SpanRecord) -> Mapping[str, Any]:
+def held_by(span: ReadableSpan | Seen) -> Mapping[str, Any]:
     """The attributes of an ended span, not copied; of a span of ours some may still wait to become text."""
     held: Mapping[str, Any] | None = getattr(span, "_held", None)
     return (span.attributes or {}) if held is None else held

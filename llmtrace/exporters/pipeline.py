@@ -18,15 +18,18 @@ from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
 
 from llmtrace._forks import importing
 from llmtrace._guard import guarded, say_once, swallowed
-from llmtrace._record import SpanRecord
+from llmtrace._record import Glance, Seen, SpanRecord
 from llmtrace._stats import Loss, stats
 from llmtrace.semconv import alert
 
 Step = Callable[[SpanRecord], SpanRecord | None]
 """Takes a record and hands on a new one; None: the span ends here."""
 
-Observer = Callable[[SpanRecord], None]
-"""Looks at every record before anything is dropped, and changes nothing: the metrics."""
+Look = Callable[[Seen], Seen]
+"""Looks at every ended span before the verdict, and may add to it: hints, the cost."""
+
+Observer = Callable[[Seen], None]
+"""Looks at every ended span before anything is dropped, and changes nothing: the metrics."""
 
 
 _AFTER_A_FAILURE: Final = 1.0
@@ -47,8 +50,8 @@ class Tail(Protocol):
     def lost(self, span: ReadableSpan) -> None:
         """A span that began will not come to `take`: the hand-off was full; on the app's thread."""
 
-    def take(self, span: ReadableSpan, record: SpanRecord | None) -> Iterable[SpanRecord]:
-        """An ended span, and its record where one was made already; returns what is decided now and kept."""
+    def take(self, span: ReadableSpan, seen: Seen | None) -> Iterable[SpanRecord]:
+        """An ended span, and what was added to it where something was; returns what is decided now and kept."""
 
     def keep(self, trace_id: int) -> Iterable[SpanRecord]:
         """The app asks for this trace; returns what is kept of it by now."""
@@ -130,7 +133,7 @@ class Pipeline(SpanProcessor):
         steps: Callable[[], Sequence[Step]],
         sinks: Sequence[Sink],
         *,
-        hints: Callable[[], Sequence[Step]] = tuple,
+        hints: Callable[[], Sequence[Look]] = tuple,
         observers: Callable[[], Sequence[Observer]] = tuple,
         alerts: Alerts | None = None,
         tail: Tail | None = None,
@@ -277,14 +280,13 @@ class Pipeline(SpanProcessor):
             order.passed.set()
 
     def _work(self, span: ReadableSpan) -> None:
-        record = None
+        seen = None
         if self._looks or (self._alerts is not None and _is_tagged(span)):
-            record = self._before_the_verdict(span)
-        # Where nobody wants a record before the verdict, none is made of what will be dropped.
+            seen = self._before_the_verdict(span)
         if self._tail is None:
-            self._release(record or SpanRecord.of(span))
+            self._release(SpanRecord.of(span) if seen is None else seen.whole())
         else:
-            for kept in self._tail.take(span, record):
+            for kept in self._tail.take(span, seen):
                 self._release(kept)
 
     def _release_all(self, kept: Iterable[SpanRecord]) -> None:
@@ -292,19 +294,20 @@ class Pipeline(SpanProcessor):
             with guarded("working on a span"):
                 self._release(record)
 
-    def _before_the_verdict(self, span: ReadableSpan) -> SpanRecord:
-        """Hints, metrics and alerts, of every span."""
-        record = SpanRecord.of(span)
-        for hint in self._hints:
-            with guarded("a severity hint"):
-                record = hint(record) or record
-        for observe in self._observers:
-            with guarded("counting a span"):
-                observe(record)
-        if self._alerts is not None and _is_tagged(record):
+    def _before_the_verdict(self, span: ReadableSpan) -> Seen | None:
+        """Hints, metrics and alerts, of every span; None where nothing was changed: most spans will be dropped."""
+        seen: Seen = Glance(span)
+        try:
+            for hint in self._hints:
+                seen = hint(seen)
+            for observe in self._observers:
+                observe(seen)
+        except Exception as error:  # noqa: BLE001 - `guarded`, without the cost of a block for each span
+            swallowed("a look at a span", error)
+        if seen.events and self._alerts is not None and _is_tagged(seen):
             with guarded("handing on an alert"):
-                self._alerts.offer(record)
-        return record
+                self._alerts.offer(seen.whole())
+        return None if isinstance(seen, Glance) and not seen.is_changed else seen
 
     def _release(self, kept: SpanRecord) -> None:
         record: SpanRecord | None = kept
@@ -357,5 +360,5 @@ class Pipeline(SpanProcessor):
             way.after_fork_in_child()
 
 
-def _is_tagged(span: ReadableSpan | SpanRecord) -> bool:
+def _is_tagged(span: ReadableSpan | Seen) -> bool:
     return any(event.name == alert.EVENT_NAME for event in span.events)

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from opentelemetry.sdk.trace import Event
 
-from llmtrace._record import SpanRecord
+from llmtrace._record import Seen, SpanRecord
 from llmtrace.hints import EVERY_KIND, HintRule
 from llmtrace.processors.hint_conditions import condition, scope
 from llmtrace.semconv import alert
@@ -42,7 +42,7 @@ class _Prepared:
             segment=rule.segment,
         )
 
-    def tag(self, record: SpanRecord) -> AlertTag | None:
+    def tag(self, record: Seen) -> AlertTag | None:
         """The tag for this span; None where the rule has nothing to say."""
         reason = self._condition(record)
         if reason is None or not self._scope(record) or (self._unless_tagged and is_tagged(record)):
@@ -63,12 +63,12 @@ class AlertHints:
         self._by_kind = {kind: (*found, *self._everywhere) for kind, found in by_kind.items()}
         self._worst: OrderedDict[int, Severity] = OrderedDict()
 
-    def __call__(self, record: SpanRecord) -> SpanRecord:
+    def __call__(self, record: Seen) -> Seen:
         """The record with the tags that the rules give it; the same object where they give none."""
         rules = self._by_kind.get(record.attributes.get(keys.SPAN_KIND, ""), self._everywhere)
         tags = [tag for rule in rules if (tag := rule.tag(record)) is not None] if rules else None
         if tags:
-            record = stamped(record, tags)
+            record = stamped(record.whole(), tags)
             self._remember(record.context.trace_id, min((tag.severity for tag in tags), key=lambda word: word.rank))
         return self._with_trace_severity(record) if self._worst else record
 
@@ -78,17 +78,17 @@ class AlertHints:
         if len(self._worst) > MOST_TRACES:
             self._worst.popitem(last=False)
 
-    def _with_trace_severity(self, record: SpanRecord) -> SpanRecord:
+    def _with_trace_severity(self, record: Seen) -> Seen:
         """A local root with the worst that a rule found in its trace; `tag_alert` writes its own on the open root."""
         if record.parent is not None and not record.parent.is_remote:
             return record
         worst = self._worst.get(record.context.trace_id)
         if worst is None or not worst.is_worse_than(record.attributes.get(alert.TRACE_SEVERITY)):
             return record
-        return record.with_attributes({**record.attributes, alert.TRACE_SEVERITY: worst.value})
+        return record.plus({alert.TRACE_SEVERITY: worst.value})
 
 
-def is_tagged(record: SpanRecord) -> bool:
+def is_tagged(record: Seen) -> bool:
     """Whether the span carries an alert tag."""
     return any(event.name == alert.EVENT_NAME for event in record.events)
 

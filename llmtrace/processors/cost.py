@@ -10,7 +10,7 @@ from llmtrace import pricing
 from llmtrace._attributes.fields import whole_number
 from llmtrace._forks import importing
 from llmtrace._guard import guarded
-from llmtrace._record import SpanRecord
+from llmtrace._record import Seen
 from llmtrace.semconv import trace as keys
 
 _COUNTS: Final = (
@@ -26,12 +26,12 @@ _MODELS: Final = {keys.KIND_LLM: keys.LLM_MODEL_NAME, keys.KIND_EMBEDDING: keys.
 _NANO: Final = 1_000_000_000
 
 
-def cost_step() -> tuple[Callable[[SpanRecord], SpanRecord], ...]:
+def cost_step() -> tuple[Callable[[Seen], Seen], ...]:
     """The step that adds the cost; none where the price table is not installed."""
     return (add_cost,) if pricing.is_installed() else ()
 
 
-def add_cost(record: SpanRecord) -> SpanRecord:
+def add_cost(record: Seen) -> Seen:
     """The span with what its call cost, where that is known."""
     attributes = record.attributes
     model = attributes.get(_MODELS.get(attributes.get(keys.SPAN_KIND, ""), ""))
@@ -50,7 +50,7 @@ def add_cost(record: SpanRecord) -> SpanRecord:
     if found is None:
         return record
     named = ((keys.LLM_COST_PROMPT, found.prompt), (keys.LLM_COST_COMPLETION, found.completion))
-    return record.with_attributes({**attributes, **dict(named), keys.LLM_COST_TOTAL: found.total})
+    return record.plus({**dict(named), keys.LLM_COST_TOTAL: found.total})
 
 
 def _provider(attributes: Any) -> str | None:

@@ -15,12 +15,12 @@ from typing import Any, Final
 from opentelemetry.semconv.attributes import exception_attributes as exc
 from opentelemetry.trace import StatusCode
 
-from llmtrace._record import SpanRecord
+from llmtrace._record import Seen
 from llmtrace.hints import HintRule, When
 from llmtrace.processors.span_facts import evaluations, number, top_score, total_tokens
 from llmtrace.semconv import trace as keys
 
-Condition = Callable[[SpanRecord], str | None]
+Condition = Callable[[Seen], str | None]
 """Takes an ended span; the reason in words where the condition holds."""
 
 _NANO: Final = 1e-9
@@ -39,7 +39,7 @@ def condition(rule: HintRule) -> Condition:
 def _failed(rule: HintRule) -> Condition:
     matches = any_of(rule.exceptions)
 
-    def failed(record: SpanRecord) -> str | None:
+    def failed(record: Seen) -> str | None:
         if record.status.status_code is not StatusCode.ERROR:
             return None
         types = tuple(_exception_types(record))
@@ -50,7 +50,7 @@ def _failed(rule: HintRule) -> Condition:
     return failed
 
 
-def _exception_types(record: SpanRecord) -> Iterator[str]:
+def _exception_types(record: Seen) -> Iterator[str]:
     for event in record.events:
         if event.name == "exception" and event.attributes:
             yield str(event.attributes.get(exc.EXCEPTION_TYPE, ""))
@@ -59,7 +59,7 @@ def _exception_types(record: SpanRecord) -> Iterator[str]:
 def _slow(rule: HintRule) -> Condition:
     most = _limit(rule.over)
 
-    def slow(record: SpanRecord) -> str | None:
+    def slow(record: Seen) -> str | None:
         seconds = record.duration * _NANO
         return f"took {seconds:.2f} s, over {most:g} s" if seconds > most else None
 
@@ -70,7 +70,7 @@ def _over(key: str, words: str) -> Callable[[HintRule], Condition]:
     def maker(rule: HintRule) -> Condition:
         most = _limit(rule.over)
 
-        def over(record: SpanRecord) -> str | None:
+        def over(record: Seen) -> str | None:
             value = number(record.attributes.get(key))
             return words.format(value, most) if value is not None and value > most else None
 
@@ -82,7 +82,7 @@ def _over(key: str, words: str) -> Callable[[HintRule], Condition]:
 def _tokens(rule: HintRule) -> Condition:
     most = _limit(rule.over)
 
-    def tokens(record: SpanRecord) -> str | None:
+    def tokens(record: Seen) -> str | None:
         used = total_tokens(record.attributes)
         return f"used {used} tokens, over {most:g}" if used is not None and used > most else None
 
@@ -90,7 +90,7 @@ def _tokens(rule: HintRule) -> Condition:
 
 
 def _retrieval_empty(_: HintRule) -> Condition:
-    def empty(record: SpanRecord) -> str | None:
+    def empty(record: Seen) -> str | None:
         found = record.attributes.get(keys.RETRIEVAL_COUNT)
         return "found no document" if found == 0 and type(found) is int else None
 
@@ -100,7 +100,7 @@ def _retrieval_empty(_: HintRule) -> Condition:
 def _retrieval_weak(rule: HintRule) -> Condition:
     least = _limit(rule.under)
 
-    def weak(record: SpanRecord) -> str | None:
+    def weak(record: Seen) -> str | None:
         best = top_score(record.attributes)
         return f"the best score is {best:.3g}, under {least:g}" if best is not None and best < least else None
 
@@ -108,7 +108,7 @@ def _retrieval_weak(rule: HintRule) -> Condition:
 
 
 def _refusal(_: HintRule) -> Condition:
-    def refusal(record: SpanRecord) -> str | None:
+    def refusal(record: Seen) -> str | None:
         if record.attributes.get(keys.LLM_REFUSED) is True:
             return "the model refused"
         reason = record.attributes.get(keys.LLM_FINISH_REASON)
@@ -121,7 +121,7 @@ def _refusal(_: HintRule) -> Condition:
 
 
 def _abandoned(_: HintRule) -> Condition:
-    def abandoned(record: SpanRecord) -> str | None:
+    def abandoned(record: Seen) -> str | None:
         is_so = record.attributes.get(keys.STREAM_OUTCOME) == _ABANDONED
         return "nobody read the stream to its end" if is_so else None
 
@@ -131,7 +131,7 @@ def _abandoned(_: HintRule) -> Condition:
 def _low_score(rule: HintRule) -> Condition:
     least = _limit(rule.under)
 
-    def low(record: SpanRecord) -> str | None:
+    def low(record: Seen) -> str | None:
         for name, score in evaluations(record.attributes):
             if score < least and rule.score in (None, name):
                 return f"scored {score:.3g}, under {least:g}"
@@ -162,9 +162,9 @@ _MAKERS: Final[Mapping[When, Callable[[HintRule], Condition]]] = MappingProxyTyp
 )
 
 
-def scope(rule: HintRule) -> Callable[[SpanRecord], bool]:
+def scope(rule: HintRule) -> Callable[[Seen], bool]:
     """Whether a span is where the rule holds: its service, route, model, prompt version and name."""
-    tests: list[Callable[[SpanRecord], bool]] = []
+    tests: list[Callable[[Seen], bool]] = []
     for patterns, values in (
         (rule.spans, lambda record: (record.name,)),
         (rule.models, _attribute(keys.LLM_MODEL_NAME, keys.EMBEDDING_MODEL_NAME, keys.RERANKER_MODEL_NAME)),
@@ -177,11 +177,11 @@ def scope(rule: HintRule) -> Callable[[SpanRecord], bool]:
     return lambda record: all(test(record) for test in tests)
 
 
-def _attribute(*names: str) -> Callable[[SpanRecord], tuple[Any, ...]]:
+def _attribute(*names: str) -> Callable[[Seen], tuple[Any, ...]]:
     return lambda record: tuple(record.attributes.get(name) for name in names)
 
 
-def _matching(matches: Callable[[str], bool], values: Callable[[SpanRecord], Any]) -> Callable[[SpanRecord], bool]:
+def _matching(matches: Callable[[str], bool], values: Callable[[Seen], Any]) -> Callable[[Seen], bool]:
     return lambda record: any(isinstance(value, str) and matches(value) for value in values(record))
 
 

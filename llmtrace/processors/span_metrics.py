@@ -15,7 +15,7 @@ from opentelemetry.semconv.attributes.exception_attributes import EXCEPTION_TYPE
 from opentelemetry.trace import SpanContext, StatusCode
 
 from llmtrace._metering import Meters, Series
-from llmtrace._record import SpanRecord
+from llmtrace._record import Seen
 from llmtrace.processors.span_facts import evaluations, number, top_score
 from llmtrace.semconv import alert, metrics
 from llmtrace.semconv import trace as keys
@@ -62,7 +62,7 @@ class SpanMetrics:
         self._redact = redact
         self._known: dict[str, dict[str, str]] = {}
         self._groups: dict[_Values, _Group] = {}
-        self._observers: dict[object, Callable[[SpanRecord], None]] = {
+        self._observers: dict[object, Callable[[Seen], None]] = {
             keys.KIND_LLM: self._observe_call,
             keys.KIND_EMBEDDING: self._observe_call,
             keys.KIND_RERANKER: self._observe_call,
@@ -72,7 +72,7 @@ class SpanMetrics:
             keys.KIND_EVALUATOR: self._observe_evaluation,
         }
 
-    def __call__(self, record: SpanRecord) -> None:
+    def __call__(self, record: Seen) -> None:
         """Measure a span."""
         if not self._meters.is_ready:
             return
@@ -84,7 +84,7 @@ class SpanMetrics:
             if event.name == alert.EVENT_NAME:
                 self._observe_tag(record, event.attributes or {})
 
-    def _observe_call(self, record: SpanRecord) -> None:
+    def _observe_call(self, record: Seen) -> None:
         attributes = record.attributes
         operation, model_key = _CALLS[attributes[keys.SPAN_KIND]]
         group = self._group(
@@ -110,19 +110,19 @@ class SpanMetrics:
         if outcome is not None:
             group.record(metrics.STREAM_OUTCOMES, 1, None, self._value(metrics.OUTCOME, outcome))
 
-    def _observe_tool(self, record: SpanRecord) -> None:
+    def _observe_tool(self, record: Seen) -> None:
         name = record.attributes.get(keys.TOOL_NAME, record.name)
         group = self._group((metrics.TOOL, name), (metrics.ERROR, _error(record)))
         group.record(metrics.TOOL_DURATION, record.duration * _SECONDS, _exemplar(record))
         if record.status.status_code is StatusCode.ERROR:
             group.record(metrics.TOOL_ERRORS, 1, None)
 
-    def _observe_agent(self, record: SpanRecord) -> None:
+    def _observe_agent(self, record: Seen) -> None:
         name = record.attributes.get(keys.AGENT_NAME, record.name)
         group = self._group((metrics.AGENT, name), (metrics.ERROR, _error(record)))
         group.record(metrics.AGENT_DURATION, record.duration * _SECONDS, _exemplar(record))
 
-    def _observe_retrieval(self, record: SpanRecord) -> None:
+    def _observe_retrieval(self, record: Seen) -> None:
         exemplar = _exemplar(record)
         group = self._group(
             (metrics.OPERATION, "retrieval"), (metrics.RETRIEVAL, record.name), (metrics.ERROR, _error(record))
@@ -137,12 +137,12 @@ class SpanMetrics:
         if best is not None and best >= 0:
             group.record(metrics.RETRIEVAL_TOP_SCORE, best, exemplar)
 
-    def _observe_evaluation(self, record: SpanRecord) -> None:
+    def _observe_evaluation(self, record: Seen) -> None:
         for name, score in evaluations(record.attributes):
             if score >= 0:
                 self._group((metrics.EVALUATION, name)).record(metrics.SCORES, score, _exemplar(record))
 
-    def _observe_tag(self, record: SpanRecord, tag: Mapping[str, Any]) -> None:
+    def _observe_tag(self, record: Seen, tag: Mapping[str, Any]) -> None:
         key = tag.get(alert.KEY) or f"{record.attributes.get(keys.SPAN_KIND)}-{record.name}"
         group = self._group((metrics.SEVERITY, tag.get(alert.SEVERITY)), (metrics.KEY, key))
         group.record(metrics.ALERTS, 1, None)
@@ -179,11 +179,11 @@ _CALLS: Final = {
 _WAYS: Final = ((keys.LLM_TOKEN_COUNT_PROMPT, "input"), (keys.LLM_TOKEN_COUNT_COMPLETION, "output"))
 
 
-def _exemplar(record: SpanRecord) -> SpanContext | None:
+def _exemplar(record: Seen) -> SpanContext | None:
     return record.context if record.context.trace_flags & 1 else None
 
 
-def _error(record: SpanRecord) -> str | None:
+def _error(record: Seen) -> str | None:
     """The type of the exception that failed the span."""
     if record.status.status_code is not StatusCode.ERROR:
         return None

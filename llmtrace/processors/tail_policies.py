@@ -10,14 +10,14 @@ from opentelemetry.semconv.attributes.exception_attributes import EXCEPTION_TYPE
 from opentelemetry.trace import StatusCode
 
 from llmtrace._guard import swallowed
-from llmtrace._record import SpanRecord, duration_of, held_by
+from llmtrace._record import Glance, Seen, SpanRecord, duration_of, held_by
 from llmtrace._span import UNSET_STATUS, Span
 from llmtrace.sampling import Reason, SamplingPolicy
 from llmtrace.semconv import alert
 from llmtrace.semconv import trace as keys
 
-Ended = ReadableSpan | SpanRecord
-"""An ended span, as it came or as a record."""
+Ended = ReadableSpan | Seen
+"""An ended span, as it came, as a glance at it, or as a record."""
 
 INTERRUPTS: Final = frozenset(
     {
@@ -98,7 +98,7 @@ class Rules:
 
 def _readable(span: Ended) -> ReadableSpan:
     # A record has the reading side of a span.
-    return span  # type: ignore[return-value]
+    return span.whole() if isinstance(span, Glance) else span  # type: ignore[return-value]
 
 
 def cost_of(attributes: Mapping[str, Any]) -> float:

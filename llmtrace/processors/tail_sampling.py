@@ -16,14 +16,14 @@ from opentelemetry.sdk.trace import ReadableSpan
 
 from llmtrace import _chance
 from llmtrace._guard import say_once
-from llmtrace._record import SpanRecord, duration_of, held_by
+from llmtrace._record import Seen, SpanRecord, duration_of, held_by
 from llmtrace._span import Span
 from llmtrace._stats import stats
 from llmtrace.processors.rule_cap import RuleCap
 from llmtrace.processors.tail_buffer import SHARE, Buffer
 from llmtrace.processors.tail_counts import Base, exported, head_decision, randomness_of
 from llmtrace.processors.tail_memory import GRAVE_SECONDS, Grave, Verdicts
-from llmtrace.processors.tail_policies import Rules, own_cost
+from llmtrace.processors.tail_policies import Ended, Rules, own_cost
 from llmtrace.processors.tail_trace import DROPPED, OVER_THE_CAP, OpenTrace, Verdict
 from llmtrace.sampling import Reason, SamplingPolicy
 from llmtrace.semconv import trace as keys
@@ -124,9 +124,9 @@ class TailSampling:
 
     # On the worker.
 
-    def take(self, span: ReadableSpan, record: SpanRecord | None = None) -> Iterable[SpanRecord]:
+    def take(self, span: ReadableSpan, seen: Seen | None = None) -> Iterable[SpanRecord]:
         """An ended span; returns what is kept by now."""
-        item = span if record is None else record
+        item = span if seen is None else seen
         trace = self._trace_of(span)
         is_root = self._ended(span, trace)
         if not trace.is_known:
@@ -134,7 +134,7 @@ class TailSampling:
         if trace.verdict is not None:
             return self._late(trace, trace.verdict, item)
         reason = None
-        if record is not None or type(span) is not Span or not self._rules.is_plain(span):
+        if seen is not None or type(span) is not Span or not self._rules.is_plain(span):
             reason = self._reason(trace, item)
         trace.spans.append(item)
         if reason is not None or trace.is_wanted:
@@ -243,7 +243,7 @@ class TailSampling:
         if state and self._believes and state.get(keys.KEPT_STATE, "").startswith("k:"):
             trace.is_wanted = True
 
-    def _reason(self, trace: OpenTrace, item: ReadableSpan | SpanRecord) -> Reason | None:
+    def _reason(self, trace: OpenTrace, item: Ended) -> Reason | None:
         reason = self._rules.reason_for(item)
         if reason is None and self._rules.counts_cost:
             trace.cost += own_cost(held_by(item))
@@ -313,7 +313,7 @@ class TailSampling:
         else:
             self._dropped += 1  # most of them: counted together, at the next tick
 
-    def _late(self, trace: OpenTrace, verdict: Verdict, item: ReadableSpan | SpanRecord) -> Iterable[SpanRecord]:
+    def _late(self, trace: OpenTrace, verdict: Verdict, item: Ended) -> Iterable[SpanRecord]:
         """A span that ended after the verdict follows it; an error brings a dropped trace back."""
         if not trace.open:
             self._forget(trace)
@@ -330,7 +330,7 @@ class TailSampling:
         return self._revive(trace.trace_id, trace, reason, [item])
 
     def _revive(
-        self, trace_id: int, trace: OpenTrace | None, reason: Reason, late: Sequence[ReadableSpan | SpanRecord]
+        self, trace_id: int, trace: OpenTrace | None, reason: Reason, late: Sequence[Ended]
     ) -> Iterable[SpanRecord]:
         """Take back a verdict: what is still at hand of the trace is kept, and says so where something is gone."""
         if self._cap.threshold(self._clock() / _SECOND) != _chance.ALWAYS:

@@ -236,8 +236,8 @@ def test_hints_observers_and_alerts_see_every_span_before_the_verdict(strict):
 
         close = tick
 
-    def stamp(record):
-        return replace(record, name=record.name.upper(), events=[Event(alert.EVENT_NAME, {})])
+    def stamp(span):
+        return replace(span.whole(), name=span.name.upper(), events=[Event(alert.EVENT_NAME, {})])
 
     pipeline = Pipeline(
         lambda: (),
