@@ -13,6 +13,7 @@ from benchmarks.rows import table
 SUITES = {
     "recording": "benchmarks.recording",
     "middleware": "benchmarks.middleware",
+    "metrics": "benchmarks.metrics",
 }
 """Name on the command line -> module; run in this order."""
 
