@@ -42,10 +42,11 @@ class TraceReadback:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One alert of one page that the pager received, and what the router recorded about its delivery."""
+    """One alert of one page that the pager received, the router's record of its delivery, and its answer to why."""
 
     alert: dict[str, Any]
     delivery: dict[str, Any]
+    explanation: list[str]
 
 
 class PageReadback:
@@ -61,17 +62,25 @@ class PageReadback:
     def missing(self) -> list[str]:
         """Ask again, and say in words what is still missing."""
         try:
-            delivered = self._delivered()
+            self.pages = self._read()
         except httpx.HTTPError as error:
             return [f"an answer from the router ({error})"]
-        self.pages = [
-            Page(alert, delivered[decision])
+        return [] if self.pages else [f"the page about {self._answer.question.text!r}"]
+
+    def _read(self) -> list[Page]:
+        delivered = self._delivered()
+        return [
+            Page(alert, delivered[decision], self._explain(delivered[decision]["alert_ids"][0]))
             for page in self._pager.pages
             for alert in page["alerts"]
             if alert["annotations"].get("trace_id") == self._answer.trace_id
             and (decision := page["llmtrace"]["decision_id"]) in delivered
         ]
-        return [] if self.pages else [f"the page about {self._answer.question.text!r}"]
+
+    def _explain(self, alert_id: int) -> list[str]:
+        """Why somebody was told, in the router's words."""
+        answer = self._client.get(f"/api/v1/explain/{alert_id}").raise_for_status().json()
+        return list(answer["explanation"])
 
     def _delivered(self) -> dict[int, dict[str, Any]]:
         """The deliveries by webhook that the router knows to have arrived, by the decision behind each."""

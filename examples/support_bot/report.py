@@ -49,6 +49,9 @@ def print_page(console: Console, page: Page) -> None:
     }
     for name, value in facts.items():
         console.print(Text.assemble((f"  {name:<8} ", "bold"), str(value)))
+    _title(console, "Why it was sent", "llmtrace router explain")
+    for line in page.explanation:
+        console.print(Text(f"  {line}"))
 
 
 def _figures(number: int, answer: Answer, spans: Spans) -> Text:

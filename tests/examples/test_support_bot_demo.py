@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[2]
 DEADLINE = 170
 USUAL_PORTS = (6006, 4317, 4319)
 LINK = r"http://127\.0\.0\.1:\d+/redirects/traces/([0-9a-f]{32})"
-TABLE_ROW = r"^ ?\d+  \w+ .+ (200|502) +(OK|ERROR) +\d+ ms +\d+( +critical)?$"
+TABLE_ROW = r"^ ?\d+  \w+ .+ (200|502) +(OK|ERROR) +\d+ ms +\d+(?: +(critical|error))?$"
 
 
 @pytest.fixture
@@ -84,14 +84,17 @@ def test_the_demo_shows_what_it_promises(demo, tmp_path):
     process = demo()
     output, _ = process.communicate(timeout=DEADLINE)
     assert process.returncode == 0, output
-    waterfall, requests, page = output.split("\n\n")[1:4]
+    waterfall, requests, page, why = output.split("\n\n")[1:5]
     assert re.search(r"^  LLM +llm\.chat +·*█+·* +\d+\.\d ms +\d+ tokens$", waterfall, re.MULTILINE), waterfall
     rows = re.findall(TABLE_ROW, requests, re.MULTILINE)
     assert len(rows) == 20, requests
-    assert [row for row in rows if row != ("200", "OK", "")] == [("200", "OK", rows[11][2]), ("502", "ERROR", "")]
+    assert [row for row in rows if row != ("200", "OK", "")] == [("200", "OK", "critical"), ("502", "ERROR", "error")]
+    assert rows[11][2] == "critical"
     ids = re.findall(rf"^    ([0-9a-f]{{32}})  {LINK}$", requests, re.MULTILINE)
     assert len({trace_id for pair in ids for trace_id in pair}) == 20
     assert "retriever-empty (critical)" in page
+    assert "(tier page): told pager, because it was new on this route" in why
+    assert "pager by webhook, of it: delivered" in why
     assert re.search(LINK, page)[1] == ids[11][0]
     logs = "".join(log.read_text() for log in (tmp_path / "logs").glob("*.log"))
     assert not re.search("Traceback|Warning", output)

@@ -1,0 +1,136 @@
+"""The how-to pages of the router: every file that they show works, every body is taken, every command exists."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+from collections import defaultdict
+from pathlib import Path
+
+import pytest
+import yaml
+from prometheus import program
+from router_store import no_reload, world_of
+from router_values import make_config
+from starlette.testclient import TestClient
+from test_router_notifiers import delivery
+
+from llmtrace.cli import _parser, main
+from llmtrace.router.app import build_web
+from llmtrace.router.store.inbox import GroupCommit
+from llmtrace.router.web.intake import Door
+
+FOLDER = Path(__file__).parents[2] / "docs/how-to"
+PAGES = [
+    "alerts-from-alertmanager", "alerts-from-arize", "alerts-from-json", "alerts-from-otlp", "alerts-from-prometheus",
+    "escalate", "open-servicenow-tickets", "page-with-pagerduty", "post-to-a-webhook", "rules-in-ci", "send-mail",
+    "silence-alerts", "write-to-slack",
+]  # fmt: skip
+BLOCK = re.compile(r"^```(?P<kind>\w+)\n(?P<text>.*?)^```", re.MULTILINE | re.DOTALL)
+ENVIRON = defaultdict(
+    lambda: "long-enough-for-a-secret", PAGERDUTY_KEY="k" * 32, SLACK_URL="https://hooks.slack.example/s",
+    WEBHOOK_SECRET="whsec_" + "A" * 32,
+)  # fmt: skip
+
+
+def blocks(page: str, kind: str, name: str = "") -> list[str]:
+    """The blocks of this kind; of YAML those whose first line names this file."""
+    found = [(block["kind"], block["text"]) for block in BLOCK.finditer((FOLDER / f"{page}.md").read_text())]
+    return [text for each, text in found if each == kind and text.startswith(f"# {name}" if name else "")]
+
+
+def environ(text: str) -> dict[str, str]:
+    """A value for each variable that the text names."""
+    return {name: ENVIRON[name] for name in re.findall(r"\$\{(\w+)\}", text)}
+
+
+def write_mappings(page: str, folder: Path) -> None:
+    for text in blocks(page, "yaml", "mapping"):
+        (folder / text.split()[2]).write_text(text)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_its_rules_work_and_have_nothing_odd(page, tmp_path):
+    """What a reader copies is accepted as it stands, without a warning."""
+    write_mappings(page, tmp_path)
+    for text in blocks(page, "yaml", "alerts.yaml"):
+        assert make_config(tmp_path, text, environ(text)).warnings == ()
+
+
+@pytest.mark.parametrize("page", ["escalate", "rules-in-ci"])
+def test_its_tests_of_rules_pass(page, tmp_path):
+    """The tests that a page shows hold for the rules that it shows."""
+    (rules,), (tests,) = blocks(page, "yaml", "alerts.yaml"), blocks(page, "yaml", "alerts.test.yaml")
+    (tmp_path / "alerts.yaml").write_text(rules)
+    (tmp_path / "alerts.test.yaml").write_text(tests)
+    assert main(["router", "test", str(tmp_path / "alerts.test.yaml")]) == 0
+
+
+@pytest.mark.parametrize("page", ["alerts-from-arize", "alerts-from-json", "alerts-from-alertmanager"])
+def test_its_bodies_are_taken(page, tmp_path):
+    """A body that a page shows is answered with 202 by the path that it names."""
+    path = re.search(r"/ingest/\w+", (FOLDER / f"{page}.md").read_text())[0]
+    rules = "version: 1\nreceivers: {a: {console: {}}}\nroutes: [{tier: channel, receivers: [a]}]"
+    with world_of(make_config(tmp_path, rules)) as world:
+        take_in = lambda alerts: world.accept(*alerts)  # noqa: E731 - an argument
+        app = build_web(world.config, Door(GroupCommit(take_in, lambda: None), world.clock), world.records, world.counter(), lambda: None, no_reload)  # fmt: skip
+        (body,) = blocks(page, "json")
+        answer = TestClient(app, base_url="http://127.0.0.1:4319").post(path, content=body)
+        assert (answer.status_code, answer.json()) == (202, {"accepted": 1})
+
+
+def test_prometheus_and_alertmanager_take_their_files(tmp_path):
+    """promtool and amtool accept what the pages show."""
+    (configuration,) = blocks("alerts-from-prometheus", "yaml", "prometheus.yml")
+    (rules,) = blocks("alerts-from-prometheus", "yaml", "alerting-rules.yml")
+    (alertmanager,) = blocks("alerts-from-alertmanager", "yaml", "alertmanager.yml")
+    for name, text in (("prometheus.yml", configuration), ("alerting-rules.yml", rules), ("am.yml", alertmanager)):
+        (tmp_path / name).write_text(text)
+    for command in (["promtool", "check", "config", "prometheus.yml"], ["amtool", "check-config", "am.yml"]):
+        ended = subprocess.run(
+            [program(command[0]), *command[1:]], cwd=tmp_path, capture_output=True, text=True, check=False, timeout=30
+        )
+        assert ended.returncode == 0, ended.stdout + ended.stderr
+
+
+def test_the_collectors_pipeline_is_complete():
+    """Each part that a pipeline names is there, and it ends at the router's address."""
+    (text,) = blocks("alerts-from-otlp", "yaml", "collector.yaml")
+    parts = yaml.safe_load(text)
+    (pipeline,) = parts["service"]["pipelines"].values()
+    for kind in ("receivers", "processors", "exporters"):
+        assert set(pipeline[kind]) == set(parts[kind])
+    assert parts["exporters"]["otlphttp/router"]["endpoint"] == "http://127.0.0.1:4319"
+    assert "llmtrace.alert.severity" in parts["processors"]["filter/alerts"]["traces"]["span"][0]
+
+
+def test_the_signature_is_checked_as_the_page_shows():
+    """The page's function accepts what the router signs, and nothing else."""
+    from llmtrace.router.notifiers.webhook import signature_headers  # noqa: PLC0415 - what this test is about
+
+    (code,) = blocks("post-to-a-webhook", "python")
+    scope: dict[str, object] = {}
+    exec(code, scope)  # noqa: S102 - the page's own example
+    is_genuine, secret = scope["is_genuine"], "whsec_" + "A" * 32
+    headers = signature_headers(secret, delivery().notification.id, b"{}")
+    assert is_genuine(secret, headers, b"{}")
+    assert not is_genuine(secret, headers, b"{ }")
+    assert not is_genuine("whsec_" + "B" * 32, headers, b"{}")
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_its_commands_exist(page):
+    """Each command line of a page is one that the command takes."""
+    for block in blocks(page, "sh"):
+        for line in block.strip().splitlines():
+            words = shlex.split(line)
+            assert words[0] == "llmtrace"
+            _parser().parse_args(words[1:])
+
+
+def test_every_page_of_the_router_is_among_these():
+    """A new page of the router is held to the same."""
+    others = {path.stem for path in FOLDER.glob("*.md")} - set(PAGES)
+    about = {page for page in others if "```yaml\n# alerts.yaml" in (FOLDER / f"{page}.md").read_text()}
+    assert about == set()
