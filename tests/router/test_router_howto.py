@@ -11,14 +11,16 @@ from pathlib import Path
 import pytest
 import yaml
 from prometheus import program
+from pydantic import SecretStr
 from router_store import no_reload, world_of
-from router_values import make_config
+from router_values import NOON, make_config
 from starlette.testclient import TestClient
 from test_router_notifiers import delivery
 
 from llmtrace.cli import _parser, main
 from llmtrace.router.app import build_web
-from llmtrace.router.store.inbox import GroupCommit
+from llmtrace.router.notifiers.webhook import sign
+from llmtrace.router.store.commit import GroupCommit
 from llmtrace.router.web.intake import Door
 
 FOLDER = Path(__file__).parents[2] / "docs/how-to"
@@ -46,6 +48,7 @@ def environ(text: str) -> dict[str, str]:
 
 
 def write_mappings(page: str, folder: Path) -> None:
+    """The mapping files of a page, where its rules look for them."""
     for text in blocks(page, "yaml", "mapping"):
         (folder / text.split()[2]).write_text(text)
 
@@ -73,15 +76,16 @@ def test_its_bodies_are_taken(page, tmp_path):
     path = re.search(r"/ingest/\w+", (FOLDER / f"{page}.md").read_text())[0]
     rules = "version: 1\nreceivers: {a: {console: {}}}\nroutes: [{tier: channel, receivers: [a]}]"
     with world_of(make_config(tmp_path, rules)) as world:
-        take_in = lambda alerts: world.accept(*alerts)  # noqa: E731 - an argument
-        app = build_web(world.config, Door(GroupCommit(take_in, lambda: None), world.clock), world.records, world.counter(), lambda: None, no_reload)  # fmt: skip
-        (body,) = blocks(page, "json")
-        answer = TestClient(app, base_url="http://127.0.0.1:4319").post(path, content=body)
+        with GroupCommit(lambda alerts: world.accept(*alerts), lambda: None) as inbox:
+            door, counter = Door(inbox, world.clock), world.counter()
+            app = build_web(world.config, door, world.records, counter, lambda: None, no_reload)
+            (body,) = blocks(page, "json")
+            answer = TestClient(app, base_url="http://127.0.0.1:4319").post(path, content=body)
         assert (answer.status_code, answer.json()) == (202, {"accepted": 1})
 
 
 def test_prometheus_and_alertmanager_take_their_files(tmp_path):
-    """promtool and amtool accept what the pages show."""
+    """Promtool and amtool accept what the pages show."""
     (configuration,) = blocks("alerts-from-prometheus", "yaml", "prometheus.yml")
     (rules,) = blocks("alerts-from-prometheus", "yaml", "alerting-rules.yml")
     (alertmanager,) = blocks("alerts-from-alertmanager", "yaml", "alertmanager.yml")
@@ -107,13 +111,11 @@ def test_the_collectors_pipeline_is_complete():
 
 def test_the_signature_is_checked_as_the_page_shows():
     """The page's function accepts what the router signs, and nothing else."""
-    from llmtrace.router.notifiers.webhook import signature_headers  # noqa: PLC0415 - what this test is about
-
     (code,) = blocks("post-to-a-webhook", "python")
     scope: dict[str, object] = {}
     exec(code, scope)  # noqa: S102 - the page's own example
     is_genuine, secret = scope["is_genuine"], "whsec_" + "A" * 32
-    headers = signature_headers(secret, delivery().notification.id, b"{}")
+    headers = sign(delivery().notification.id, NOON, b"{}", SecretStr(secret))
     assert is_genuine(secret, headers, b"{}")
     assert not is_genuine(secret, headers, b"{ }")
     assert not is_genuine("whsec_" + "B" * 32, headers, b"{}")
