@@ -10,9 +10,11 @@ import asyncio
 import logging
 from collections import Counter
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
+from functools import partial
 from time import monotonic
-from typing import Final
+from typing import Final, ParamSpec, TypeVar
 
 from llmtrace.router.config import RouterConfig
 from llmtrace.router.decide import Deciding
@@ -27,6 +29,9 @@ AT_ONCE: Final = 8
 """Deliveries under way to one destination."""
 LONGEST_SLEEP: Final = timedelta(seconds=10)
 """The wall clock may be set; due times are looked at again at least this often."""
+PRUNE_EVERY: Final = timedelta(minutes=10)
+PRUNE_ON: Final = timedelta(seconds=1)
+"""While there is more of what is too old."""
 AFTER_ERROR: Final = timedelta(seconds=1)
 SMALL_BATCH: Final = 100
 """The same while alerts pour in: who sends them must not wait for who decides."""
@@ -40,6 +45,9 @@ LATE: Final = 20_000
 """Undecided alerts, beyond which deciding gets half of the time, however many pour in."""
 GRACE: Final = 2.0
 """Seconds that deliveries under way get when the router stops."""
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 _log = logging.getLogger(__name__)
 
@@ -67,9 +75,12 @@ class Dispatcher:
         self._retired = False
         self._commits = 0
         self._pouring = False
+        self._prune_at: datetime | None = None
         self._next: tuple[RouterConfig, Mapping[Destination, Notifier]] | None = None
         self._under_way: dict[int, tuple[Destination, asyncio.Task[None]]] = {}
         self._finished: list[Attempt] = []
+        # Of its own: whatever hangs in the threads that others share must not keep alerts from being told.
+        self._thread = ThreadPoolExecutor(1, "llmtrace-turn")
         self.error: str | None = None
         """What is wrong, until a turn succeeds."""
 
@@ -113,7 +124,7 @@ class Dispatcher:
     async def turn(self) -> datetime | None:
         """Do all that is due, start what is to be sent; returns when the next thing comes due."""
         self._take_over()
-        deliveries, due = await asyncio.to_thread(self._advance, self._clock.now())
+        deliveries, due = await self._in_thread(self._advance, self._clock.now())
         for delivery in deliveries:
             task = asyncio.create_task(self._deliver(delivery))
             self._under_way[delivery.id] = (delivery.destination, task)
@@ -150,9 +161,12 @@ class Dispatcher:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
         try:
-            await asyncio.to_thread(self._write_finished)
+            await self._in_thread(self._write_finished)
         except StoreError as error:
             _log.error("the last receipts were not written, so their deliveries are made again: %s", error)
+
+    async def _in_thread(self, work: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, partial(work, *arguments, **named))
 
     def _advance(self, now: datetime) -> tuple[list[Delivery], datetime | None]:
         """All of a turn that blocks, in one thread, for it is a handful of short transactions."""
@@ -165,6 +179,10 @@ class Dispatcher:
         claimed = self._claim(now)
         if more:
             return claimed, now
+        if self._prune_at is None or now >= self._prune_at:
+            # A little at a time, and only while nothing else waits.
+            more = self._store.prune(self._config.retention, now)
+            self._prune_at = now + (PRUNE_ON if more else PRUNE_EVERY)
         return claimed, min((at for at in (self._store.next_due(now), self._next_opening(now)) if at), default=None)
 
     def _next_opening(self, now: datetime) -> datetime | None:

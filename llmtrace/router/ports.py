@@ -178,6 +178,14 @@ class Desk:
     fallback_after: timedelta = timedelta(minutes=10)
 
 
+@dataclass(frozen=True, slots=True)
+class Retention:
+    """How long what is over is kept."""
+
+    alerts: timedelta = timedelta(days=30)
+    audit: timedelta = timedelta(days=400)
+
+
 class Store(Protocol):
     """The durable side of the dispatcher. Each call is one transaction; all of them block and raise StoreError."""
 
@@ -199,6 +207,9 @@ class Store(Protocol):
 
     def record(self, attempts: Sequence[Attempt]) -> None:
         """Write what became of deliveries."""
+
+    def prune(self, retention: Retention, now: datetime) -> bool:
+        """Take out some of what is over and too old; whether there may be more."""
 
     def next_due(self, now: datetime) -> datetime | None:
         """When the next thing comes due, after ``now``."""

@@ -56,7 +56,7 @@ class World:
     """Store, clock and notifiers of one router, turned by hand."""
 
     def __init__(self, config: RouterConfig, database: Database, clock: ManualClock) -> None:
-        self.config, self.clock = config, clock
+        self.config, self.clock, self._database = config, clock, database
         self.store, self.records = SqlStore(database), SqlRecords(database)
         self.notifiers = {destination: KeepingNotifier() for destination in config.destinations}
 

@@ -339,7 +339,7 @@ MISTAKES = {
     ),
     "wrong store": (
         "version: 1\nstore: mysql://x\nreceivers: {a: {console: {}}}",
-        "alerts.yaml:2:8: store: 'mysql://x' is no store; allowed in this version: sqlite:///FILE",
+        "alerts.yaml:2:8: store: 'mysql://x' is no store; allowed: sqlite:///FILE",
     ),
     "store in memory": (
         "version: 1\nstore: 'sqlite:///:memory:'\nreceivers: {a: {console: {}}}",

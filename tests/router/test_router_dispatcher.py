@@ -27,9 +27,9 @@ RETRY = Receipt(Outcome.RETRY, "HTTP 500")
 
 
 @pytest.fixture
-def config(tmp_path):
+def config(tmp_path, store_url):
     """The rules above."""
-    return make_config(tmp_path, RULES)
+    return make_config(tmp_path, f"{RULES}    store: {store_url}\n")
 
 
 @pytest.fixture

@@ -28,6 +28,7 @@ def keys() -> set[str]:
         schema.Route,
         schema.TierOptions,
         schema.LinkOptions,
+        schema.RetentionOptions,
         schema.EscalationStep,
         access.Auth,
         access.Signed,

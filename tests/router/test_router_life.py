@@ -26,9 +26,9 @@ RULES = """
 
 
 @pytest.fixture
-def world(tmp_path):
+def world(tmp_path, store_url):
     """Store, clock and notifiers for the rules above."""
-    with world_of(make_config(tmp_path, RULES)) as opened:
+    with world_of(make_config(tmp_path, f"{RULES}    store: {store_url}\n")) as opened:
         yield opened
 
 

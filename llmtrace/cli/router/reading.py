@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from llmtrace.cli.router.loading import load
@@ -37,7 +36,7 @@ def explain(arguments: argparse.Namespace) -> int:
     from llmtrace.router.store.database import reading  # noqa: PLC0415 - behind an extra
     from llmtrace.router.store.explain import explain as explained  # noqa: PLC0415 - behind an extra
 
-    with reading(Path(config.store)) as connection:
+    with reading(config.store) as connection:
         lines = explained(connection, arguments.alert)
     for line in lines or [f"no alert {arguments.alert!r}: neither an id nor a fingerprint nor a name"]:
         print(line)  # noqa: T201 - the command's output
@@ -54,7 +53,7 @@ def audit(arguments: argparse.Namespace) -> int:
     from llmtrace.router.store.audit import export, holds, verify  # noqa: PLC0415 - behind an extra
     from llmtrace.router.store.database import reading  # noqa: PLC0415 - behind an extra
 
-    with reading(Path(config.store)) as connection:
+    with reading(config.store) as connection:
         if arguments.what == "export":
             for line in export(connection):
                 print(line)  # noqa: T201 - the command's output

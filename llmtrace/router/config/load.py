@@ -21,7 +21,7 @@ from llmtrace.router.config.settings import Fallback, Inhibition, Links, Listen,
 from llmtrace.router.config.tree import Names, Tree, tiers
 from llmtrace.router.matchers import Silence
 from llmtrace.router.model import Tier
-from llmtrace.router.ports import NotifierKind
+from llmtrace.router.ports import NotifierKind, Retention
 
 _SECRET_LISTS: Final = frozenset({"bearer", "secrets", "webhook_url"})
 LISTEN_VARIABLE: Final = "LLMTRACE_ROUTER_LISTEN"
@@ -61,7 +61,8 @@ def load(
     return RouterConfig(
         hash=hashlib.sha256(text.encode()).hexdigest()[:16],
         listen=address,
-        store=str(file.parent / parsed.store),
+        store=parsed.store if parsed.store.startswith(schema.SERVER) else str(file.parent / parsed.store),
+        retention=Retention(parsed.retention.alerts, parsed.retention.audit),
         external_url=parsed.external_url,
         links=Links(parsed.links.trace),
         intake=parsed.intake,

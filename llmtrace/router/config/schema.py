@@ -20,8 +20,11 @@ from llmtrace.router.model import GROUP_BY_ALL, Escalation, Tier
 
 PHOENIX_TRACE: Final = "http://localhost:6006/redirects/traces/{trace_id}"
 
+SERVER: Final = "postgresql+psycopg://"
+
 _LABEL: Final = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*", re.ASCII)
 _PLACEHOLDER: Final = re.compile(r"\{[^}]*\}?")
+_SHORTEST_RETENTION: Final = timedelta(days=1)
 _HIGHEST_PORT: Final = 65_535
 
 
@@ -95,9 +98,13 @@ def _trace_link(value: Any) -> str:
 
 
 def _store(value: Any) -> str:
+    if isinstance(value, str) and value.startswith(SERVER) and urlsplit(value).hostname and urlsplit(value).path[1:]:
+        return value
     name = str(value).removeprefix("sqlite:///")
     if not isinstance(value, str) or not value.startswith("sqlite:///") or name in ("", ":memory:") or "?" in name:
-        raise wrong("no store; allowed in this version: sqlite:///FILE, relative to this file, or sqlite:////path/FILE")
+        raise wrong(
+            f"no store; allowed: sqlite:///FILE, relative to this file, sqlite:////path/FILE, {SERVER}HOST/NAME"
+        )
     return name
 
 
@@ -190,12 +197,27 @@ class LinkOptions(Strict):
     trace: Annotated[str, BeforeValidator(_trace_link)] = PHOENIX_TRACE
 
 
+class RetentionOptions(Strict):
+    """How long what is over is kept. The audit trail is kept longer, for whoever has to account for it."""
+
+    alerts: Duration = timedelta(days=30)
+    audit: Duration = timedelta(days=400)
+
+    @model_validator(mode="after")
+    def _long_enough(self) -> Self:
+        for key in ("alerts", "audit"):
+            if getattr(self, key) < _SHORTEST_RETENTION:
+                raise wrong("too short; allowed: 1d and more", key=key)
+        return self
+
+
 class RouterFile(Strict):
     """The whole file."""
 
     version: Literal[1]
     listen: Address = Field(default=Listen("127.0.0.1", 4319), json_schema_extra={"default": "127.0.0.1:4319"})
     store: Annotated[str, BeforeValidator(_store)] = "router.db"
+    retention: RetentionOptions = RetentionOptions()
     external_url: Url | None = None
     links: LinkOptions = LinkOptions()
     intake: IntakeOptions = IntakeOptions()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from urllib.parse import quote
 
@@ -15,6 +15,7 @@ from llmtrace.router.config.mapping import AlertMapping
 from llmtrace.router.config.times import TimeInterval
 from llmtrace.router.matchers import Matcher, Silence
 from llmtrace.router.model import Destination, Policy, Tier
+from llmtrace.router.ports import Retention
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +105,8 @@ class RouterConfig:
 
     hash: str
     listen: Listen
-    store: str
+    store: str = field(repr=False)
+    """A file, or the URL of a PostgreSQL database, which may hold a password."""
     external_url: str | None
     """What readers call the router by; None: the address that it listens on."""
     links: Links
@@ -123,6 +125,7 @@ class RouterConfig:
     """For an alert that no route matches."""
     is_proven: bool
     """Whether the rules treat regulated alerts on their own, and each of those comes to a ticket."""
+    retention: Retention
     warnings: tuple[Oddity, ...]
     revision: str = ""
     """The commit of git that the rules are, where they are kept in one."""

@@ -7,6 +7,7 @@ import html
 import smtplib
 import socket
 import ssl
+from concurrent.futures import ThreadPoolExecutor
 from email.message import EmailMessage
 from email.utils import format_datetime
 from typing import Annotated, Any, Final, Literal, Self
@@ -21,6 +22,7 @@ from llmtrace.router.ports import Toolbox
 
 TIMEOUT: Final = 15.0
 _MOST_ALERTS: Final = 50
+_AT_ONCE: Final = 8
 _PERMANENT: Final = 500
 
 
@@ -63,6 +65,8 @@ class EmailNotifier:
     def __init__(self, settings: EmailSettings, tools: Toolbox) -> None:
         self._settings = settings
         self._tools = tools
+        # Of its own: a mail server that hangs must not take the threads that others need.
+        self._threads = ThreadPoolExecutor(_AT_ONCE, "llmtrace-mail")
 
     @classmethod
     def build(cls, settings: EmailSettings, tools: Toolbox) -> Self:
@@ -73,7 +77,7 @@ class EmailNotifier:
         """Send once, in a thread: SMTP is a conversation."""
         message = self._message(delivery.notification)
         try:
-            await asyncio.to_thread(self._send, message)
+            await asyncio.get_running_loop().run_in_executor(self._threads, self._send, message)
         except smtplib.SMTPRecipientsRefused as error:
             codes = [code for code, _ in error.recipients.values()]
             return _refusal(min(codes))

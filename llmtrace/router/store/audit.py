@@ -16,7 +16,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, insert, select
 
 from llmtrace.router.store.rows import AnyRow
-from llmtrace.router.store.schema import audit
+from llmtrace.router.store.schema import about, audit
 
 FIRST: Final = "0" * 64
 """What the first entry's hash covers in place of one before it."""
@@ -44,12 +44,18 @@ class AuditTrail:
         if not self._entries:
             return
         last = self._connection.execute(select(audit.c.id, audit.c.hash).order_by(audit.c.id.desc()).limit(1)).first()
-        number, previous = (0, FIRST) if last is None else (last.id, last.hash)
+        number, previous = beginning(self._connection) if last is None else (last.id, last.hash)
         for entry in self._entries:
             number += 1
             entry["id"] = number
             previous = entry["hash"] = chained(previous, entry)
         self._connection.execute(insert(audit), self._entries)
+
+
+def beginning(connection: Connection) -> tuple[int, str]:
+    """The number and the hash of what stands before the first entry: those of the last one that was pruned."""
+    row = connection.execute(select(about.c.audit_pruned, about.c.audit_pruned_hash)).first()
+    return (0, FIRST) if row is None else (row.audit_pruned, row.audit_pruned_hash)
 
 
 def chained(previous: str, entry: Mapping[str, Any]) -> str:
@@ -69,11 +75,13 @@ class Verdict:
 
 
 def verify(connection: Connection) -> Verdict:
-    """Compute the whole chain again."""
-    previous, count = FIRST, 0
+    """Compute the whole chain again, from its first entry or from where it was cut."""
+    number, previous = beginning(connection)
+    count = 0
     for row in _rows(connection):
+        number += 1
         expected = chained(previous, row._asdict())
-        if row.id != count + 1 or row.hash != expected:
+        if row.id != number or row.hash != expected:
             return Verdict(count, previous, row.id)
         previous, count = row.hash, count + 1
     return Verdict(count, previous)

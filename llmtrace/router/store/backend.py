@@ -56,7 +56,7 @@ class Backend(Protocol):
     def inbox(self) -> Rows:
         """Where accepted alerts go first."""
 
-    def append_only(self, table: str, above: str | None) -> Sequence[str]:
+    def append_only(self, table: str, above: str) -> Sequence[str]:
         """Statements after which rows of the table are neither changed nor taken out.
 
         ``above``: a scalar query; rows whose id is not above its result may be taken out, for they are too old to keep.

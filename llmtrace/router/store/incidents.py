@@ -131,10 +131,10 @@ def _set(connection: Connection, incident_id: int, **values: object) -> None:
     connection.execute(update(incidents).where(incidents.c.id == incident_id).values(**values))
 
 
-def of_group(connection: Connection, dedup_key: str) -> int | None:
-    """The incident that a destination knows by this key, where it is not resolved."""
+def of_group(connection: Connection, dedup_key: str, at: datetime) -> int | None:
+    """The incident that a destination knew by this key then, where it is not resolved."""
     query = select(incidents.c.id).where(
-        incidents.c.dedup_key == dedup_key, incidents.c.state != IncidentState.RESOLVED
+        incidents.c.dedup_key == dedup_key, incidents.c.state != IncidentState.RESOLVED, incidents.c.opened_at <= at
     )
     found: int | None = connection.scalar(query.limit(1))
     return found

@@ -50,9 +50,9 @@ class PostgresBackend:
             raise ConfigurationError(f"store: {self.name} is in use by another router; stop it, or name another")
         self.inbox = PostgresRows(url)
 
-    def append_only(self, table: str, above: str | None) -> Sequence[str]:
+    def append_only(self, table: str, above: str) -> Sequence[str]:
         """A trigger and its function."""
-        return [_REFUSE.format(table=table, above=above or "SELECT 0"), _APPEND_ONLY.format(table=table)]
+        return [_REFUSE.format(table=table, above=above), _APPEND_ONLY.format(table=table)]
 
     def close(self) -> None:
         """Give all connections back, and with them the lock."""

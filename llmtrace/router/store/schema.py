@@ -81,6 +81,9 @@ about = Table(
     Column("version", Integer, primary_key=True),
     Column("link_key", String(64), nullable=False),
     Column("inbox_done", BigInteger, nullable=False, default=0),
+    Column("decisions_pruned", BigInteger, nullable=False, default=0),
+    Column("audit_pruned", BigInteger, nullable=False, default=0),
+    Column("audit_pruned_hash", String(64), nullable=False, default="0" * 64),
 )
 
 alerts = Table(
@@ -245,5 +248,7 @@ audit = Table(
     Column("hash", String(64), nullable=False),
 )
 
-APPEND_ONLY: Final[Mapping[str, str | None]] = MappingProxyType({"audit": None, "decisions": None})
+APPEND_ONLY: Final[Mapping[str, str]] = MappingProxyType(
+    {"audit": "SELECT audit_pruned FROM about", "decisions": "SELECT decisions_pruned FROM about"}
+)
 """Tables whose rows are never changed nor taken out, save those whose id is not above this query's result."""

@@ -11,9 +11,9 @@ from sqlalchemy import Connection, func, select, union_all, update
 
 from llmtrace.router.matchers import Silence
 from llmtrace.router.model import Act, Alert, Attempt, Delivery, Destination, Group, Status
-from llmtrace.router.ports import Decider, Desk, Over
+from llmtrace.router.ports import Decider, Desk, Over, Retention
 from llmtrace.router.store import incidents as incident_book
-from llmtrace.router.store import outbox
+from llmtrace.router.store import outbox, pruning
 from llmtrace.router.store import silences as silence_book
 from llmtrace.router.store.audit import AuditTrail
 from llmtrace.router.store.database import Database
@@ -96,10 +96,10 @@ class SqlStore:
         with self._database.write() as connection:
             return incident_book.act(connection, incident_id, act, who, desk, now)
 
-    def incident_of(self, dedup_key: str) -> int | None:
-        """The incident that a destination knows by this key, where it is not resolved."""
+    def incident_of(self, dedup_key: str, at: datetime) -> int | None:
+        """The incident that a destination knew by this key then, where it is not resolved."""
         with self._database.read() as connection:
-            return incident_book.of_group(connection, dedup_key)
+            return incident_book.of_group(connection, dedup_key, at)
 
     def silence(self, silence: Silence, now: datetime) -> None:
         """Keep a new one."""
@@ -122,6 +122,14 @@ class SqlStore:
             trail = AuditTrail(connection, now)
             trail.add(kind, body)
             trail.write()
+
+    def prune(self, retention: Retention, now: datetime) -> bool:
+        """Take out some of what is over and too old; whether there may be more."""
+        with self._database.write() as connection:
+            trail = AuditTrail(connection, now)
+            more = pruning.prune(connection, retention, trail, now)
+            trail.write()
+        return more
 
     def next_due(self, now: datetime) -> datetime | None:
         """When the next thing comes due, after ``now``."""

@@ -47,9 +47,9 @@ class SqliteBackend:
             os.close(self._lock)
             raise ConfigurationError(f"store: {inbox} is no database that can be used: {error}") from error
 
-    def append_only(self, table: str, above: str | None) -> Sequence[str]:
+    def append_only(self, table: str, above: str) -> Sequence[str]:
         """Triggers."""
-        when = {"UPDATE": "", "DELETE": f"WHEN OLD.id > ({above}) " if above else ""}
+        when = {"UPDATE": "", "DELETE": f"WHEN OLD.id > ({above}) "}
         return [_APPEND_ONLY.format(table=table, change=change, when=guard) for change, guard in when.items()]
 
     def close(self) -> None:

@@ -7,7 +7,7 @@ import html
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from typing import Annotated, Any, Final
 from urllib.parse import parse_qsl
@@ -31,6 +31,7 @@ from llmtrace.router.web.body import GoneError, read_body
 from llmtrace.router.web.links import SignedLinks
 
 _HIGHEST_ID: Final = 2**63 - 1
+_CLOCKS_DIFFER: Final = timedelta(seconds=30)
 _PERSONS: Final = ("user_reference", "user")
 
 
@@ -126,8 +127,9 @@ class _Acts:
         """PagerDuty's webhook, version 3: what a person does there counts here."""
         body = await read_body(request.receive)
         gate.admit(request.headers, body, self._counter.clock.now())
-        act, key, who = _pagerduty_event(read_json(body))
-        found = await asyncio.to_thread(self._counter.store.incident_of, key) if act is not None else None
+        act, key, who, at = _pagerduty_event(read_json(body), self._counter.clock.now())
+        # The signature has no time: an event that is sent again must not count for an incident that came after it.
+        found = await asyncio.to_thread(self._counter.store.incident_of, key, at) if act is not None else None
         if act is not None and found is not None:
             await self._act(found, act, f"{who} (PagerDuty)")
         return JSONResponse({"acted": found is not None}, HTTPStatus.ACCEPTED)
@@ -175,13 +177,22 @@ def _read(model: type[BaseModel], body: bytes) -> Any:
         raise RefusedError(HTTPStatus.BAD_REQUEST, f"{where}: {first['msg']}") from error
 
 
-def _pagerduty_event(data: Any) -> tuple[Act | None, str, str]:
-    """What a person did there, to which key, and who; nothing for all else, such as what we did there ourselves."""
+def _pagerduty_event(data: Any, now: datetime) -> tuple[Act | None, str, str, datetime]:
+    """What a person did there, to which key, who and when; nothing for all else, such as what we did there."""
     event = _mapping(_mapping(data).get("event"))
     act = {"incident.acknowledged": Act.ACKNOWLEDGE, "incident.resolved": Act.RESOLVE}.get(str(event.get("event_type")))
     agent, subject = _mapping(event.get("agent")), _mapping(event.get("data"))
     who = str(agent.get("summary") or "somebody")[:200]
-    return act if agent.get("type") in _PERSONS else None, str(subject.get("incident_key") or ""), who
+    is_person = agent.get("type") in _PERSONS
+    return act if is_person else None, str(subject.get("incident_key") or ""), who, _occurred(event, now)
+
+
+def _occurred(event: Mapping[str, Any], now: datetime) -> datetime:
+    """When; its clock and ours may differ a little."""
+    try:
+        return _aware(datetime.fromisoformat(str(event.get("occurred_at")))) + _CLOCKS_DIFFER
+    except (ValueError, OverflowError):
+        return now
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:

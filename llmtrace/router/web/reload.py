@@ -73,4 +73,4 @@ def reloading(reload: Reload) -> Callable[[Request], Awaitable[Response]]:
 def _check_fixed(old: RouterConfig, new: RouterConfig) -> None:
     for key in ("listen", "store"):
         if getattr(old, key) != getattr(new, key):
-            raise ConfigurationError(f"{key}: changed to {str(getattr(new, key))!r}, which needs a restart")
+            raise ConfigurationError(f"{key}: changed, which needs a restart")

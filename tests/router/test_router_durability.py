@@ -1,0 +1,110 @@
+"""Killed at any moment under load, again and again: what was answered with 200 is told, and never under two keys."""
+
+from __future__ import annotations
+
+import json
+import signal
+import textwrap
+import threading
+from http.client import HTTPConnection, HTTPException
+from random import Random
+from typing import TYPE_CHECKING
+
+import pytest
+from router_process import RouterProcess
+from waiting import wait_until
+from webhook_receiver import WebhookReceiver
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+RULES = """
+    version: 1
+    intake: {{auth: {{bearer: ["0123456789abcdef"]}}}}
+    receivers: {{hook: {{webhook: {{url: "{url}", allow_private: true}}}}}}
+    routes:
+      - {{tier: page, receivers: [hook], group_by: [service], group_wait: 0s, group_interval: 100ms}}
+"""
+SENDERS = 4
+HEADERS = {"authorization": "Bearer 0123456789abcdef", "content-type": "application/json"}
+
+
+class Senders:
+    """Post one alert after the other on connections of their own, until the router does not answer any more."""
+
+    def __init__(self, port: int, life: int) -> None:
+        self.accepted: set[str] = set()
+        self._threads = [threading.Thread(target=self._send, args=(port, f"{life}-{n}")) for n in range(SENDERS)]
+        for thread in self._threads:
+            thread.start()
+
+    def join(self) -> set[str]:
+        for thread in self._threads:
+            thread.join(30)
+        return self.accepted
+
+    def _send(self, port: int, name: str) -> None:
+        connection = HTTPConnection("127.0.0.1", port, timeout=10)
+        for number in range(100_000):
+            alert = f"{name}-{number}"
+            body = json.dumps([{"labels": {"alertname": alert, "severity": "critical", "service": f"s{number % 3}"}}])
+            try:
+                connection.request("POST", "/api/v2/alerts", body, HEADERS)
+                answer = connection.getresponse()
+                answer.read()
+            except (OSError, HTTPException):
+                return
+            if answer.status == 200:
+                self.accepted.add(alert)
+
+
+def end_again_and_again(folder: Path, receiver: WebhookReceiver, lives: int, number: signal.Signals) -> set[str]:
+    """Start, load and end the router so often; returns the names of all that was accepted."""
+    file = folder / "alerts.yaml"
+    file.write_text(textwrap.dedent(RULES.format(url=receiver.url)))
+    random, accepted = Random(lives), set()  # noqa: S311 - moments to die at, not secrets
+    for life in range(lives):
+        with RouterProcess(file) as router:
+            senders = Senders(int(router.client.base_url.port or 0), life)
+            threading.Event().wait(random.uniform(0.02, 0.5))
+            router.process.send_signal(number)
+            router.process.wait(15)
+            accepted |= senders.join()
+    return accepted
+
+
+def check_all_told(folder: Path, receiver: WebhookReceiver, accepted: set[str]) -> None:
+    """The next process tells the rest; whatever came twice came under the same key, with the same content."""
+    keys: dict[str, set[str]] = {}
+    bodies: dict[tuple[str, int], set[bytes]] = {}
+
+    def all_told() -> bool:
+        return accepted <= {alert["labels"]["alertname"] for got in receiver.accepted for alert in got.body["alerts"]}
+
+    with RouterProcess(folder / "alerts.yaml") as router:
+        wait_until(all_told, "all that was accepted is told", deadline=120)
+        wait_until(lambda: router.client.get("/healthz").status_code == 200, "it is well")
+    for got in receiver.accepted:
+        about = got.body["llmtrace"]
+        bodies.setdefault((about["dedup_key"], about["decision_id"]), set()).add(got.raw)
+        for alert in got.body["alerts"]:
+            keys.setdefault(alert["fingerprint"], set()).add(about["dedup_key"])
+    assert all(len(found) == 1 for found in keys.values())
+    assert all(len(found) == 1 for found in bodies.values())
+
+
+@pytest.mark.parametrize(
+    ("lives", "number"),
+    [
+        (4, signal.SIGKILL),
+        (2, signal.SIGTERM),
+        pytest.param(100, signal.SIGKILL, marks=pytest.mark.full),
+        pytest.param(30, signal.SIGTERM, marks=pytest.mark.full),
+    ],
+)
+def test_what_was_accepted_is_told_however_often_the_router_dies(tmp_path: Path, lives: int, number: signal.Signals):
+    """At random moments under load: delivered is a superset of accepted, duplicates have the same key and content."""
+    with WebhookReceiver() as receiver:
+        accepted = end_again_and_again(tmp_path, receiver, lives, number)
+        assert len(accepted) > lives * 5
+        check_all_told(tmp_path, receiver, accepted)
