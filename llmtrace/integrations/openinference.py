@@ -1,4 +1,4 @@
-"""`auto_instrument`: loads the OpenInference instrumentors that are installed, each guarded.
+"""`auto_instrument`: loads the OpenInference instrumentors that are installed, and a few others, each guarded.
 
 An instrumentor is found by its entry point, so a new one needs no change here. One that fails is said once and left
 out; one that the application has switched on already is left alone.
@@ -16,13 +16,19 @@ from llmtrace._guard import say_once
 from llmtrace.exceptions import ConfigurationError
 
 GROUP: Final = "openinference_instrumentor"
-OWN: Final = (EntryPoint("httpx", "llmtrace.integrations.httpx:HttpxInstrumentor", GROUP),)
+OWN: Final = (
+    EntryPoint("httpx", "llmtrace.integrations.httpx:HttpxInstrumentor", GROUP),
+    EntryPoint("logging", "llmtrace.integrations.logs:LoggingInstrumentor", GROUP),
+)
 """Ours, in the same shape."""
+_OPENTELEMETRY: Final = ("threading",)
+"""Of OpenTelemetry's own instrumentors those that a trace needs to stay whole."""
 
 
 def installed() -> Mapping[str, EntryPoint]:
     """The instrumentors that there are, by name."""
-    return {found.name: found for found in (*entry_points(group=GROUP), *OWN)}
+    others = (found for found in entry_points(group="opentelemetry_instrumentor") if found.name in _OPENTELEMETRY)
+    return {found.name: found for found in (*entry_points(group=GROUP), *others, *OWN)}
 
 
 def chosen(asked: bool | Sequence[str]) -> tuple[EntryPoint, ...]:
