@@ -17,7 +17,7 @@ from llmtrace._sinks import backend_sinks, destination, router_sink
 from llmtrace._tracer import TracerProvider
 from llmtrace.exporters.alert_branch import AlertBranch
 from llmtrace.exporters.pipeline import Look, Observer, Pipeline, Step, Tail
-from llmtrace.sampling import policy_of
+from llmtrace.sampling import Preset, policy_of
 
 if TYPE_CHECKING:
     from llmtrace._metering import Meters
@@ -32,7 +32,7 @@ def pipeline(settings: Settings, resource: Resource, source: TracerProvider | Jo
         partial(_steps, settings, resource),
         sinks,
         hints=partial(_hints, settings),
-        observers=partial(_observers, settings, metrics),
+        observers=partial(_observers, settings, metrics, names_traces=_flag_is_the_verdict(settings, source)),
         alerts=_alert_branch(settings, resource),
         tail=_tail(settings, source),
         beside=() if metrics is None else (metrics,),
@@ -71,7 +71,17 @@ def _redacted(settings: Settings, resource: Resource) -> Resource:
     return text_redaction(settings.privacy).resource(resource)
 
 
-def _observers(settings: Settings, delivery: MetricDelivery | None) -> tuple[Observer, ...]:
+def _flag_is_the_verdict(settings: Settings, source: TracerProvider | JoinedProvider) -> bool:
+    """Whether a span whose sampled flag is set is surely exported.
+
+    Not where a Collector decides later, nor where the flag is an application's sampler's and the verdict is ours.
+    """
+    if policy_of(settings.sampling) is None:
+        return settings.sampling is Preset.DEVELOPMENT
+    return not isinstance(source, JoinedProvider)
+
+
+def _observers(settings: Settings, delivery: MetricDelivery | None, *, names_traces: bool) -> tuple[Observer, ...]:
     """The metrics, where anybody takes them; run once, on the worker, with the first span."""
     meters = _meters(settings, delivery)
     if meters is None:
@@ -79,7 +89,7 @@ def _observers(settings: Settings, delivery: MetricDelivery | None) -> tuple[Obs
     from llmtrace.processors.chain import text_redaction  # noqa: PLC0415 - as in `_steps`
     from llmtrace.processors.span_metrics import SpanMetrics  # noqa: PLC0415 - as in `_steps`
 
-    return (SpanMetrics(meters, text_redaction(settings.privacy).text),)
+    return (SpanMetrics(meters, text_redaction(settings.privacy).text, names_traces=names_traces),)
 
 
 def _meters(settings: Settings, delivery: MetricDelivery | None) -> Meters | None:

@@ -238,7 +238,8 @@ def _metrics(
         if router is None:
             msg = f"{setting}='alerts' without a router; allowed: 'alerts' together with alerts="
             raise ConfigurationError(msg)
-        url = urlsplit(router)._replace(path=METRICS_PATH).geturl()
+        parts = urlsplit(router)
+        url = parts._replace(path=parts.path.rstrip("/").removesuffix(TRACES_PATH) + METRICS_PATH).geturl()
         return Metrics(url, headers=router_headers, interval=_interval(env, 10.0))
     if not isinstance(asked, str):
         msg = f"{setting}={asked!r:.80}; allowed: None, False, 'alerts', or an http:// or https:// address"

@@ -410,3 +410,41 @@ def test_no_environment_makes_anything_but_settings_or_a_configuration_error(env
         assert isinstance(resolve(env=env), Settings)
     except ConfigurationError as error:
         assert re.fullmatch(r".+", str(error))  # noqa: PT017 - an error is one of the two right outcomes
+
+
+@pytest.mark.parametrize(
+    ("alerts", "url"),
+    [
+        ("http://router:4319", "http://router:4319/v1/metrics"),
+        ("http://router:4319/v1/traces", "http://router:4319/v1/metrics"),
+        ("https://gate/router/v1/traces/", "https://gate/router/v1/metrics"),
+        ("https://gate/router", "https://gate/router/v1/metrics"),
+    ],
+)
+def test_metrics_for_the_router_go_beside_the_spans(alerts, url):
+    """Under the same path, with the router's headers, every ten seconds."""
+    found = resolve(alerts=alerts, alerts_headers={"x": "y"}, metrics="alerts", env={}).metrics
+    assert (found.url, found.headers, found.interval) == (url, {"x": "y"}, 10.0)
+
+
+def test_metrics_for_a_backend_have_headers_and_an_interval_of_their_own():
+    """OpenTelemetry's variables, and the argument over them."""
+    env = {
+        "LLMTRACE_METRICS": "http://collector:4318",
+        "OTEL_EXPORTER_OTLP_HEADERS": "a=1,b=1",
+        "OTEL_EXPORTER_OTLP_METRICS_HEADERS": "b=2,c=2",
+        "OTEL_METRIC_EXPORT_INTERVAL": "5000",
+    }
+    found = resolve(metrics_headers={"c": "3"}, env=env).metrics
+    assert found.url == "http://collector:4318/v1/metrics"
+    assert found.headers == {"a": "1", "b": "2", "c": "3"}
+    assert found.interval == 5.0
+    assert "collector" not in repr(found)
+    assert resolve(env={"LLMTRACE_METRICS": "off"}).metrics.is_on is False
+
+
+@pytest.mark.parametrize("interval", ["soon", "-1", "0", "inf"])
+def test_an_interval_that_is_none_is_refused(interval):
+    """One line that names the variable, its value and what is allowed."""
+    with pytest.raises(ConfigurationError, match=r"OTEL_METRIC_EXPORT_INTERVAL=.*allowed: milliseconds above 0"):
+        resolve(metrics="http://c", env={"OTEL_METRIC_EXPORT_INTERVAL": interval})

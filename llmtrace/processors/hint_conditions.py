@@ -25,6 +25,7 @@ Condition = Callable[[Seen], str | None]
 
 _NANO: Final = 1e-9
 _ABANDONED: Final = "abandoned"
+_LONGEST_TYPE: Final = 128
 REFUSING_REASONS: Final = frozenset(
     {"content_filter", "refusal", "safety", "recitation", "blocklist", "prohibited_content", "spii", "image_safety"}
 )
@@ -53,7 +54,7 @@ def _failed(rule: HintRule) -> Condition:
 def _exception_types(record: Seen) -> Iterator[str]:
     for event in record.events:
         if event.name == "exception" and event.attributes:
-            yield str(event.attributes.get(exc.EXCEPTION_TYPE, ""))
+            yield str(event.attributes.get(exc.EXCEPTION_TYPE, ""))[:_LONGEST_TYPE]
 
 
 def _slow(rule: HintRule) -> Condition:

@@ -57,9 +57,17 @@ class _Group:
 class SpanMetrics:
     """The observer. For the worker's thread alone."""
 
-    def __init__(self, meters: Meters, redact: Callable[[str], str]) -> None:
+    def __init__(self, meters: Meters, redact: Callable[[str], str], *, names_traces: bool = True) -> None:
+        """Make the observer.
+
+        Args:
+            meters: where measurements go.
+            redact: takes the secrets out of a text.
+            names_traces: whether a span whose sampled flag is set is surely exported, and may be an exemplar.
+        """
         self._meters = meters
         self._redact = redact
+        self._names_traces = names_traces
         self._known: dict[str, dict[str, str]] = {}
         self._groups: dict[_Values, _Group] = {}
         self._observers: dict[object, Callable[[Seen], None]] = {
@@ -84,6 +92,12 @@ class SpanMetrics:
             if event.name == alert.EVENT_NAME:
                 self._observe_tag(record, event.attributes or {})
 
+    def _exemplar(self, record: Seen) -> SpanContext | None:
+        if not self._names_traces:
+            return None
+        context: SpanContext = record.context
+        return context if context.trace_flags & 1 else None
+
     def _observe_call(self, record: Seen) -> None:
         attributes = record.attributes
         operation, model_key = _CALLS[attributes[keys.SPAN_KIND]]
@@ -94,7 +108,7 @@ class SpanMetrics:
             (metrics.PROMPT_VERSION, attributes.get(keys.PROMPT_VERSION)),
             (metrics.ERROR, _error(record)),
         )
-        exemplar = _exemplar(record)
+        exemplar = self._exemplar(record)
         group.record(metrics.OPERATION_DURATION, record.duration * _SECONDS, exemplar)
         for key, way in _WAYS:
             tokens = number(attributes.get(key))
@@ -113,17 +127,17 @@ class SpanMetrics:
     def _observe_tool(self, record: Seen) -> None:
         name = record.attributes.get(keys.TOOL_NAME, record.name)
         group = self._group((metrics.TOOL, name), (metrics.ERROR, _error(record)))
-        group.record(metrics.TOOL_DURATION, record.duration * _SECONDS, _exemplar(record))
+        group.record(metrics.TOOL_DURATION, record.duration * _SECONDS, self._exemplar(record))
         if record.status.status_code is StatusCode.ERROR:
             group.record(metrics.TOOL_ERRORS, 1, None)
 
     def _observe_agent(self, record: Seen) -> None:
         name = record.attributes.get(keys.AGENT_NAME, record.name)
         group = self._group((metrics.AGENT, name), (metrics.ERROR, _error(record)))
-        group.record(metrics.AGENT_DURATION, record.duration * _SECONDS, _exemplar(record))
+        group.record(metrics.AGENT_DURATION, record.duration * _SECONDS, self._exemplar(record))
 
     def _observe_retrieval(self, record: Seen) -> None:
-        exemplar = _exemplar(record)
+        exemplar = self._exemplar(record)
         group = self._group(
             (metrics.OPERATION, "retrieval"), (metrics.RETRIEVAL, record.name), (metrics.ERROR, _error(record))
         )
@@ -140,7 +154,7 @@ class SpanMetrics:
     def _observe_evaluation(self, record: Seen) -> None:
         for name, score in evaluations(record.attributes):
             if score >= 0:
-                self._group((metrics.EVALUATION, name)).record(metrics.SCORES, score, _exemplar(record))
+                self._group((metrics.EVALUATION, name)).record(metrics.SCORES, score, self._exemplar(record))
 
     def _observe_tag(self, record: Seen, tag: Mapping[str, Any]) -> None:
         key = tag.get(alert.KEY) or f"{record.attributes.get(keys.SPAN_KIND)}-{record.name}"
@@ -177,10 +191,6 @@ _CALLS: Final = {
     keys.KIND_RERANKER: ("rerank", keys.RERANKER_MODEL_NAME),
 }
 _WAYS: Final = ((keys.LLM_TOKEN_COUNT_PROMPT, "input"), (keys.LLM_TOKEN_COUNT_COMPLETION, "output"))
-
-
-def _exemplar(record: Seen) -> SpanContext | None:
-    return record.context if record.context.trace_flags & 1 else None
 
 
 def _error(record: Seen) -> str | None:

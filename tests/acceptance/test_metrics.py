@@ -10,9 +10,11 @@ import httpx
 import metric_points
 import pytest
 from opentelemetry import metrics as api
+from opentelemetry import trace as trace_api
 from opentelemetry.metrics import _internal as metrics_internal
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.trace import StatusCode
 from opentelemetry.util._once import Once
 from otlp_sink import HANGS, free_port
@@ -154,6 +156,31 @@ def test_a_trace_that_may_be_dropped_is_no_exemplar(start, sink, monkeypatch):
     assert llmtrace.flush(10)
     points = [point for metric in metric_points.latest(sink).values() for point in metric.points]
     assert not [point.exemplars for point in points if point.exemplars]
+
+
+@pytest.mark.parametrize(
+    ("sampling", "names"),
+    [("development", True), ("production:ratio=1", True), ("production:ratio=0", False), ("collector", False)],
+)
+def test_a_trace_is_named_only_where_it_is_surely_exported(start, sink, sampling, names):
+    """Not where chance may drop it, nor where a Collector decides later; what a rule keeps is not known yet."""
+    start(metrics=sink.url, sampling=sampling)
+    everything()
+    assert llmtrace.flush(10)
+    points = [point for metric in metric_points.latest(sink).values() for point in metric.points]
+    assert any(point.exemplars for point in points) is names
+
+
+def test_in_an_applications_provider_chance_decides_by_another_flag(start, sink, fresh_otel):
+    """Its sampler sets the sampled flag, our policy the verdict: no trace is named."""
+    provider = TracerProvider(shutdown_on_exit=False)
+    trace_api.set_tracer_provider(provider)
+    start(metrics=sink.url, sampling="production:ratio=0")
+    everything()
+    assert llmtrace.flush(10)
+    points = [point for metric in metric_points.latest(sink).values() for point in metric.points]
+    assert points
+    assert not any(point.exemplars for point in points)
 
 
 def test_they_go_to_the_router_where_it_is_said(start, sink, router):

@@ -9,12 +9,16 @@ import pytest
 from opentelemetry.sdk.trace import Event
 from opentelemetry.trace import Link, SpanContext, Status, StatusCode
 from records import record
+from waiting import wait_until
 
+import llmtrace
 from llmtrace._config import Privacy
 from llmtrace.exporters.alert_branch import AlertBranch
+from llmtrace.exporters.pipeline import Pipeline
 from llmtrace.processors.chain import slim_chain
 from llmtrace.semconv import alert, trace
 from llmtrace.semconv.alert import AlertTag, Severity
+from llmtrace.testing import capture_spans
 
 CANARY = "c4n4ry"
 TAG = AlertTag(Severity.CRITICAL, reason="nothing found", key="k", team="t", segment={"tier": "premium"})
@@ -176,3 +180,16 @@ def test_what_is_counted_is_redacted_too():
     branch.flush(time.monotonic() + 1)
     assert len(sink.records) == 2
     assert TAG.reason not in repr([(sent.attributes, dict(sent.events[0].attributes)) for sent in sink.records])
+
+
+def test_a_window_that_is_over_sends_its_count_without_another_span():
+    """The worker asks by itself: nobody has to end a span, or to flush, for the count of the last storm to leave."""
+    sink = Sink()
+    pipeline = Pipeline(lambda: (), (), alerts=AlertBranch(sink, interval=0.3), gather=0.01)
+    with capture_spans() as spans, llmtrace.chain_span("c"):
+        llmtrace.tag_alert("error", key="k")
+    for _ in range(7):
+        pipeline.on_end(spans[0])
+    wait_until(lambda: len(sink.records) == 2, "the count leaves")
+    assert [sent.events[0].attributes.get(alert.COUNT, 1) for sent in sink.records] == [1, 6]
+    assert pipeline.close(time.monotonic() + 5)

@@ -158,7 +158,7 @@ spans = st.builds(
 )
 
 
-@given(st.lists(spans, max_size=12), st.integers(1, 5))
+@given(st.lists(spans, max_size=8), st.integers(1, 4))
 def test_whatever_spans_there_are_the_series_are_few_and_sound(given_spans, most):
     """Any attributes: no metric has more series than its bound and one; attributes are documented, numbers finite."""
     store = observe(*given_spans, most_series=most)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import textwrap
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import pytest
@@ -36,11 +37,7 @@ class APIConnectionError(Exception):
 
 def failing_request(number: int) -> None:
     """One request of the application, while the provider is down."""
-    with (
-        llmtrace.agent_span("support", session_id=f"s-{number}"),
-        pytest.raises(APIConnectionError),
-        llmtrace.llm_span("gpt-4o", f"secret question {number}"),
-    ):
+    with suppress(APIConnectionError), llmtrace.llm_span("gpt-4o", f"secret question {number}"):
         raise APIConnectionError(f"connection refused, request {number}")
 
 
@@ -65,7 +62,7 @@ def test_an_outage_of_a_provider_is_one_page(start, tmp_path: Path, receiver: We
         "provider-down", "exception", "critical", exceptions=["APIConnectionError"], team="platform"
     )
     with RouterProcess(file) as router:
-        start(alerts=str(router.client.base_url), hints=[rule], sampling=sampling, metrics=False)
+        start(alerts=str(router.client.base_url), hints=[rule], sampling=sampling, metrics="alerts")
         with ThreadPoolExecutor(8) as pool:
             list(pool.map(failing_request, range(STORM)))
         assert llmtrace.shutdown(10)
