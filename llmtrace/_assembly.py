@@ -17,6 +17,7 @@ from llmtrace._sinks import backend_sinks, destination, router_sink
 from llmtrace._tracer import TracerProvider
 from llmtrace.exporters.alert_branch import AlertBranch
 from llmtrace.exporters.pipeline import Look, Observer, Pipeline, Step, Tail
+from llmtrace.exporters.write_ahead import WriteAheadPipeline
 from llmtrace.sampling import Preset, policy_of
 
 if TYPE_CHECKING:
@@ -28,7 +29,8 @@ def pipeline(settings: Settings, resource: Resource, source: TracerProvider | Jo
     """The pipeline for the spans of one `init_tracing`."""
     sinks = backend_sinks(settings, resource, joined=isinstance(source, JoinedProvider))
     metrics = _metric_delivery(settings, resource)
-    return Pipeline(
+    kind = WriteAheadPipeline if settings.spool is not None and settings.spool.write_ahead else Pipeline
+    return kind(
         partial(_steps, settings, resource),
         sinks,
         hints=partial(_hints, settings),

@@ -20,6 +20,7 @@ from opentelemetry.trace import NoOpTracer
 
 from llmtrace import __version__
 from llmtrace._assembly import pipeline
+from llmtrace._children import call_at_end_after_fork, call_at_end_of_child
 from llmtrace._config import Settings, resolve
 from llmtrace._conflicts import warn_of_conflicting_distributions
 from llmtrace._guard import forget_said, guarded, logger
@@ -57,6 +58,8 @@ class _Running:
 _lock = threading.RLock()
 _running: _Running | None = None
 _own_provider: TracerProvider | None = None
+_unfinished: list[Pipeline] = []
+"""What was shut down before its worker was done: the end of the process gives it a moment more."""
 
 
 def init_tracing(
@@ -148,6 +151,7 @@ def init_tracing(
             return _running.provider
         warn_of_conflicting_distributions()
         _running = _start(settings)
+        call_at_end_of_child(_shutdown_at_exit)
         return _running.provider
 
 
@@ -185,6 +189,8 @@ def shutdown(timeout: float = 2.0) -> bool:
             with guarded("settling what waits"):
                 settle()
         done = running.pipeline.close(time.monotonic() + timeout)
+        if not done:
+            _unfinished.append(running.pipeline)
         running.source.disarm()
         forget_said()
         return done
@@ -290,11 +296,25 @@ def _warn_of_differences(running: Settings, asked: Settings) -> None:
         )
 
 
+_GRACE: Final = 5.0
+"""Seconds beyond the budget of `shutdown` that the end of the process waits for spans that are not yet on disk."""
+
+
+def _shutdown_at_exit() -> None:
+    shutdown()
+    while _unfinished:
+        _unfinished.pop().finish(_GRACE)
+
+
 def _after_fork_in_child() -> None:
+    global _lock  # noqa: PLW0603 - another thread of the parent may hold it, and is not there to let go of it
+    _lock = threading.RLock()
+    _unfinished.clear()
     stats.reset()
+    call_at_end_after_fork(_shutdown_at_exit)
     if _running is not None:
         _running.pipeline.after_fork_in_child()
 
 
-atexit.register(shutdown)
+atexit.register(_shutdown_at_exit)
 os.register_at_fork(after_in_child=_after_fork_in_child)

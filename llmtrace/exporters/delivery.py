@@ -83,6 +83,7 @@ class Delivery:
         self._in_flight: list[Parcel] = []
         self._sent_at = 0.0
         self._moving = 0
+        self._is_loading = False
         self._circuit = Circuit(self._destination.timeout)
         self._hurries = False
         self._was_replayed = False
@@ -178,8 +179,8 @@ class Delivery:
         self._changed.notify_all()
 
     def _is_done(self) -> bool:
-        in_memory = self._queue or self._in_flight or self._moving or self._looks_first
-        return not in_memory and not self._on_disk()
+        in_memory = self._queue or self._in_flight or self._moving or self._is_loading
+        return not in_memory and not self._looks_first and not self._on_disk()
 
     def _on_disk(self) -> int:
         return self._spool.on_disk_only if self._spool is not None else 0
@@ -255,12 +256,20 @@ class Delivery:
             made = self._make_client()
         with made as client:
             sender = Sender(self._destination, client, self._tally)
-            while (batch := self._next(sender)) is not None:
-                began = time.monotonic()
-                report = Report(left=batch)
+            while not self._is_closed:
                 with guarded("sending spans"):
-                    report = sender.send(batch, self._circuit.patience)
-                self._settle(report, time.monotonic() - began)
+                    self._send_next(sender)
+
+    def _send_next(self, sender: Sender) -> None:
+        batch = self._next(sender)
+        if batch is None:
+            return
+        began = time.monotonic()
+        report = Report(left=batch)
+        try:
+            report = sender.send(batch, self._circuit.patience)
+        finally:
+            self._settle(report, time.monotonic() - began)
 
     def _next(self, sender: Sender) -> list[Parcel] | None:
         """Wait for work; None says that the delivery is closed."""
@@ -281,6 +290,7 @@ class Delivery:
                 if not (replays and (prefers_disk or not self._queue)):
                     self._gather()
                     return self._take(sender)
+                self._is_loading = True
             if batch := self._replay(sender):
                 return batch
 
@@ -303,6 +313,7 @@ class Delivery:
         batch = spool.load(most, sender.most_bytes) if spool is not None else []
         with self._changed:
             self._fly(batch)
+            self._is_loading = False
             self._was_replayed = True
             self._replay_at = time.monotonic() + len(batch) / REPLAYED_A_SECOND
             self._changed.notify_all()

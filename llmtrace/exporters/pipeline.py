@@ -17,7 +17,7 @@ from opentelemetry.context import Context
 from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
 
 from llmtrace._forks import importing
-from llmtrace._guard import guarded, say_once, swallowed
+from llmtrace._guard import guarded, logger, say_once, swallowed
 from llmtrace._record import Glance, Seen, SpanRecord
 from llmtrace._stats import Loss, stats
 from llmtrace.semconv import alert
@@ -139,7 +139,7 @@ class Pipeline(SpanProcessor):
         tail: Tail | None = None,
         beside: Sequence[Beside] = (),
         capacity: int = 32_768,
-        gather: float = 0.1,
+        gather: float = 0.05,
     ) -> None:
         """Wire the parts.
 
@@ -177,6 +177,7 @@ class Pipeline(SpanProcessor):
         self._hurry = threading.Event()
         self._start_lock = threading.Lock()
         self._worker: threading.Thread | None = None
+        self._is_prepared = False
 
     def start(self) -> None:
         """Begin: the sinks may have something to send that an earlier process left."""
@@ -225,11 +226,7 @@ class Pipeline(SpanProcessor):
                     self._worker.start()
 
     def _run(self) -> None:
-        with importing:
-            self._steps = self._make_steps()
-            self._hints = self._make_hints()
-            self._observers = self._make_observers()
-            self._looks = bool(self._hints or self._observers)
+        self._prepare()
         pause: float | None = None
         while not (self._closed and not self._waiting):
             if self._arrived.wait(pause):
@@ -239,6 +236,17 @@ class Pipeline(SpanProcessor):
                 self._arrived.clear()
                 self._drain()
             pause = self._tick()
+
+    def _prepare(self) -> None:
+        """Make what works on spans, once."""
+        if not self._is_prepared:
+            with importing:
+                if not self._is_prepared:
+                    self._steps = self._make_steps()
+                    self._hints = self._make_hints()
+                    self._observers = self._make_observers()
+                    self._looks = bool(self._hints or self._observers)
+                    self._is_prepared = True
 
     def _tick(self) -> float | None:
         """Do what is due by time; returns the seconds until something is again, None: nothing waits."""
@@ -342,6 +350,15 @@ class Pipeline(SpanProcessor):
         for way in self._beside:
             way.hurry()
         return all([settled, *(way.close(deadline) for way in self._ways)])
+
+    def finish(self, grace: float) -> None:
+        """After `close`, at the end of the process: let the worker hand on what it has still to do, then count."""
+        if self._worker is not None:
+            self._worker.join(grace)
+        left = sum(not isinstance(item, _Order) for item in list(self._waiting))
+        if left:
+            stats.lose(Loss.SHUTDOWN, left)
+            logger.warning("llmtrace: %d spans had not been worked on at the end of the process", left)
 
     def force_flush(self, timeout_millis: int = 30_000) -> bool:
         """OpenTelemetry's flush."""

@@ -319,9 +319,12 @@ class DiskSpool:
         self._segments.remove(segment)
         with suppress(OSError):
             self._home().remove(segment.name)
-        owner = self._adopted.get(segment.owner)
-        if owner is not None and not any(other.owner == segment.owner for other in self._segments):
-            del self._adopted[segment.owner]
+        if any(other.owner == segment.owner for other in self._segments):
+            return
+        owner = self._adopted.pop(segment.owner, None)
+        if owner is None and self._owner is not None and self._owner.name == segment.owner:
+            owner, self._owner = self._owner, None
+        if owner is not None:
             with suppress(OSError):
                 self._home().release(owner, is_empty=True)
 
