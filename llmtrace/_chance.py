@@ -97,6 +97,19 @@ def read(state: TraceState | None) -> Said:
     return Said(found.get("th"), found.get("rv"), tuple(others))
 
 
+def read_kept(entry: str) -> int | None:
+    """The threshold of an entry of ours that says that a trace is kept (``k:<reason>``); None where it does not."""
+    kept, _, threshold = entry.partition(";th:")
+    if not kept.startswith("k:"):
+        return None
+    return int(threshold.ljust(_DIGITS, "0"), 16) if _THRESHOLD.fullmatch(threshold) else ALWAYS
+
+
+def written_kept(reason: str, threshold: int) -> str:
+    """That entry: why, and where chance had a part in it, at which threshold."""
+    return f"k:{reason}" + (f";th:{written(threshold)}" if threshold else "")
+
+
 def write(state: TraceState | None, said: Said) -> TraceState:
     """The state with this ``ot`` entry, first as the last that changed; other vendors' entries are kept."""
     parts = [] if said.threshold is None else [f"th:{written(said.threshold)}"]

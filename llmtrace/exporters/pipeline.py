@@ -19,6 +19,7 @@ from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
 from llmtrace._forks import importing
 from llmtrace._guard import guarded, logger, say_once, swallowed
 from llmtrace._record import Glance, Seen, SpanRecord
+from llmtrace._span import UNSET_STATUS
 from llmtrace._stats import Loss, stats
 from llmtrace.semconv import alert
 
@@ -38,26 +39,32 @@ _LOOK_AGAIN: Final = 0.5
 
 
 class Tail(Protocol):
-    """The verdict on whole traces. Everything but `started` and `lost` is called by the worker alone."""
+    """The verdict on whole traces. What is not called on the app's thread is called by the worker alone."""
 
-    wake: Callable[[], None]
-    """Called by `started` where `dozing` is set: nothing was open, and the worker sleeps without an end."""
-    dozing: bool
-
-    def started(self, span: Span, parent_context: Context | None = None) -> None:
-        """A span of this process begins; on the app's thread."""
+    @property
+    def started(self) -> Callable[..., None]:
+        """The method that is told of each span that begins, as `on_start`; on the app's thread."""
 
     def lost(self, span: ReadableSpan) -> None:
         """A span that began will not come to `take`: the hand-off was full; on the app's thread."""
 
+    def on_wake(self, wake: Callable[[], None]) -> None:
+        """Have `wake` called when a trace begins after `may_doze` has said yes."""
+
+    def foresee(self, span: ReadableSpan) -> None:
+        """A span ended that a rule may want: what it calls next is told already; on the app's thread."""
+
     def take(self, span: ReadableSpan, seen: Seen | None) -> Iterable[SpanRecord]:
         """An ended span, and what was added to it where something was; returns what is decided now and kept."""
+
+    def foresee_keep(self, trace_id: int) -> None:
+        """The app asks for this trace: the same; on the app's thread."""
 
     def keep(self, trace_id: int) -> Iterable[SpanRecord]:
         """The app asks for this trace; returns what is kept of it by now."""
 
-    def has_work(self) -> bool:
-        """Whether anything is open: time alone may decide it."""
+    def may_doze(self) -> bool:
+        """Whether nothing is open, so that time alone decides nothing."""
 
     def tick(self) -> Iterable[SpanRecord]:
         """Time has passed; returns what is decided by it and kept."""
@@ -162,7 +169,7 @@ class Pipeline(SpanProcessor):
         self._alerts = alerts
         self._tail = tail
         if tail is not None:
-            tail.wake = self._wake
+            tail.on_wake(self._wake)
             self.on_start = tail.started  # type: ignore[method-assign] # for every span: no call in between
         self._ways: tuple[Way, ...] = (*sinks, *(() if alerts is None else (alerts,)), *beside)
         self._beside = beside
@@ -203,6 +210,8 @@ class Pipeline(SpanProcessor):
                 "pipeline:full", "llmtrace: spans end faster than they can be worked on; some are lost and counted"
             )
             return
+        if self._tail is not None and (span._status is not UNSET_STATUS or span._events):  # noqa: SLF001 - no copies
+            self._tail.foresee(span)
         self._waiting.append(span)
         if not self._arrived.is_set():
             self._wake()
@@ -210,6 +219,7 @@ class Pipeline(SpanProcessor):
     def keep(self, trace_id: int) -> None:
         """Keep a trace, whatever chance says. Never blocks."""
         if self._tail is not None and not self._closed and len(self._waiting) < self._capacity:
+            self._tail.foresee_keep(trace_id)
             self._waiting.append(_Keep(trace_id))
             self._wake()
 
@@ -254,15 +264,10 @@ class Pipeline(SpanProcessor):
             if self._tail is not None:
                 self._release_all(self._tail.tick())
             pause = None if self._alerts is None else self._alerts.tick()
-            return pause if self._tail is None else self._doze(self._tail, pause)
+            if self._tail is None or self._tail.may_doze():
+                return pause
+            return _LOOK_AGAIN if pause is None else min(pause, _LOOK_AGAIN)
         return _AFTER_A_FAILURE
-
-    def _doze(self, tail: Tail, pause: float | None) -> float | None:
-        tail.dozing = True  # before the look: a trace that begins after it wakes us
-        if not tail.has_work():
-            return pause
-        tail.dozing = False
-        return _LOOK_AGAIN if pause is None else min(pause, _LOOK_AGAIN)
 
     def _drain(self) -> None:
         for _ in range(len(self._waiting)):

@@ -46,6 +46,11 @@ class RuleCap:
             return _chance.ALWAYS
         return min(_chance.threshold(math.exp((self._level - 1.0) / self._spread)), _chance.END - 1)
 
+    @property
+    def has_room(self) -> bool:
+        """Whether the next one is kept for certain, as far as is known; changes nothing."""
+        return self._rate is None or self._level > 1.0
+
     def kept(self) -> None:
         """One was kept."""
         self._level -= 1.0

@@ -57,6 +57,12 @@ class Rules:
             and keys.KEEP not in held_by(span)
         )
 
+    def first_look(self, span: ReadableSpan) -> Reason | None:
+        """Why this span keeps its trace, as far as its status and events say so; on the app's thread."""
+        if self._errors and span.status.status_code is StatusCode.ERROR:
+            return Reason.ERROR
+        return self._of_events(span.events)
+
     def reason_for(self, span: Ended) -> Reason | None:
         """Why this span keeps its trace; a rule that fails keeps it, and is counted."""
         try:

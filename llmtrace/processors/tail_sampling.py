@@ -11,25 +11,23 @@ from collections.abc import Callable, Iterable, Sequence
 from time import perf_counter_ns
 from typing import Final
 
-from opentelemetry.context import Context
 from opentelemetry.sdk.trace import ReadableSpan
 
 from llmtrace import _chance
 from llmtrace._guard import say_once
-from llmtrace._record import Seen, SpanRecord, duration_of, held_by
+from llmtrace._record import Seen, SpanRecord, held_by
 from llmtrace._span import Span
 from llmtrace._stats import stats
 from llmtrace.processors.rule_cap import RuleCap
 from llmtrace.processors.tail_buffer import SHARE, Buffer
 from llmtrace.processors.tail_counts import Base, exported, head_decision, randomness_of
 from llmtrace.processors.tail_memory import GRAVE_SECONDS, Grave, Verdicts
+from llmtrace.processors.tail_open import Clock, OpenTraces
 from llmtrace.processors.tail_policies import Ended, Rules, own_cost
 from llmtrace.processors.tail_trace import DROPPED, OVER_THE_CAP, OpenTrace, Verdict
 from llmtrace.sampling import Reason, SamplingPolicy
 from llmtrace.semconv import trace as keys
 
-Clock = Callable[[], int]
-"""Nanoseconds of a clock that nobody sets."""
 BaseOf = Callable[[OpenTrace], Base]
 
 _SECOND: Final = 1_000_000_000
@@ -69,14 +67,13 @@ class TailSampling:
         self._slow = round((policy.slow if policy.slow is not None else policy.max_age) * _SECOND)
         self._grace, self._max_age = round(policy.grace * _SECOND), round(policy.max_age * _SECOND)
         self._cap = RuleCap(policy.rule_cap, clock() / _SECOND)
-        self.wake: Callable[[], None] = _nobody
-        self.dozing = True
+        self._open = OpenTraces(policy.max_traces, clock)
+        self.started = self._open.started
+        self.lost = self._open.lost
         self._renew()
         stats.watch("buffer.spans", lambda: self._buffer.spans)
 
     def _renew(self) -> None:
-        self._traces: dict[int, OpenTrace] = {}
-        self._births: deque[OpenTrace] = deque()
         self._young: OrderedDict[OpenTrace, None] = OrderedDict()
         self._old: OrderedDict[OpenTrace, None] = OrderedDict()
         self._buffer = Buffer(self._policy.max_spans, self._policy.max_bytes)
@@ -87,48 +84,31 @@ class TailSampling:
 
     # On the app's threads.
 
-    def started(self, span: ReadableSpan, parent_context: Context | None = None) -> None:  # noqa: ARG002 - on_start's
-        """A span begins."""
-        if type(span) is Span:
-            root = span._root  # noqa: SLF001 - our own class
-            if root is not None:
-                trace = root.local_trace
-                if trace is not None and not trace.is_left:
-                    trace.open.append(None)
-                    return
-        self._began(span)
+    def on_wake(self, wake: Callable[[], None]) -> None:
+        """Have somebody called when a trace begins while the worker sleeps without an end."""
+        self._open.wake = wake
 
-    def _began(self, span: ReadableSpan) -> None:
-        context = span.get_span_context()
-        if context is None or len(self._traces) > 2 * self._policy.max_traces:
-            return
-        trace = self._traces.get(context.trace_id)
-        if trace is None:
-            fresh = OpenTrace(context.trace_id, context, span.parent, getattr(span, "started", None) or self._clock())
-            trace = self._traces.setdefault(context.trace_id, fresh)
-            if trace is fresh:
-                fresh.is_ours = type(span) is Span
-                self._births.append(fresh)
-        trace.open.append(None)
-        if _is_local_root(span):
-            trace.roots.append(None)
-        if isinstance(span, Span):
-            span.root.local_trace = trace
-        if self.dozing:
-            self.dozing = False
-            self.wake()
+    def foresee(self, span: ReadableSpan) -> None:
+        """A span ended that a rule may want: the services that its trace calls next are told before the verdict."""
+        trace = self._open.of(span)
+        if trace.verdict is None and trace.mark is None and self._cap.has_room:
+            reason = self._rules.first_look(span)
+            if reason is not None:
+                _mark(trace, reason, _chance.ALWAYS)
 
-    def lost(self, span: ReadableSpan) -> None:
-        """A span that began will not come: the hand-off was full."""
-        self._ended(span, self._trace_of(span))
+    def foresee_keep(self, trace_id: int) -> None:
+        """Somebody asks for this trace: the same."""
+        trace = self._open.traces.get(trace_id)
+        if trace is not None and trace.verdict is None and trace.mark is None and self._cap.has_room:
+            _mark(trace, Reason.FORCED, _chance.ALWAYS)
 
     # On the worker.
 
     def take(self, span: ReadableSpan, seen: Seen | None = None) -> Iterable[SpanRecord]:
         """An ended span; returns what is kept by now."""
         item = span if seen is None else seen
-        trace = self._trace_of(span)
-        is_root = self._ended(span, trace)
+        trace = self._open.of(span)
+        is_root = self._open.ended(span, trace)
         if not trace.is_known:
             self._recognise(trace)
         if trace.verdict is not None:
@@ -137,8 +117,10 @@ class TailSampling:
         if seen is not None or type(span) is not Span or not self._rules.is_plain(span):
             reason = self._reason(trace, item)
         trace.spans.append(item)
-        if reason is not None or trace.is_wanted:
-            return self._keep(trace, reason or Reason.UPSTREAM)
+        if reason is not None:
+            return self._keep(trace, reason)
+        if trace.wanted_at is not None:
+            return self._keep(trace, Reason.UPSTREAM, trace.wanted_at)
         if not trace.open:
             return self._settle(trace)
         if not trace.is_fresh:
@@ -150,7 +132,7 @@ class TailSampling:
 
     def keep(self, trace_id: int) -> Iterable[SpanRecord]:
         """Somebody asks for this trace: `span.keep()`."""
-        trace = self._traces.get(trace_id)
+        trace = self._open.traces.get(trace_id)
         if trace is None:
             verdict = self._verdicts.get(trace_id)
             if verdict is None or verdict.is_kept or verdict.is_final:
@@ -168,8 +150,8 @@ class TailSampling:
         """Time has passed."""
         now = self._clock()
         kept: list[SpanRecord] = []
-        while self._births:
-            trace = self._births.popleft()
+        while self._open.births:
+            trace = self._open.births.popleft()
             if trace.verdict is None and (trace.open or trace.spans):
                 self._young[trace] = None
             elif trace.verdict is None:
@@ -179,7 +161,7 @@ class TailSampling:
         for trace in self._buffer.to_evict():
             stats.add("traces.evicted")
             kept += self._by_chance(trace)
-        while len(self._traces) > self._policy.max_traces and (self._old or self._young):
+        while len(self._open.traces) > self._policy.max_traces and (self._old or self._young):
             self._push_out(next(iter(self._old or self._young)), kept)
         self._grave.bury(now)
         self._grave.forget(now - round(GRAVE_SECONDS * _SECOND))
@@ -196,52 +178,28 @@ class TailSampling:
             kept += self._decide(trace, verdict, partial=bool(trace.open))
         return kept
 
-    def has_work(self) -> bool:
-        """Whether time alone may change something."""
-        return bool(self._traces or self._births or self._grave)
+    def may_doze(self) -> bool:
+        """Whether nothing is open, so that the worker may sleep until a trace begins."""
+        self._open.dozing = True  # before the look: a trace that begins after it wakes the worker
+        if not (self._open.traces or self._open.births or self._grave):
+            return True
+        self._open.dozing = False
+        return False
 
     def after_fork_in_child(self) -> None:
         """The open traces, and what is buffered of them, are the parent's."""
-        for trace in list(self._traces.values()):
-            trace.is_left = True
+        self._open.leave()
         self._renew()
-        self.dozing = True
 
     # What happens to one trace.
-
-    def _trace_of(self, span: ReadableSpan) -> OpenTrace:
-        if type(span) is Span:
-            trace: OpenTrace | None = span.root.local_trace
-            if trace is not None and not trace.is_left:
-                return trace
-        context = span.get_span_context()
-        if context is None:
-            msg = "a span without a context cannot be sampled"
-            raise ValueError(msg)
-        found = self._traces.get(context.trace_id)
-        return found or OpenTrace(context.trace_id, context, span.parent, self._clock() - duration_of(span))
-
-    def _ended(self, span: ReadableSpan, trace: OpenTrace) -> bool:
-        """Count a span's end; True for a local root."""
-        if trace.open:
-            trace.open.pop()
-        if type(span) is Span:
-            ended = span.started + (span.elapsed or 0)
-            trace.ended = max(trace.ended, ended)
-            is_root = span._root is None  # noqa: SLF001 - our own class
-        else:
-            is_root = _is_local_root(span)
-        if is_root and trace.roots:
-            trace.roots.pop()
-        return is_root
 
     def _recognise(self, trace: OpenTrace) -> None:
         """The first span of a trace that comes: was it decided before, here or by the caller?"""
         trace.is_known = True
         trace.verdict = self._verdicts.get(trace.trace_id)
         state = trace.context.trace_state
-        if state and self._believes and state.get(keys.KEPT_STATE, "").startswith("k:"):
-            trace.is_wanted = True
+        if state and self._believes:
+            trace.wanted_at = _chance.read_kept(state.get(keys.KEPT_STATE, ""))
 
     def _reason(self, trace: OpenTrace, item: Ended) -> Reason | None:
         reason = self._rules.reason_for(item)
@@ -263,18 +221,23 @@ class TailSampling:
             return self._decide(trace, Verdict(is_kept=True, reason=Reason.CHANCE, threshold=base.threshold))
         return self._decide(trace, DROPPED)
 
-    def _keep(self, trace: OpenTrace, reason: Reason) -> Iterable[SpanRecord]:
-        """A rule wants it: kept for certain under the cap, above it with a known probability."""
-        threshold = self._cap.threshold(self._clock() / _SECOND)
-        if threshold != _chance.ALWAYS:
+    def _keep(self, trace: OpenTrace, reason: Reason, asked_at: int = _chance.ALWAYS) -> Iterable[SpanRecord]:
+        """A rule wants it: kept for certain under the cap, above it with a known probability.
+
+        Args:
+            trace: the trace.
+            reason: why.
+            asked_at: the threshold at which a caller has kept it: it had to pass that one before ours.
+        """
+        threshold = max(asked_at, self._cap.threshold(self._clock() / _SECOND))
+        if threshold > asked_at:
             threshold = self._over_the_cap(trace, threshold)
             if threshold == _chance.NEVER:
                 return self._by_chance(trace) if self._base(trace).is_sampled else self._decide(trace, OVER_THE_CAP)
         self._cap.kept()
         verdict = Verdict(is_kept=True, reason=reason, threshold=threshold, by_rule=True)
         if trace.open:
-            mark = f"k:{reason.value}" + (f";th:{_chance.written(threshold)}" if threshold else "")
-            trace.mark = _chance.with_entry(trace.context.trace_state, keys.KEPT_STATE, mark)
+            _mark(trace, reason, threshold)
         return self._decide(trace, verdict)
 
     def _over_the_cap(self, trace: OpenTrace, threshold: int) -> int:
@@ -301,6 +264,7 @@ class TailSampling:
             self._forget(trace)
         if verdict.is_kept:
             return [exported(span, verdict, partial=partial) for span in spans]
+        trace.mark = None
         if not verdict.is_final:
             self._grave.drop(trace.trace_id, spans)
         return _NOTHING
@@ -348,8 +312,8 @@ class TailSampling:
 
     def _forget(self, trace: OpenTrace) -> None:
         self._old.pop(trace, None)
-        if self._traces.get(trace.trace_id) is trace:
-            del self._traces[trace.trace_id]
+        if self._open.traces.get(trace.trace_id) is trace:
+            del self._open.traces[trace.trace_id]
 
     # Time and pressure.
 
@@ -387,11 +351,7 @@ class TailSampling:
         self._forget(trace)
 
 
-def _is_local_root(span: ReadableSpan) -> bool:
-    if type(span) is Span:
-        return span._root is None  # noqa: SLF001 - our own class
-    return span.parent is None or span.parent.is_remote
-
-
-def _nobody() -> None:
-    """Before a pipeline stands around it, nobody waits."""
+def _mark(trace: OpenTrace, reason: Reason, threshold: int) -> None:
+    """Have the spans that begin in this trace say that it is kept, and where chance had a part in it, how large."""
+    said = _chance.written_kept(reason.value, threshold)
+    trace.mark = _chance.with_entry(trace.context.trace_state, keys.KEPT_STATE, said)

@@ -44,7 +44,6 @@ class OpenTrace:
         "is_left",
         "is_light",
         "is_ours",
-        "is_wanted",
         "mark",
         "open",
         "parent",
@@ -52,6 +51,7 @@ class OpenTrace:
         "spans",
         "trace_id",
         "verdict",
+        "wanted_at",
         "weight",
     )
 
@@ -83,7 +83,7 @@ class OpenTrace:
         self.is_light = False
         self.is_ours = False
         """Its first span is one of ours, which is recorded whatever an application's sampler says."""
-        self.is_wanted = False
-        """A caller that is believed has kept it."""
+        self.wanted_at: int | None = None
+        """A caller that is believed has kept it, at this threshold."""
         self.is_left = False
         """In a forked child: the trace is the parent process's."""

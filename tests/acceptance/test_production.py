@@ -264,10 +264,10 @@ def test_a_full_hand_off_leaves_no_trace_open(start, sink, lenient):
     pipeline._capacity = 100
     wait = threading.Event()
     for _ in range(40):
-        if not pipeline._tail._traces:
+        if not pipeline._tail._open.traces:
             break
         wait.wait(0.1)
-    assert not pipeline._tail._traces
+    assert not pipeline._tail._open.traces
     assert stats.snapshot()["lost.queue_full"] == 1
 
 

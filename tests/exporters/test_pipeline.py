@@ -223,13 +223,14 @@ def test_hints_observers_and_alerts_see_every_span_before_the_verdict(strict):
             self.taken.append(record.name)
             return ()
 
-        dozing = False
+        def on_wake(self, wake):
+            pass
 
         def started(self, span, parent_context=None):
             pass
 
-        def has_work(self):
-            return False
+        def may_doze(self):
+            return True
 
         def tick(self):
             return ()

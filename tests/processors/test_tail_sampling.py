@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 
 import pytest
 from opentelemetry.trace import Status, StatusCode
@@ -232,7 +233,7 @@ def test_a_child_that_is_open_when_the_root_ends_is_waited_for(is_bad):
         fail(child)
     child.end()
     assert house.names == (["root", "child"] if is_bad else [])
-    assert len(house.tail._traces) == 0
+    assert len(house.tail._open.traces) == 0
 
 
 def test_after_the_grace_chance_decides_and_late_spans_follow():
@@ -320,7 +321,7 @@ def test_open_traces_beyond_the_limit_are_decided_by_chance():
     house = House(SamplingPolicy(max_traces=10))
     roots = [house.start(str(number)) for number in range(25)]
     house.wait(0.1)
-    assert len(house.tail._traces) == 10
+    assert len(house.tail._open.traces) == 10
     fail(roots[0])
     end_all(*roots)
     assert house.names == ["0"]
@@ -448,3 +449,40 @@ def test_a_kept_trace_tells_the_services_that_it_calls_from_then_on():
     assert not after.get_span_context().trace_flags.sampled
     assert "llmtrace" not in before.get_span_context().trace_state
     assert "llmtrace" not in house.start("other").get_span_context().trace_state
+
+
+def test_what_a_caller_kept_by_chance_stands_for_as_many_here():
+    """Above its cap the caller says at which probability it kept the trace: the same holds for our part."""
+    house = House(SamplingPolicy(trust_upstream=True))
+    house.run("root", remote(3 << 64 | (1 << 56) - 1, state="llmtrace=k:error;th:c"))
+    assert house.reasons == {"upstream"}
+    assert counts(house.kept) == {4.0}
+
+
+def test_over_the_cap_a_sample_of_the_errors_stands_for_all(caplog, lenient):
+    """A known share is kept with its count, the rest is dropped for good, and that is said once."""
+    house = House(SamplingPolicy(rule_cap=1.0))
+    dice = random.Random(3)  # noqa: S311 - a test's dice
+    for number in range(2_000):
+        house.now += SECOND // 100
+        house.ids.generate_trace_id = lambda number=number: number + 1 << 64 | dice.getrandbits(56)
+        span = house.start("bad")
+        fail(span)
+        span.end()
+    assert 60 < len(house.kept) < 250
+    estimate = sum(record.attributes[keys.ADJUSTED_COUNT] for record in house.kept)
+    assert 1_000 < estimate < 3_500
+    assert len([line for line in caplog.messages if "a random sample" in line]) == 1
+
+
+def test_ended_spans_are_marked_before_the_worker_has_looked():
+    """A call right after a failure tells already; where the verdict is another one, nothing is told any more."""
+    house = House()
+    root = house.start("root")
+    bad = house.start("bad", root)
+    fail(bad)
+    house.tail.foresee(bad)
+    assert house.start("call", root).get_span_context().trace_state["llmtrace"] == "k:error"
+    other = house.start("other")
+    house.tail.foresee_keep(other.get_span_context().trace_id)
+    assert house.start("call", other).get_span_context().trace_state["llmtrace"] == "k:forced"

@@ -115,7 +115,7 @@ class TailMachine(RuleBasedStateMachine):
         assert tail._buffer.spans <= self.policy.max_spans
         assert tail._buffer.weight <= self.policy.max_bytes
         assert tail._grave.spans <= self.policy.grave_spans
-        assert len(tail._traces) <= self.policy.max_traces
+        assert len(tail._open.traces) <= self.policy.max_traces
         assert tail._buffer.spans == sum(len(trace.spans) for trace in tail._buffer.all())
 
     def teardown(self):

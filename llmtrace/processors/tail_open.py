@@ -1,0 +1,114 @@
+"""The open traces of this process, as the app's threads and the worker both see them.
+
+No locks: an app's thread takes single steps that are atomic, a dict's `get` and `setdefault`, a list's `append`.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+
+from opentelemetry.context import Context
+from opentelemetry.sdk.trace import ReadableSpan
+
+from llmtrace._record import duration_of
+from llmtrace._span import Span
+from llmtrace.processors.tail_trace import OpenTrace
+
+Clock = Callable[[], int]
+"""Nanoseconds of a clock that nobody sets."""
+
+
+class OpenTraces:
+    """Which traces are open, and how many spans of each."""
+
+    def __init__(self, most: int, clock: Clock) -> None:
+        self._most = most
+        self._clock = clock
+        self.wake: Callable[[], None] = _nobody
+        self.dozing = True
+        """Set by the worker before it sleeps without an end: the next trace that begins wakes it."""
+        self.traces: dict[int, OpenTrace] = {}
+        self.births: deque[OpenTrace] = deque()
+        """Traces that the worker has not seen yet."""
+
+    def started(self, span: ReadableSpan, parent_context: Context | None = None) -> None:  # noqa: ARG002 - on_start's
+        """A span begins."""
+        if type(span) is Span:
+            root = span._root  # noqa: SLF001 - our own class
+            if root is not None:
+                trace = root.local_trace
+                if trace is not None and not trace.is_left:
+                    trace.open.append(None)
+                    return
+        self._began(span)
+
+    def _began(self, span: ReadableSpan) -> None:
+        context = span.get_span_context()
+        if context is None or len(self.traces) > 2 * self._most:
+            return
+        trace = self.traces.get(context.trace_id)
+        if trace is None:
+            fresh = OpenTrace(context.trace_id, context, span.parent, getattr(span, "started", None) or self._clock())
+            trace = self.traces.setdefault(context.trace_id, fresh)
+            if trace is fresh:
+                fresh.is_ours = type(span) is Span
+                self.births.append(fresh)
+        trace.open.append(None)
+        if is_local_root(span):
+            trace.roots.append(None)
+        if isinstance(span, Span):
+            span.root.local_trace = trace
+        if self.dozing:
+            self.dozing = False
+            self.wake()
+
+    def lost(self, span: ReadableSpan) -> None:
+        """A span that began will not come: the hand-off was full."""
+        self.ended(span, self.of(span))
+
+    def of(self, span: ReadableSpan) -> OpenTrace:
+        """The trace of a span; a new one where none is known."""
+        if type(span) is Span:
+            trace: OpenTrace | None = span.root.local_trace
+            if trace is not None and not trace.is_left:
+                return trace
+        context = span.get_span_context()
+        if context is None:
+            msg = "a span without a context cannot be sampled"
+            raise ValueError(msg)
+        found = self.traces.get(context.trace_id)
+        return found or OpenTrace(context.trace_id, context, span.parent, self._clock() - duration_of(span))
+
+    def ended(self, span: ReadableSpan, trace: OpenTrace) -> bool:
+        """Count a span's end; True for a local root."""
+        if trace.open:
+            trace.open.pop()
+        if type(span) is Span:
+            ended = span.started + (span.elapsed or 0)
+            trace.ended = max(trace.ended, ended)
+            is_root = span._root is None  # noqa: SLF001 - our own class
+        else:
+            is_root = is_local_root(span)
+        if is_root and trace.roots:
+            trace.roots.pop()
+        return is_root
+
+    def leave(self) -> None:
+        """In a forked child: the open traces are the parent's."""
+        for trace in list(self.traces.values()):
+            trace.is_left = True
+        self.traces = {}
+        self.births = deque()
+        self.dozing = True
+
+
+def is_local_root(span: ReadableSpan) -> bool:
+    """Whether it has no parent in this process."""
+    if type(span) is Span:
+        return span._root is None  # noqa: SLF001 - our own class
+    return span.parent is None or span.parent.is_remote
+
+
+def _nobody() -> None:
+    """Before a pipeline stands around it, nobody waits."""
