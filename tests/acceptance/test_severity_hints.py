@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import re
 import textwrap
+from contextlib import suppress
 from pathlib import Path
 
+import metric_points
 import pytest
+from opentelemetry import trace
+from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.trace import SpanKind
 
 import llmtrace
@@ -136,3 +140,22 @@ def test_the_cost_of_a_call_is_known_to_the_rules(start, sink):
         span.set_attributes({"llm.token_count.prompt": 100, "llm.token_count.completion": 0})
     assert llmtrace.flush(10)
     assert [bool(tags(span)) for span in sink.spans] == [True, False]
+
+
+@pytest.mark.parametrize("sampling", ["development", "production:ratio=0"])
+def test_spans_of_a_third_party_in_the_applications_provider_are_seen_too(start, sink, router, fresh_otel, sampling):
+    """Instrumentation that knows nothing of llmtrace, in a provider that the application made: tagged, measured, kept."""
+    trace.set_tracer_provider(TracerProvider(shutdown_on_exit=False))
+    start(alerts=router.url, sampling=sampling, metrics=sink.url)
+    tracer = trace.get_tracer("third.party")
+    with tracer.start_as_current_span("request"), suppress(RateLimitError):
+        attributes = {"openinference.span.kind": "LLM", "llm.model_name": "gpt-4o"}
+        with tracer.start_as_current_span("ChatCompletion", attributes=attributes):
+            raise RateLimitError("secret answer")
+    assert llmtrace.flush(10)
+    assert tags(sink.span("ChatCompletion")) == [("llm-error", "error", "rule:llm-error")]
+    assert sink.span("request").attributes[alert.TRACE_SEVERITY] == "error"
+    assert router.names == ["ChatCompletion"]
+    assert b"secret" not in router.requests[0].body
+    (point,) = metric_points.latest(sink)["gen_ai.client.operation.duration"].points
+    assert point.attributes["error.type"].endswith("RateLimitError")
