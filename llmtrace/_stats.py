@@ -2,7 +2,8 @@
 
 For each backend ``accepted`` spans were offered to its delivery, ``delivered`` ones got a success from it, ``spooled``
 and ``replayed`` ones went to disk and came back. ``accepted`` = ``delivered`` + ``lost.*`` + what waits. The counters
-of other backends than the main one have its name behind them: ``delivered[honeycomb]``.
+of other backends than the main one have its name behind them: ``delivered[honeycomb]``. ``alerts.tagged`` tags came to
+the branch to the router, ``alerts.sent`` spans left it. As metrics: ``docs/reference/metrics.md``.
 """
 
 from __future__ import annotations

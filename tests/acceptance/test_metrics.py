@@ -17,7 +17,7 @@ from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.trace import StatusCode
 from opentelemetry.util._once import Once
-from otlp_sink import HANGS, free_port
+from otlp_sink import HANGS, TAKEN, Answer, free_port
 from scripts import output_of, run_script
 from waiting import wait_until
 
@@ -290,6 +290,33 @@ def test_an_endpoint_that_is_away_does_not_hold_up_the_end(start, sink, router, 
     lines = [entry.getMessage() for entry in caplog.records if "does not take metrics" in entry.getMessage()]
     assert len(lines) == (1 if then == "nobody" else 0)
     router.release()
+
+
+def test_an_endpoint_that_refuses_is_said_once_and_tried_again(start, sink, router, lenient, caplog):
+    """A 404 is one line; when it takes them again it has all that was counted in between."""
+    router.then = Answer(404)
+    start(metrics=router.url)
+    for _ in range(3):
+        everything()
+        assert not llmtrace.flush(10)
+    lines = [entry.getMessage() for entry in caplog.records if "metrics" in entry.getMessage()]
+    assert lines == [
+        f"llmtrace: {router.url}/v1/metrics does not take metrics (HTTP 404); a later request carries the same totals"
+    ]
+    router.then = TAKEN
+    assert llmtrace.flush(10)
+    assert metric_points.latest(router)["gen_ai.client.operation.duration"].total() == 12
+
+
+def test_they_are_compressed_as_the_spans_are(start, sink, monkeypatch):
+    """The exporter's variable for compression counts for metrics too."""
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_COMPRESSION", "gzip")
+    start(metrics=sink.url)
+    everything()
+    assert llmtrace.flush(10)
+    (request,) = [request for request in sink.requests if request.path == "/v1/metrics"]
+    assert request.headers["content-encoding"] == "gzip"
+    assert metric_points.decoded(request.body)
 
 
 def test_they_are_sent_again_and_again(start, sink, monkeypatch):

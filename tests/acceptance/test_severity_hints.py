@@ -144,7 +144,7 @@ def test_the_cost_of_a_call_is_known_to_the_rules(start, sink):
 
 @pytest.mark.parametrize("sampling", ["development", "production:ratio=0"])
 def test_spans_of_a_third_party_in_the_applications_provider_are_seen_too(start, sink, router, fresh_otel, sampling):
-    """Instrumentation that knows nothing of llmtrace, in a provider that the application made: tagged, measured, kept."""
+    """Instrumentation that knows nothing of llmtrace, in a provider of the application: tagged, measured, kept."""
     trace.set_tracer_provider(TracerProvider(shutdown_on_exit=False))
     start(alerts=router.url, sampling=sampling, metrics=sink.url)
     tracer = trace.get_tracer("third.party")
