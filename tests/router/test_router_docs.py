@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
+from enum import StrEnum
 from pathlib import Path
 
 import pytest
+from reference_tables import MODELS, written
 from router_values import make_config
 
-from llmtrace.router.config import access, schema
+from llmtrace.router import model
+from llmtrace.router.config import access, cases, schema, times
+from llmtrace.router.config.cases import CaseFile
 from llmtrace.router.config.mapping import AlertMapping
+from llmtrace.router.config.schema import RouterFile
 from llmtrace.router.intake import body
 from llmtrace.router.model import Annotation, Outcome, Reason, Tier
 from llmtrace.router.notifiers import KINDS
@@ -18,6 +23,7 @@ from llmtrace.router.web import body as web_body
 
 PAGE = (Path(__file__).parents[2] / "docs/reference/alerts-yaml.md").read_text()
 EXAMPLES = [text for text in re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL) if not text.startswith("# mapping")]
+MARKS = re.findall(r"<!-- keys of ([\w-]+) -->", PAGE)
 ENVIRON = defaultdict(lambda: "https://example.org/hook", PAGER_SECRET="whsec_" + "A" * 32)
 
 
@@ -36,6 +42,36 @@ def keys() -> set[str]:
     models += [access.IntakeOptions, access.NamedOptions, access.WebOptions, AlertMapping]
     models += [kind.settings for kind in KINDS.values()]
     return {field.alias or name for model in models for name, field in model.model_fields.items()}
+
+
+def test_its_tables_are_those_of_the_schemas():
+    """Every key, its meaning and its default; `python tests/router/reference_tables.py` writes them afresh."""
+    assert written(PAGE) == PAGE
+    assert sorted(MARKS) == sorted(MODELS)
+
+
+@pytest.mark.parametrize("name", sorted(MODELS))
+def test_every_key_has_its_meaning(name):
+    """In the schema, where editors show it too."""
+    assert [key for key, field in MODELS[name].model_fields.items() if not field.description] == []
+
+
+def test_every_mapping_of_the_file_has_a_table():
+    """What can stand in the file, or in a file of tests, at any depth."""
+    reachable = set(RouterFile.model_json_schema()["$defs"]) | set(CaseFile.model_json_schema()["$defs"])
+    mappings = {name for name in reachable if not issubclass(named(name), StrEnum)}
+    assert {name for name in mappings if not any(covers(known, name) for known in MODELS.values())} == set()
+    assert mappings
+
+
+def named(name: str) -> type:
+    """The class behind a definition of the schema."""
+    return next(found for module in (schema, access, times, cases, model) if (found := getattr(module, name, None)))
+
+
+def covers(known: type, name: str) -> bool:
+    """Whether a table shows all keys of it."""
+    return set(named(name).model_fields) <= set(known.model_fields)
 
 
 @pytest.mark.parametrize("number", range(len(EXAMPLES)))

@@ -34,16 +34,23 @@ Secret = Annotated[SecretStr, BeforeValidator(_secret)]
 class Signed(Strict):
     """``secrets``: any of them counts, so that a new one can come before the old one goes."""
 
-    secrets: Annotated[list[Secret], Field(min_length=1)]
-    scheme: Scheme = Scheme.STANDARD
-    tolerance: Duration = timedelta(minutes=5)
+    secrets: Annotated[list[Secret], Field(min_length=1)] = Field(
+        description="any of them may have signed, so that a new one can come before the old one goes"
+    )
+    scheme: Scheme = Field(
+        default=Scheme.STANDARD, description="`standard` (Standard Webhooks), `arize` or `pagerduty`"
+    )
+    tolerance: Duration = Field(default=timedelta(minutes=5), description="how old a signature may be")
 
 
 class Auth(Strict):
     """A request needs one of the bearer tokens, or one of the signatures."""
 
-    bearer: list[Secret] = Field(default_factory=list)
-    hmac: Signed | None = None
+    bearer: list[Secret] = Field(
+        default_factory=list,
+        description="tokens of at least 16 characters; `authorization: Bearer` with any of them opens",
+    )
+    hmac: Signed | None = Field(default=None, description="signed requests; each is taken once")
 
     @model_validator(mode="after")
     def _something(self) -> Self:
@@ -55,39 +62,57 @@ class Auth(Strict):
 class SourceOptions(Strict):
     """One source. Of those with states an alert is over after ``resolve_timeout`` unless it is heard of again."""
 
-    auth: Auth | None = None
-    resolve_timeout: Duration = _DAY
+    auth: Auth | None = Field(default=None, description="who may send here; without it `intake.auth` counts")
+    resolve_timeout: Duration = Field(
+        default=_DAY,
+        description="how long an alert fires unless it is heard of again or gives its own end; `5m` for `api`",
+    )
 
 
 class ApiOptions(SourceOptions):
     """Alertmanager's own API: whoever pushes there repeats himself, so that the time is Alertmanager's."""
 
-    resolve_timeout: Duration = timedelta(minutes=5)
+    resolve_timeout: Duration = Field(
+        default=timedelta(minutes=5),
+        description="how long an alert fires unless it is heard of again or gives its own end",
+    )
 
 
 class MappedOptions(SourceOptions):
     """A source whose JSON is read by a mapping file, relative to this file."""
 
-    mapping: str | None = None
+    mapping: str | None = Field(
+        default=None,
+        description="a file, relative to this one, that says where the fields stand; without it the built-in one",
+    )
 
 
 class NamedOptions(SourceOptions):
     """A source of one's own."""
 
-    mapping: str
+    mapping: str = Field(description="a file, relative to this one, that says where the fields stand")
 
 
 class IntakeOptions(Strict):
     """``auth`` is for every source that names none of its own."""
 
-    auth: Auth | None = None
-    otlp: SourceOptions = SourceOptions()
-    api: ApiOptions = ApiOptions()
-    alertmanager: SourceOptions = SourceOptions()
-    arize: MappedOptions = MappedOptions()
-    generic: SourceOptions = SourceOptions()
-    pagerduty: SourceOptions = SourceOptions()
-    sources: dict[str, NamedOptions] = Field(default_factory=dict)
+    auth: Auth | None = Field(
+        default=None,
+        description="for every source that names none of its own; without any, everybody on this machine may send",
+    )
+    otlp: SourceOptions = Field(default=SourceOptions(), description="spans with alert tags, at `/v1/traces`")
+    api: ApiOptions = Field(default=ApiOptions(), description="Alertmanager's own API, at `/api/v2/alerts`")
+    alertmanager: SourceOptions = Field(
+        default=SourceOptions(), description="Alertmanager's webhook, at `/ingest/alertmanager`"
+    )
+    arize: MappedOptions = Field(default=MappedOptions(), description="Arize's webhooks, at `/ingest/arize`")
+    generic: SourceOptions = Field(default=SourceOptions(), description="the generic JSON, at `/ingest/generic`")
+    pagerduty: SourceOptions = Field(
+        default=SourceOptions(), description="what people do in PagerDuty, at `/ingest/pagerduty`"
+    )
+    sources: dict[str, NamedOptions] = Field(
+        default_factory=dict, description="name -> a tool of one's own, at `/ingest/NAME`"
+    )
 
     def auth_of(self, options: SourceOptions) -> Auth | None:
         """What a source asks for."""
@@ -97,4 +122,6 @@ class IntakeOptions(Strict):
 class WebOptions(Strict):
     """The reading and acting side."""
 
-    auth: Auth | None = None
+    auth: Auth | None = Field(
+        default=None, description="who may read and act; without it everybody on this machine may"
+    )

@@ -52,14 +52,20 @@ FieldName = Annotated[str, BeforeValidator(_field)]
 class AlertMapping(Strict):
     """Of several paths the first that leads somewhere counts; what is sent is looked up in ``values``, in any case."""
 
-    version: Literal[1]
+    version: Literal[1] = Field(description="`1`")
     alerts: Annotated[
         Path | None,
         BeforeValidator(lambda value: None if value is None else _path(value)),
         WithJsonSchema(_TEXT),
-    ] = None
-    fields: dict[FieldName, Paths]
-    values: dict[FieldName, dict[str, str]] = Field(default_factory=dict)
-    defaults: dict[FieldName, str] = Field(default_factory=dict)
-    labels: dict[str, Paths] = Field(default_factory=dict)
-    annotations: dict[str, Paths] = Field(default_factory=dict)
+    ] = Field(default=None, description="where the list of alerts is; without it the body is one alert")
+    fields: dict[FieldName, Paths] = Field(
+        description="field of the generic alert -> a path, or several of which the first that leads somewhere counts"
+    )
+    values: dict[FieldName, dict[str, str]] = Field(
+        default_factory=dict, description="field -> what the tool says -> what it means here, in any case"
+    )
+    defaults: dict[FieldName, str] = Field(
+        default_factory=dict, description="field -> what it is where nothing is found"
+    )
+    labels: dict[str, Paths] = Field(default_factory=dict, description="further labels -> their paths")
+    annotations: dict[str, Paths] = Field(default_factory=dict, description="further annotations -> their paths")

@@ -119,8 +119,10 @@ OneMatcher = Annotated[
 class EscalationStep(Strict):
     """Who is told too when nobody has acknowledged for so long."""
 
-    after: Duration
-    receivers: Annotated[list[str], Field(min_length=1)]
+    after: Duration = Field(
+        description="how long after the incident opened, unless somebody has acknowledged it by then"
+    )
+    receivers: Annotated[list[str], Field(min_length=1)] = Field(description="who is told too")
 
     def plain(self) -> Escalation:
         """As the policy holds it."""
@@ -130,14 +132,31 @@ class EscalationStep(Strict):
 class Options(Strict):
     """The keys that a tier and a route share: how alerts are told. None: not said here."""
 
-    receivers: list[str] | None = None
-    group_by: Annotated[list[Label], AfterValidator(_labels)] | None = None
-    group_wait: Duration | None = None
-    group_interval: Duration | None = None
-    repeat_interval: Duration | None = None
-    resolve_after: Duration | None = None
-    escalate: list[EscalationStep] | None = None
-    mute_time_intervals: list[str] | None = None
+    receivers: list[str] | None = Field(default=None, description="who is told")
+    group_by: Annotated[list[Label], AfterValidator(_labels)] | None = Field(
+        default=None,
+        description="labels whose equal values make one notification; `['...']` alone means all but the severity, each "
+        "alert its own",
+    )
+    group_wait: Duration | None = Field(default=None, description="how long a new group waits for more alerts")
+    group_interval: Duration | None = Field(
+        default=None, description="the least time between two notifications of a group"
+    )
+    repeat_interval: Duration | None = Field(
+        default=None, description="how long the same alert at the same or a lower severity is not told again"
+    )
+    resolve_after: Duration | None = Field(
+        default=None,
+        description="an event (such as a tagged span) that does not recur for so long is over; `1h` where nothing is "
+        "said",
+    )
+    escalate: list[EscalationStep] | None = Field(
+        default=None,
+        description="steps in the order of their times, the last one well before `resolve_after`; not for digests",
+    )
+    mute_time_intervals: list[str] | None = Field(
+        default=None, description="names of `time_intervals` in which nobody is told; children do not inherit them"
+    )
 
     def said(self) -> dict[str, Any]:
         """The keys that are said here, lists as tuples."""
@@ -160,48 +179,75 @@ class TierOptions(Options):
 class Route(Options):
     """Which alerts, and how they are told; children see only what their parent matches."""
 
-    tier: Tier | None = None
-    matchers: Annotated[list[OneMatcher], BeforeValidator(_matchers)] = Field(default_factory=list)
-    continues: bool = Field(default=False, alias="continue")
-    routes: list[Route] = Field(default_factory=list)
+    tier: Tier | None = Field(
+        default=None,
+        description="`page`, `channel` or `digest`; without it, here and on the parents, the severity chooses: "
+        "critical pages, error and warning go to the channel, info to the digest",
+    )
+    matchers: Annotated[list[OneMatcher], BeforeValidator(_matchers)] = Field(
+        default_factory=list, description="quoted strings, all of which must hold; none at all matches every alert"
+    )
+    continues: bool = Field(
+        default=False, alias="continue", description="`true`: after this route the next ones are tried too"
+    )
+    routes: list[Route] = Field(
+        default_factory=list,
+        description="children: the first that matches takes the alert; where none does, this route does",
+    )
 
 
 class FallbackOptions(Strict):
     """Who is told what another receiver refused, or did not take for so long."""
 
-    receiver: str
-    after: Duration = timedelta(minutes=10)
+    receiver: str = Field(description="who is told; not of digests")
+    after: Duration = Field(
+        default=timedelta(minutes=10), description="how long the other may fail; what it refuses is told at once"
+    )
 
 
 class SilenceOptions(Strict):
     """A silence that stands in the file."""
 
-    matchers: Annotated[list[OneMatcher], BeforeValidator(_matchers), Field(min_length=1)]
-    starts_at: datetime | None = None
-    ends_at: datetime
-    created_by: str = ""
-    comment: str = ""
+    matchers: Annotated[list[OneMatcher], BeforeValidator(_matchers), Field(min_length=1)] = Field(
+        description="whom it holds back"
+    )
+    starts_at: datetime | None = Field(default=None, description="from when on; UTC where no zone is said")
+    ends_at: datetime = Field(description="until when")
+    created_by: str = Field(default="", description="who made it")
+    comment: str = Field(default="", description="why")
 
 
 class InhibitOptions(Strict):
     """While one of ``source_matchers`` fires, those of ``target_matchers`` with the same ``equal`` labels are held."""
 
-    source_matchers: Annotated[list[OneMatcher], BeforeValidator(_matchers), Field(min_length=1)]
-    target_matchers: Annotated[list[OneMatcher], BeforeValidator(_matchers), Field(min_length=1)]
-    equal: list[Label] = Field(default_factory=list)
+    source_matchers: Annotated[list[OneMatcher], BeforeValidator(_matchers), Field(min_length=1)] = Field(
+        description="while such an alert fires"
+    )
+    target_matchers: Annotated[list[OneMatcher], BeforeValidator(_matchers), Field(min_length=1)] = Field(
+        description="such alerts are not told"
+    )
+    equal: list[Label] = Field(default_factory=list, description="where these labels are equal")
 
 
 class LinkOptions(Strict):
     """Where a reader of an alert can look further."""
 
-    trace: Annotated[str, BeforeValidator(_trace_link)] = PHOENIX_TRACE
+    trace: Annotated[str, BeforeValidator(_trace_link)] = Field(
+        default=PHOENIX_TRACE, description="a URL that holds `{trace_id}` and, if wished, `{span_id}`"
+    )
 
 
 class RetentionOptions(Strict):
     """How long what is over is kept. The audit trail is kept longer, for whoever has to account for it."""
 
-    alerts: Duration = timedelta(days=30)
-    audit: Duration = timedelta(days=400)
+    alerts: Duration = Field(
+        default=timedelta(days=30),
+        description="alerts, decisions and deliveries that are over; what fires, waits or is open stays",
+    )
+    audit: Duration = Field(
+        default=timedelta(days=400),
+        description="the audit trail. It is cut at its beginning only, and what is left still verifies",
+    )
 
     @model_validator(mode="after")
     def _long_enough(self) -> Self:
@@ -214,21 +260,49 @@ class RetentionOptions(Strict):
 class RouterFile(Strict):
     """The whole file."""
 
-    version: Literal[1]
-    listen: Address = Field(default=Listen("127.0.0.1", 4319), json_schema_extra={"default": "127.0.0.1:4319"})
-    store: Annotated[str, BeforeValidator(_store)] = "router.db"
-    retention: RetentionOptions = RetentionOptions()
-    external_url: Url | None = None
-    links: LinkOptions = LinkOptions()
-    intake: IntakeOptions = IntakeOptions()
-    web: WebOptions = WebOptions()
-    fallback: FallbackOptions | None = None
-    silences: list[SilenceOptions] = Field(default_factory=list)
-    inhibit: list[InhibitOptions] = Field(default_factory=list)
-    time_intervals: dict[str, list[TimeInterval]] = Field(default_factory=dict)
-    receivers: dict[str, dict[str, Any]] = Field(default_factory=dict)
-    tiers: dict[Tier, TierOptions] = Field(default_factory=dict)
-    routes: list[Route] = Field(default_factory=list)
+    version: Literal[1] = Field(description="`1`")
+    listen: Address = Field(
+        default=Listen("127.0.0.1", 4319),
+        json_schema_extra={"default": "127.0.0.1:4319"},
+        description="`host:port`; port 0 is any free one. The flag `--listen` wins over `LLMTRACE_ROUTER_LISTEN`, that "
+        "over this key. Another address than a loopback one needs `intake.auth` and `web.auth`",
+    )
+    store: Annotated[str, BeforeValidator(_store)] = Field(
+        default="router.db",
+        json_schema_extra={"default": "sqlite:///router.db"},
+        description="`sqlite:///FILE`, relative to this file, `sqlite:////absolute/FILE`, or "
+        "`postgresql+psycopg://USER:PASSWORD@HOST/NAME` (extra `postgres`; best written `${DATABASE_URL}`). With SQLite, "
+        "accepted alerts that are not decided yet stand in a second file, `FILE.inbox`: both belong together",
+    )
+    retention: RetentionOptions = Field(default=RetentionOptions(), description="how long what is over is kept")
+    external_url: Url | None = Field(
+        default=None,
+        description="what readers call the router by, in links and as `externalURL`; without it the address that it "
+        "listens on",
+    )
+    links: LinkOptions = Field(default=LinkOptions(), description="where a reader of an alert can look further")
+    intake: IntakeOptions = Field(default=IntakeOptions(), description="who may send alerts, and how they are read")
+    web: WebOptions = Field(default=WebOptions(), description="who may read the lists and act")
+    fallback: FallbackOptions | None = Field(
+        default=None, description="who is told when another receiver refused a message, or did not take it in time"
+    )
+    silences: list[SilenceOptions] = Field(
+        default_factory=list,
+        description="who matches is not told for a time; people make others by the API and the command line",
+    )
+    inhibit: list[InhibitOptions] = Field(
+        default_factory=list, description="alerts that are not told while another one says more"
+    )
+    time_intervals: dict[str, list[TimeInterval]] = Field(
+        default_factory=dict, description="name -> a list of times in Alertmanager's words, one of which must hold"
+    )
+    receivers: dict[str, dict[str, Any]] = Field(
+        default_factory=dict, description="name -> one or more notifiers; all of them are told"
+    )
+    tiers: dict[Tier, TierOptions] = Field(
+        default_factory=dict, description="defaults for every route of `page`, `channel` or `digest`"
+    )
+    routes: list[Route] = Field(default_factory=list, description="the route tree")
 
     @model_validator(mode="after")
     def _somebody_is_told(self) -> Self:

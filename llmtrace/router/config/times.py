@@ -102,8 +102,8 @@ Years = Annotated[Range, BeforeValidator(_years), _TEXT_OR_NUMBER]
 class TimeRange(Strict):
     """From ``start_time`` until just before ``end_time``."""
 
-    start_time: Minutes
-    end_time: Minutes
+    start_time: Minutes = Field(description="from, such as `'09:00'`")
+    end_time: Minutes = Field(description="until just before, such as `'17:30'` or `'24:00'`; never before the start")
 
     @model_validator(mode="after")
     def _forwards(self) -> Self:
@@ -115,12 +115,16 @@ class TimeRange(Strict):
 class TimeInterval(Strict):
     """All that is said must hold; what is not said holds always."""
 
-    times: list[TimeRange] = Field(default_factory=list)
-    weekdays: list[Weekdays] = Field(default_factory=list)
-    days_of_month: list[Days] = Field(default_factory=list)
-    months: list[Months] = Field(default_factory=list)
-    years: list[Years] = Field(default_factory=list)
-    location: Annotated[str, BeforeValidator(_place)] = "UTC"
+    times: list[TimeRange] = Field(default_factory=list, description="times of day")
+    weekdays: list[Weekdays] = Field(
+        default_factory=list, description="`monday:friday`; may go over the end of the week"
+    )
+    days_of_month: list[Days] = Field(default_factory=list, description="`1:7`; `-1` is the last day")
+    months: list[Months] = Field(default_factory=list, description="`march`, or `1:3`")
+    years: list[Years] = Field(default_factory=list, description="`2026:2028`")
+    location: Annotated[str, BeforeValidator(_place)] = Field(
+        default="UTC", description="whose time it is, an IANA name"
+    )
 
     def holds(self, moment: datetime) -> bool:
         """Whether the moment is inside."""

@@ -43,14 +43,14 @@ MailAddress = Annotated[str, BeforeValidator(_address)]
 class EmailSettings(Strict):
     """``tls``: ``starttls`` (must succeed), ``implicit`` (port 465), or ``none`` for a relay on this machine."""
 
-    to: Annotated[list[MailAddress], Field(min_length=1)]
-    sender: Annotated[MailAddress, Field(alias="from")] = "llmtrace@localhost"
-    host: str = "localhost"
-    port: Annotated[int, Field(ge=1, le=65_535)] = 25
-    tls: Literal["starttls", "implicit", "none"] = "none"
-    user: str | None = None
-    password: SecretStr | None = None
-    password_file: SecretFile | None = None
+    to: Annotated[list[MailAddress], Field(min_length=1)] = Field(description="a list of addresses")
+    sender: MailAddress = Field(default="llmtrace@localhost", alias="from", description="the sender")
+    host: str = Field(default="localhost", description="the mail server")
+    port: Annotated[int, Field(ge=1, le=65_535)] = Field(default=25, description="its port")
+    tls: Literal["starttls", "implicit", "none"] = Field(default="none", description="`starttls`, `implicit` or `none`")
+    user: str | None = Field(default=None, description="login, only with `tls`")
+    password: SecretStr | None = Field(default=None, description="its password")
+    password_file: SecretFile | None = Field(default=None, description="a file that holds it")
 
     @model_validator(mode="after")
     def _no_password_in_clear(self) -> Self:

@@ -38,12 +38,17 @@ def _routing_key(value: Any) -> SecretStr:
 class PagerDutySettings(Strict):
     """``url`` is for tests and proxies; without it the region says where."""
 
-    routing_key: Annotated[SecretStr | None, BeforeValidator(_routing_key)] = None
-    routing_key_file: SecretFile | None = None
-    region: Literal["us", "eu"] = "us"
-    url: Annotated[Url | None, Field(repr=False)] = None
-    allow_private: bool = False
-    images: list[Url] = Field(default_factory=list)
+    routing_key: Annotated[SecretStr | None, BeforeValidator(_routing_key)] = Field(
+        default=None,
+        description="the 32 characters of an Events API v2 integration; this or `routing_key_file` must be set",
+    )
+    routing_key_file: SecretFile | None = Field(default=None, description="a file that holds them")
+    region: Literal["us", "eu"] = Field(default="us", description="`us` or `eu`")
+    url: Annotated[Url | None, Field(repr=False)] = Field(
+        default=None, description="another address, such as a proxy's; without it the region's"
+    )
+    allow_private: bool = Field(default=False, description="the address may be private, and without TLS")
+    images: list[Url] = Field(default_factory=list, description="addresses of images that each page shows")
     _key: str = PrivateAttr("")
 
     @model_validator(mode="after")

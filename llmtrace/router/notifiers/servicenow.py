@@ -32,16 +32,22 @@ _URGENCY: Final = {Severity.CRITICAL: "1", Severity.ERROR: "2", Severity.WARNING
 class ServiceNowSettings(Strict):
     """A token, or a user and a password. ``url`` is for an instance under another name."""
 
-    instance: str | None = None
-    url: Url | None = None
-    token: SecretStr | None = None
-    token_file: SecretFile | None = None
-    user: str | None = None
-    password: SecretStr | None = None
-    table: Annotated[str, Field(pattern=r"^[a-z0-9_]+$")] = "incident"
-    due: Duration | None = None
-    assignment_group: str | None = None
-    allow_private: bool = False
+    instance: str | None = Field(
+        default=None, description="NAME of `https://NAME.service-now.com`; this or `url` must be set"
+    )
+    url: Url | None = Field(default=None, description="another address")
+    token: SecretStr | None = Field(
+        default=None, description="a bearer token; this, `token_file`, or `user` and `password` must be set"
+    )
+    token_file: SecretFile | None = Field(default=None, description="a file that holds it")
+    user: str | None = Field(default=None, description="login")
+    password: SecretStr | None = Field(default=None, description="login")
+    table: Annotated[str, Field(pattern=r"^[a-z0-9_]+$")] = Field(
+        default="incident", description="where tickets are made"
+    )
+    due: Duration | None = Field(default=None, description="how long after the message the ticket is due")
+    assignment_group: str | None = Field(default=None, description="as ServiceNow calls it")
+    allow_private: bool = Field(default=False, description="the address may be private, and without TLS")
 
     @model_validator(mode="after")
     def _complete(self) -> Self:

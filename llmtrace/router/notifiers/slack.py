@@ -40,10 +40,15 @@ def _mention(value: Any) -> str:
 class SlackSettings(Strict):
     """``webhook_url`` is a credential and never shown."""
 
-    webhook_url: Annotated[Url | None, Field(repr=False)] = None
-    webhook_url_file: SecretFile | None = None
-    mention: Annotated[str | None, BeforeValidator(_mention)] = None
-    allow_private: bool = False
+    webhook_url: Annotated[Url | None, Field(repr=False)] = Field(
+        default=None, description="the address, a credential; this or `webhook_url_file` must be set"
+    )
+    webhook_url_file: SecretFile | None = Field(default=None, description="a file that holds it")
+    mention: Annotated[str | None, BeforeValidator(_mention)] = Field(
+        default=None,
+        description="who is mentioned while it fires: `<!subteam^ID>`, `<@ID>`, `<!here>`, `<!channel>`, `<!everyone>`",
+    )
+    allow_private: bool = Field(default=False, description="the address may be private, and without TLS")
 
     @model_validator(mode="after")
     def _goes_out_safely(self) -> Self:

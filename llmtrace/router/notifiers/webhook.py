@@ -38,10 +38,16 @@ def _secret(value: Any) -> SecretStr:
 class WebhookSettings(Strict):
     """``url`` is not shown in a ``repr``: with many services it is the credential."""
 
-    url: Annotated[Url, Field(repr=False)]
-    secret: Annotated[SecretStr | None, BeforeValidator(_secret)] = None
-    allow_private: bool = False
-    max_alerts: Annotated[int, Field(ge=0)] = 0
+    url: Annotated[Url, Field(repr=False)] = Field(
+        description="`https://...`; `http://` and private addresses need `allow_private`"
+    )
+    secret: Annotated[SecretStr | None, BeforeValidator(_secret)] = Field(
+        default=None, description="`whsec_` and 24 to 64 bytes in base64: adds the headers of Standard Webhooks"
+    )
+    allow_private: bool = Field(default=False, description="the address may be private, and without TLS")
+    max_alerts: Annotated[int, Field(ge=0)] = Field(
+        default=0, description="how many alerts of a group the body lists; `truncatedAlerts` counts the others; 0: all"
+    )
 
     @model_validator(mode="after")
     def _goes_out_safely(self) -> Self:
