@@ -271,8 +271,8 @@ class RouterFile(Strict):
         default="router.db",
         json_schema_extra={"default": "sqlite:///router.db"},
         description="`sqlite:///FILE`, relative to this file, `sqlite:////absolute/FILE`, or "
-        "`postgresql+psycopg://USER:PASSWORD@HOST/NAME` (extra `postgres`; best written `${DATABASE_URL}`). With SQLite, "
-        "accepted alerts that are not decided yet stand in a second file, `FILE.inbox`: both belong together",
+        "`postgresql+psycopg://USER:PASSWORD@HOST/NAME` (extra `postgres`; best written `${DATABASE_URL}`). With "
+        "SQLite, accepted alerts that are not decided yet stand in a second file, `FILE.inbox`: both belong together",
     )
     retention: RetentionOptions = Field(default=RetentionOptions(), description="how long what is over is kept")
     external_url: Url | None = Field(
