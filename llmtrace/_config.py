@@ -213,7 +213,7 @@ def _hints(asked: object, env: Environment, *, has_router: bool) -> tuple[HintRu
     if isinstance(asked, bool):
         return DEFAULTS if asked else ()
     if isinstance(asked, str | Path):
-        return load(Path(asked))
+        return load(Path(asked), setting)
     rules = tuple(asked) if isinstance(asked, list | tuple) else (None,)
     if not all(isinstance(rule, HintRule) for rule in rules):
         msg = f"{setting}={asked!r:.80}; allowed: True, False, a file, or a list of HintRule"

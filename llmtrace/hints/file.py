@@ -20,14 +20,18 @@ from llmtrace.hints import DEFAULTS, FIELDS, HintRule
 _KEYS: Final = ("defaults", "rules")
 
 
-def load(path: Path) -> tuple[HintRule, ...]:
+def load(path: Path, setting: str = "hints") -> tuple[HintRule, ...]:
     """The rules of a file; with ``defaults = true`` after llmtrace's own.
+
+    Args:
+        path: the file.
+        setting: what named it, for messages.
 
     Raises:
         ConfigurationError: where the file cannot be read or a rule cannot be: the file, the rule, the key, its value,
             and what is allowed.
     """
-    document = _parse(path)
+    document = _parse(path, setting)
     if not isinstance(document, Mapping):
         raise ConfigurationError(
             f"{path}: the file holds a {type(document).__name__}; allowed: the keys {', '.join(_KEYS)}"
@@ -75,7 +79,7 @@ def _refuse_unknown(place: str, found: Mapping[Any, Any], known: tuple[str, ...]
             raise ConfigurationError(f"{place}: {key!r:.80} is no key; allowed: {', '.join(known)}")
 
 
-def _parse(path: Path) -> Any:
+def _parse(path: Path, setting: str) -> Any:
     readers: dict[str, Callable[[str], Any]] = {
         ".toml": tomllib.loads,
         ".json": json.loads,
@@ -84,12 +88,12 @@ def _parse(path: Path) -> Any:
     }
     reader = readers.get(path.suffix.lower())
     if reader is None:
-        raise ConfigurationError(f"hints={str(path)!r:.200}; allowed: a file named *.toml, *.json, *.yaml or *.yml")
+        raise ConfigurationError(f"{setting}={str(path)!r:.200}; allowed: a file named *.toml, *.json, *.yaml or *.yml")
     try:
         return reader(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigurationError(
-            f"hints={str(path)!r:.200} cannot be read ({error.strerror}); allowed: a file"
+            f"{setting}={str(path)!r:.200} cannot be read ({error.strerror}); allowed: a file"
         ) from None
     except (ValueError, RecursionError) as error:
         told = " ".join(str(error).split())

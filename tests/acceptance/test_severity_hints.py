@@ -12,6 +12,7 @@ import pytest
 from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.trace import SpanKind
+from scripts import output_of
 
 import llmtrace
 from llmtrace.semconv import alert
@@ -159,3 +160,33 @@ def test_spans_of_a_third_party_in_the_applications_provider_are_seen_too(start,
     assert b"secret" not in router.requests[0].body
     (point,) = metric_points.latest(sink)["gen_ai.client.operation.duration"].points
     assert point.attributes["error.type"].endswith("RateLimitError")
+
+
+FORKING = """
+    import os, llmtrace
+    llmtrace.init_tracing(service_name="forks", endpoint="{sink}", alerts="{router}", spool=False)
+    def work(times):
+        for _ in range(times):
+            with llmtrace.tool_span("t", {{}}): llmtrace.tag_alert("error", key="k")
+    work(3)
+    child = os.fork()
+    if child == 0:
+        work(2)
+        assert llmtrace.shutdown(10)
+        os._exit(0)
+    assert os.waitpid(child, 0)[1] == 0
+    work(4)
+"""
+
+
+def test_a_forked_child_and_its_parent_count_their_own_alerts(sink, router):
+    """Nothing is lost and nothing counted twice over a fork in the middle of a storm, nor at the end of the process."""
+    assert output_of(FORKING.format(sink=sink.url, router=router.url)) == ""
+    counts = [
+        attributes.get(alert.COUNT, 1)
+        for span in router.spans
+        for name, attributes in span.events
+        if name == alert.EVENT_NAME
+    ]
+    assert sum(counts) == 9
+    assert len(counts) <= 4

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
 import textwrap
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import llmtrace
+from llmtrace._config import resolve
 from llmtrace.exceptions import ConfigurationError
-from llmtrace.hints import DEFAULTS, HintRule, When
+from llmtrace.hints import DEFAULTS, FIELDS, HintRule, When
 from llmtrace.hints.file import distinct, load
 from llmtrace.semconv.alert import Severity
 
@@ -181,3 +185,19 @@ def test_the_defaults_are_few_and_leave_tagged_spans_alone():
     """Only failures, and never beside a tag of the application."""
     assert {rule.when for rule in DEFAULTS} == {When.EXCEPTION, When.TOOL_FAILURE}
     assert all(rule.unless_tagged for rule in DEFAULTS)
+
+
+def test_the_guide_names_every_condition_and_every_key():
+    """What a rule can look for and what it may have stands in docs/how-to/severity-hints.md, with the default kinds."""
+    page = (Path(llmtrace.__file__).parent.parent / "docs/how-to/severity-hints.md").read_text()
+    rows = dict(re.findall(r"^\| `(\w+)` \|.*\| ([^|]*) \|$", page, re.MULTILINE))
+    for when in When:
+        kinds = HintRule("r", when, **NEEDED.get(when, {})).kinds
+        assert rows[when.value] == ("any" if kinds == ("*",) else ", ".join(f"`{kind}`" for kind in kinds))
+    assert [field for field in FIELDS if f"`{field}`" not in page] == []
+
+
+def test_a_switch_that_is_no_file_names_the_variable(monkeypatch):
+    """LLMTRACE_HINTS, not the argument, where the variable is what is wrong."""
+    with pytest.raises(ConfigurationError, match=r"LLMTRACE_HINTS='nowhere\.toml' cannot be read"):
+        resolve(env={"LLMTRACE_HINTS": "nowhere.toml"})
