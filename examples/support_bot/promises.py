@@ -33,6 +33,11 @@ def wrong_status(answers: Sequence[Answer]) -> list[str]:
     ]
 
 
+def matters(answer: Answer) -> bool:
+    """Whether the production preset keeps the trace of this answer: it failed, was slow, or carries an alert tag."""
+    return answer.question.outcome in (Outcome.MODEL_FAILED, Outcome.SLOW, Outcome.NOTHING_FOUND)
+
+
 def missing_from(answer: Answer, spans: Spans) -> list[str]:
     """What the trace of this answer still lacks, in words; empty when all is there."""
     root = root_of(spans)
@@ -69,6 +74,11 @@ def severity_of(spans: Spans) -> alert.Severity | None:
         alert.Severity(str(span.attributes[alert.SEVERITY])) for span in spans if alert.SEVERITY in span.attributes
     ]
     return min(severities, key=lambda severity: severity.rank, default=None)
+
+
+def reason_of(spans: Spans) -> str:
+    """Why the trace was kept, as its spans say."""
+    return ", ".join(sorted({str(span.attributes.get(trace.SAMPLING_REASON)) for span in spans}))
 
 
 def _belongs(root: StoredSpan, answer: Answer) -> bool:

@@ -35,6 +35,10 @@ class TraceReadback:
         self._open = [answer for answer, what in lacks.items() if what]
         return [f"in Phoenix, of {answer.question.text!r}: {', '.join(lacks[answer])}" for answer in self._open]
 
+    def found(self, answers: Sequence[Answer]) -> dict[Answer, tuple[StoredSpan, ...]]:
+        """What Phoenix has of other answers, of those that it has anything of."""
+        return {answer: spans for answer in answers if (spans := self._reader.trace(answer.trace_id))}
+
     def _missing_from(self, answer: Answer) -> list[str]:
         self.traces[answer] = self._reader.trace(answer.trace_id)
         return missing_from(answer, self.traces[answer])

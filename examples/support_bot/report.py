@@ -8,12 +8,20 @@ from rich.console import Console
 from rich.text import Text
 
 from examples.support_bot.asking import Answer
-from examples.support_bot.promises import Spans, root_of, severity_of, tokens_of
+from examples.support_bot.promises import Spans, reason_of, root_of, severity_of, tokens_of
 from examples.support_bot.readback import Page
 from examples.support_bot.waterfall import milliseconds, waterfall
 from llmtrace.backends.phoenix import trace_url
 
 _COLUMNS = "{:>2}  {:<5} {:<13} {:<54} {:>4} {:>6} {:>10} {:>7}  {}"
+
+
+def print_sampling(console: Console, kept: Mapping[Answer, Spans], asked: int) -> None:
+    """What the production preset kept of all requests, and why, as Phoenix has it."""
+    _title(console, f"Of {asked} requests, production kept {len(kept)}", "1 %, and every one that matters")
+    for answer, spans in kept.items():
+        console.print(f"  {reason_of(spans):<8} {answer.question.text}", markup=False)
+    console.print(f"  dropped  {asked - len(kept)} ordinary ones", markup=False)
 
 
 def print_waterfall(console: Console, traces: Mapping[Answer, Spans]) -> None:

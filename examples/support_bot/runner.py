@@ -24,9 +24,9 @@ from examples.support_bot.asking import Answer, ask_all
 from examples.support_bot.pager import Pager
 from examples.support_bot.processes import Children, DemoError, some, tail
 from examples.support_bot.progress import Progress
-from examples.support_bot.promises import wrong_status
+from examples.support_bot.promises import matters, wrong_status
 from examples.support_bot.readback import PageReadback, TraceReadback
-from examples.support_bot.stack import Stack, clean_environment, is_model_real, name_model, start_stack
+from examples.support_bot.stack import SAMPLING, Stack, clean_environment, is_model_real, name_model, start_stack
 
 _FAILED = 1
 _POLL = 0.5
@@ -35,16 +35,17 @@ _INTERRUPTED = 130  # 128 + SIGINT, as a shell counts
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the demo and return its exit status: 0, 1 where something that it promised did not arrive, 130 at Ctrl-C."""
-    folder = _parser().parse_args(argv).logs
+    arguments = _parser().parse_args(argv)
+    folder, sampling = arguments.logs, arguments.sampling
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # the bars, where the terminal's encoding has none
     console = Console(highlight=False, soft_wrap=True)
     if folder:
-        return _attempt(console, folder)
+        return _attempt(console, folder, sampling)
     folder = Path(tempfile.mkdtemp(prefix="llmtrace-demo-"))
-    status = _attempt(console, folder)
+    status = _attempt(console, folder, sampling)
     if status != _FAILED:
         shutil.rmtree(folder)
     return status
@@ -54,6 +55,12 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("python -m examples.support_bot", description="The demo of llmtrace.")
     parser.add_argument(
         "--logs", type=_new_folder, metavar="FOLDER", help="keep the logs and the data of the run there"
+    )
+    parser.add_argument(
+        "--sampling",
+        choices=SAMPLING,
+        default="development",
+        help="production: only what matters is kept, and 1 %% of the rest (default: %(default)s)",
     )
     return parser
 
@@ -71,9 +78,9 @@ def _new_folder(path: str) -> Path:
     return folder
 
 
-def _attempt(console: Console, folder: Path) -> int:
+def _attempt(console: Console, folder: Path, sampling: str) -> int:
     try:
-        _run(console, folder)
+        _run(console, folder, sampling)
     except DemoError as error:
         for log in [error.log] if error.log else sorted(folder.glob("*.log")):
             console.print(f"\nThe end of {log}:\n{tail(log)}", style="dim", markup=False)
@@ -85,30 +92,42 @@ def _attempt(console: Console, folder: Path) -> int:
     return 0
 
 
-def _run(console: Console, folder: Path) -> None:
+def _run(console: Console, folder: Path, sampling: str) -> None:
     progress = Progress(console)
     with Pager() as pager, Children(folder, clean_environment(os.environ, folder)) as children:
         progress.say(f"starting Phoenix, router and service; logs: {folder}")
         progress.say(f"the answers come from {name_model(os.environ)}")
-        stack = start_stack(children, folder, pager.url, progress)
+        progress.say(f"sampling: {SAMPLING[sampling]}")
+        stack = start_stack(children, folder, pager.url, progress, SAMPLING[sampling])
         asked = questions.sessions(real_model=is_model_real(os.environ))
         progress.say(f"asking {sum(map(len, asked))} questions in {len(asked)} sessions")
         answers = ask_all(stack.service, asked)
         if wrong := wrong_status(answers):
             raise DemoError(some(wrong))
         progress.say("all are answered; reading back the traces from Phoenix and the page from the router")
-        _read_back(console, progress, children, stack, answers, pager)
+        _read_back(console, progress, children, stack, answers, pager, is_sampled=sampling != "development")
         if sys.stdin.isatty() and sys.stdout.isatty():
             _serve(console, children, stack)
 
 
 def _read_back(
-    console: Console, progress: Progress, children: Children, stack: Stack, answers: Sequence[Answer], pager: Pager
+    console: Console,
+    progress: Progress,
+    children: Children,
+    stack: Stack,
+    answers: Sequence[Answer],
+    pager: Pager,
+    *,
+    is_sampled: bool,
 ) -> None:
-    """Wait until everything has arrived, then print it."""
+    """Wait until everything that must be there has arrived, then print it."""
     with _client(stack.phoenix) as phoenix, _client(stack.router) as router:
-        traces, pages = TraceReadback(phoenix, answers), PageReadback(router, answers, pager)
+        promised = [answer for answer in answers if matters(answer)] if is_sampled else answers
+        traces, pages = TraceReadback(phoenix, promised), PageReadback(router, answers, pager)
         children.wait_until_none(lambda: traces.missing() + pages.missing(), progress)
+        if is_sampled:
+            others = traces.found([answer for answer in answers if answer not in promised])
+            report.print_sampling(console, {**traces.traces, **others}, len(answers))
         report.print_waterfall(console, traces.traces)
         report.print_requests(console, traces.traces, stack.phoenix)
         report.print_page(console, pages.pages[0])

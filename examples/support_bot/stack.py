@@ -19,6 +19,12 @@ _PHOENIX: Final = ("llmtrace", "phoenix", "--port", "0", "--grpc-port", "0", "--
 _ROUTER: Final = ("llmtrace", "router", "serve", "--listen", "127.0.0.1:0", "--config")
 _UVICORN: Final = ("uvicorn", "--host", "127.0.0.1", "--port", "0")
 _OTHERS_SETTINGS: Final = ("OTEL_", "PHOENIX_", "LLMTRACE_")
+SAMPLING: Final = {
+    "development": "development",
+    # What takes a user three seconds is slow here.
+    "production": f"production:slow={scripted_model.SLOW_SECONDS:g}s",
+}
+"""The demo's choices, as LLMTRACE_SAMPLING says them."""
 _LOOPBACK: Final = "127.0.0.1,localhost"
 _REAL_MODEL: Final = ("OPENAI_BASE_URL", "OPENAI_API_KEY")
 
@@ -32,7 +38,7 @@ class Stack:
     service: str
 
 
-def start_stack(children: Children, folder: Path, pager: str, progress: Progress) -> Stack:
+def start_stack(children: Children, folder: Path, pager: str, progress: Progress, sampling: str) -> Stack:
     """Start all parts, each as soon as the addresses that it needs are known, and wait until the last one answers."""
     phoenix = children.start("Phoenix", *_PHOENIX, str(folder / "phoenix"))
     model = None if is_model_real(os.environ) else start_uvicorn(children, "model server", "scripted_model")
@@ -42,6 +48,7 @@ def start_stack(children: Children, folder: Path, pager: str, progress: Progress
     phoenix_url = phoenix.wait_for(r"Phoenix is at (http://\S+)", progress)
     router_url = _start_router(children, folder, phoenix_url, pager).wait_for(r"listening on (http://\S+)", progress)
     settings |= {"PHOENIX_COLLECTOR_ENDPOINT": phoenix_url, "LLMTRACE_ALERTS_ENDPOINT": router_url}
+    settings["LLMTRACE_SAMPLING"] = sampling
     service = start_uvicorn(children, "service", "service", **settings)
     return Stack(phoenix_url, router_url, wait_for_uvicorn(service, progress))
 

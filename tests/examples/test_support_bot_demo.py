@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from examples.support_bot.questions import QUESTIONS, Outcome
+
 ROOT = Path(__file__).parents[2]
 DEADLINE = 170
 USUAL_PORTS = (6006, 4317, 4319)
@@ -25,9 +27,9 @@ def demo(tmp_path):
     """Starts the demo with no terminal and no model server set, and its logs in tmp_path."""
     started = []
 
-    def start():
+    def start(*arguments):
         environment = {name: value for name, value in os.environ.items() if not name.startswith("OPENAI_")}
-        command = [sys.executable, "-m", "examples.support_bot", "--logs", str(tmp_path / "logs")]
+        command = [sys.executable, "-m", "examples.support_bot", "--logs", str(tmp_path / "logs"), *arguments]
         process = subprocess.Popen(
             command,
             cwd=ROOT,
@@ -99,6 +101,25 @@ def test_the_demo_shows_what_it_promises(demo, tmp_path):
     logs = "".join(log.read_text() for log in (tmp_path / "logs").glob("*.log"))
     assert not re.search("Traceback|Warning", output)
     assert not re.search("Traceback|Warning|WARN|ERROR", logs), logs
+
+
+@pytest.mark.phoenix
+@pytest.mark.full
+def test_under_production_the_demo_keeps_what_matters(demo):
+    """The failed, the slow and the tagged request are whole in Phoenix, most ordinary ones are not; it says so."""
+    process = demo("--sampling", "production")
+    output, _ = process.communicate(timeout=DEADLINE)
+    assert process.returncode == 0, output
+    (section,) = (part for part in output.split("\n\n") if part.startswith("Of 20 requests, production kept"))
+    lines = [line.strip() for line in section.splitlines()[1:]]
+    for outcome, reason in (
+        (Outcome.MODEL_FAILED, "error"),
+        (Outcome.SLOW, "slow"),
+        (Outcome.NOTHING_FOUND, "alert"),
+    ):
+        (question,) = (question for question in QUESTIONS if question.outcome is outcome)
+        assert any(line.startswith(reason) and line.endswith(question.text) for line in lines), section
+    assert int(re.fullmatch(r"dropped +(\d+) ordinary ones", lines[-1])[1]) >= 12
 
 
 @pytest.mark.phoenix
