@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from typing import Final
 
-BUDGET: Final = 2_000_000
+BUDGET: Final = 1_500_000
 """Nanoseconds."""
 MOST_ENTRIES: Final = 5_000
 """Entries of lists, in all, that are flattened where more than a dict of texts has to be looked at."""

@@ -23,6 +23,8 @@ MOST_LISTED: Final = 10_000
 """Entries that are taken from a sequence that is no list: its length cannot be believed."""
 _READING: Final = 500_000
 """Nanoseconds that reading such a sequence may take."""
+_MOST_A_READ: Final = 300_000
+"""Nanoseconds that one read counts at most: the thread may have had to wait for its turn in the middle of it."""
 _LARGEST: Final = 2**63
 
 
@@ -52,7 +54,7 @@ class _Asked:
             return None
         began = perf_counter_ns()
         found = read(self._value, name)
-        spending.left = left - (perf_counter_ns() - began)
+        spending.left = left - min(perf_counter_ns() - began, _MOST_A_READ)
         return found
 
 

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from enum import Enum
 from typing import Any, Final
 
+from llmtrace._attributes import pydantic_ai
 from llmtrace._attributes.budget import MOST_TAKEN, each
 from llmtrace._attributes.calls import put_tool_calls
 from llmtrace._attributes.fields import Attributes, Fields, either, entries, fields, listed, read, text
@@ -17,7 +18,7 @@ from llmtrace._attributes.gemini import put_content
 from llmtrace._attributes.items import put_item
 from llmtrace._attributes.media import bare_image, image_url, put_audio, put_image
 from llmtrace._attributes.message_keys import MessageKeys, kept_keys, message_keys
-from llmtrace._attributes.parts import put_parts, put_words
+from llmtrace._attributes.parts import converse_block, is_converse, put_parts, put_words
 from llmtrace._attributes.values import put_value
 from llmtrace._serialize import to_text
 from llmtrace.semconv import trace as keys
@@ -104,6 +105,10 @@ def _put_fields(into: Attributes, list_key: str, index: int, message: object) ->
         return index + 1
     if content is None and found is not message:
         content = read(message, "content")  # a property, perhaps
+    if content is None and pydantic_ai.is_theirs(found):
+        for plain in pydantic_ai.plain_messages(found):
+            index = _put(into, list_key, index, plain)
+        return index
     if content is None and found.get("parts") is not None:
         return put_content(into, list_key, index, found)
     if type(content) is not str and any(_is_result(part) for part in each(entries(content))):
@@ -200,6 +205,8 @@ def _put_function_call(into: Attributes, named: MessageKeys, call: Fields) -> No
 
 
 def _is_result(part: object) -> bool:
+    if is_converse(part):
+        return "toolResult" in part  # type: ignore[operator]  # a dict by the line above
     return type(part) is not str and text(fields(part).get("type")) == "tool_result"
 
 
@@ -207,7 +214,9 @@ def _put_results(into: Attributes, list_key: str, index: int, found: Fields, par
     """Each of Anthropic's tool results as a message by the tool, then what else the user said."""
     for part in each(parts):
         if _is_result(part):
-            _put_result(into, message_keys(list_key, index), fields(part))
+            _put_result(
+                into, message_keys(list_key, index), fields(converse_block(part) if is_converse(part) else part)
+            )
             index += 1
     others = [part for part in each(parts) if not _is_result(part)]
     if others:

@@ -45,7 +45,7 @@ def put_parts(into: Attributes, contents: str, tools: str, parts: object, *, sta
         if words is not None:
             put_words(into, prefix, "text", words)
             continue
-        found = fields(part)
+        found = fields(converse_block(part) if is_converse(part) else part)
         kind = text(found.get("type"))
         if kind in TOOL_USES:
             _put_use(into, prefix, f"{tools}{calls}.", found)
@@ -94,6 +94,8 @@ def _put_use(into: Attributes, prefix: str, call: str, found: Fields) -> None:
 
 def _put_text(into: Attributes, prefix: str, found: Fields) -> bool:
     words = found.get("text")
+    if type(words) is dict or words is None:
+        words = fields(words).get("value")  # as OpenAI's Assistants write it
     if not issubclass(type(words), str):
         return False
     put_words(into, prefix, "text", str.__str__(words))
@@ -163,6 +165,42 @@ def _put_fallback(into: Attributes, prefix: str, found: Fields) -> bool:
     category = text(fields(found.get("trigger")).get("category"))
     put_words(into, prefix, "fallback", " -> ".join(models) + (f" (refusal: {category})" if category else ""))
     return True
+
+
+def converse_block(block: object) -> object:
+    """A block of Bedrock's Converse, which is named by its only field, as Anthropic's block that says the same."""
+    found = fields(block)
+    used, result = found.get("toolUse"), found.get("toolResult")
+    thought = fields(found.get("reasoningContent"))
+    if used is not None:
+        use = fields(used)
+        return {"type": "tool_use", "id": use.get("toolUseId"), "name": use.get("name"), "input": use.get("input")}
+    if result is not None:
+        returned = fields(result)
+        content = [_converse_result(item) for item in entries(returned.get("content"))]
+        return {"type": "tool_result", "tool_use_id": returned.get("toolUseId"), "content": content}
+    if found.get("reasoningContent") is not None:
+        words = fields(thought.get("reasoningText"))
+        return {"type": "thinking", "thinking": words.get("text"), "signature": words.get("signature")}
+    image = fields(found.get("image"))
+    source = fields(image.get("source"))
+    if source.get("bytes") is not None:
+        kind = text(image.get("format")) or "png"
+        return {"type": "image", "source": {"media_type": f"image/{kind}", "data": source.get("bytes")}}
+    return {"type": "text", "text": found.get("text")} if text(found.get("text")) is not None else block
+
+
+def _converse_result(item: object) -> object:
+    found = fields(item)
+    return found.get("json") if found.get("json") is not None else converse_block(item)
+
+
+_CONVERSE: Final = frozenset({"toolUse", "toolResult", "reasoningContent", "image"})
+
+
+def is_converse(part: object) -> bool:
+    """Whether a part of a content is a block of Bedrock's Converse that is more than a text."""
+    return type(part) is dict and len(part) == 1 and any(type(name) is str and name in _CONVERSE for name in part)
 
 
 def _put_untyped(into: Attributes, prefix: str, found: Fields) -> bool:

@@ -5,30 +5,87 @@ from __future__ import annotations
 from typing import Final
 
 from llmtrace._attributes import Attributes
-from llmtrace.recorders import anthropic, google, ollama, openai_chat, openai_completions, openai_responses, text
+from llmtrace._attributes.budget import each
+from llmtrace._attributes.fields import entries
+from llmtrace._storage import top_module
+from llmtrace.recorders import (
+    anthropic,
+    bare_message,
+    bare_text,
+    bedrock,
+    cohere,
+    google,
+    langchain,
+    ollama,
+    openai_chat,
+    openai_completions,
+    openai_responses,
+    pydantic_ai,
+    text,
+)
 from llmtrace.recorders.shape import Accumulator, Shape
-from llmtrace.recorders.wrappers import NOT_READ, unwrapped
+from llmtrace.recorders.wrappers import NOT_READ, inner_answers, inner_chunks, unwrapped
 
-SHAPES: Final[tuple[Shape, ...]] = (openai_chat, openai_responses, anthropic, google, ollama, openai_completions)
+SHAPES: Final[tuple[Shape, ...]] = (
+    openai_chat,
+    openai_responses,
+    anthropic,
+    google,
+    ollama,
+    openai_completions,
+    langchain,
+    pydantic_ai,
+    bedrock,
+    cohere,
+    bare_message,
+    bare_text,
+)
 """Every known shape, in the order in which they are asked."""
+_USUAL: Final = SHAPES[:6]
+"""Asked before anything else is tried."""
+_MOCKS: Final = "unittest"
+"""A mock has every field, and each costs it another mock."""
+_MOST_CHUNKS: Final = 100_000
 
 
 def llm_answer(answer: object) -> Attributes:
     """The attributes of a model's answer: by its provider's shape, else as the assistant's text."""
-    shape = _shape_of(answer)
+    shape = _shape_of(answer, _USUAL)
     if shape is not None:
         return shape.attributes(answer)
-    if answer is None or type(answer) is str:
+    if answer is None or type(answer) is str or top_module(type(answer)) == _MOCKS:
         return text.attributes(answer)
     inner = unwrapped(answer)
     if inner is NOT_READ:
         return {}
-    shape = _shape_of(inner)
-    return text.attributes(inner) if shape is None else shape.attributes(inner)
+    shape = _shape_of(inner, SHAPES)
+    if shape is not None:
+        return shape.attributes(inner)
+    return _within(inner) or _gathered(inner) or text.attributes(inner)
 
 
-def _shape_of(answer: object) -> Shape | None:
-    for shape in SHAPES:
+def _within(answer: object) -> Attributes | None:
+    """What an answer inside another says: a line of a batch, an event of Mistral's, a framework's raw answer."""
+    for inner in inner_answers(answer):
+        shape = _shape_of(inner, SHAPES)
+        if shape is not None:
+            return shape.attributes(inner)
+    return None
+
+
+def _gathered(answer: object) -> Attributes | None:
+    """What the chunks of a stream say that the app gathered in a list."""
+    chunks = entries(answer)
+    chosen = _chosen(chunks[0]) if chunks else None
+    if chosen is None:
+        return None
+    for chunk in each(chunks, _MOST_CHUNKS):
+        chosen.add(chunk)
+    return chosen.attributes()
+
+
+def _shape_of(answer: object, shapes: tuple[Shape, ...]) -> Shape | None:
+    for shape in shapes:
         if shape.recognises(answer):
             return shape
     return None
@@ -43,7 +100,27 @@ def _chosen(chunk: object) -> Accumulator | None:
     for shape in SHAPES:
         if shape.recognises_chunk(chunk):
             return shape.accumulator()
+    for inner in inner_chunks(chunk):
+        for shape in SHAPES:
+            if shape.recognises_chunk(inner):
+                return InnerAccumulator(shape.accumulator())
     return None
+
+
+class InnerAccumulator:
+    """For a stream whose chunks are wrapped: Mistral's events, LlamaIndex's answers around raw chunks."""
+
+    def __init__(self, inner: Accumulator) -> None:
+        self._inner = inner
+
+    def add(self, chunk: object) -> bool:
+        """Take a chunk; True where it brought something of the answer itself."""
+        inner = next(iter(inner_chunks(chunk)), None)
+        return False if inner is None else self._inner.add(inner)
+
+    def attributes(self) -> Attributes:
+        """What has arrived so far."""
+        return self._inner.attributes()
 
 
 class LateAccumulator:

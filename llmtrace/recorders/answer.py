@@ -59,8 +59,14 @@ def texts_of(parts: object) -> str:
         found = fields(part)
         kind = text(found.get("type"))
         if kind is None or kind in ("text", "output_text", "refusal"):
-            spoken.append(text(part) or text(found.get("text")) or text(found.get("refusal")) or "")
+            spoken.append(text(part) or _text_of(found) or text(found.get("refusal")) or "")
     return "".join(spoken)
+
+
+def _text_of(part: Fields) -> str | None:
+    """A part's text; OpenAI's Assistants put it in an object."""
+    words = part.get("text")
+    return text(words) if type(words) is str else text(words) or text(fields(words).get("value"))
 
 
 def place_of(index: object, position: int) -> int:

@@ -55,7 +55,9 @@ class MessageAccumulator:
             self._message = {name: message.get(name) for name in ("id", "model", "role")}
             self._add_usage(message)
         elif kind == _MESSAGE_DELTA:
-            self._message["stop_reason"] = fields(event.get("delta")).get("stop_reason")
+            reason = fields(event.get("delta")).get("stop_reason")
+            if reason is not None:
+                self._message["stop_reason"] = reason
             self._add_usage(event)
         return False
 

@@ -15,8 +15,8 @@ from llmtrace.semconv import trace as keys
 MOST_VECTORS: Final = 1_000
 """Vectors of one answer that are recorded; the count goes on."""
 
-MOST_NUMBERS: Final = 100_000
-"""Numbers of all these vectors together: 65 of 1,536 dimensions."""
+MOST_NUMBERS: Final = 50_000
+"""Numbers of all these vectors together: 32 of 1,536 dimensions."""
 _FLOAT_BYTES: Final = 4
 
 

@@ -5,6 +5,7 @@ Google counts the cached tokens of a prompt as a part of it, and the thoughts be
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 from llmtrace._attributes.budget import each
@@ -29,7 +30,12 @@ def recognises(answer: object) -> bool:
     found = fields(answer)
     if type(found.get("candidates")) is list:
         return True
-    return either(found, "usage_metadata", "usageMetadata", "prompt_feedback", "promptFeedback") is not None
+    feedback = fields(either(found, "prompt_feedback", "promptFeedback"))
+    if text(either(feedback, "block_reason", "blockReason")) is not None:
+        return True
+    # LangChain's messages have a field of that name, with other counts in it.
+    usage = fields(either(found, "usage_metadata", "usageMetadata"))
+    return any(whole_number(either(usage, *spelt)) is not None for _, spelt in _COUNTS)
 
 
 recognises_chunk = recognises
@@ -42,7 +48,7 @@ def attributes(answer: object) -> Attributes:
     put_model(into, either(found, "model_version", "modelVersion"))
     put_identity(into, either(found, "response_id", "responseId"))
     put_usage(into, fields(either(found, "usage_metadata", "usageMetadata")))
-    candidates = entries(found.get("candidates"))
+    candidates = entries(found.get("candidates")) or _of_adk(found)
     reasons: dict[int, str] = {}
     free = 0
     for position, entry in enumerate(each(candidates, MOST_CHOICES)):
@@ -60,6 +66,14 @@ def attributes(answer: object) -> Attributes:
     blocked = text(either(feedback, "block_reason", "blockReason"))
     _put_reasons(into, reasons, blocked)
     return into
+
+
+def _of_adk(found: Fields) -> Sequence[Any]:
+    """The one candidate of an answer of Google's agent kit, which has no list of them."""
+    content = found.get("content")
+    if content is None or fields(content).get("parts") is None:
+        return ()
+    return ({"content": content, "finish_reason": either(found, "finish_reason", "finishReason")},)
 
 
 def _put_reasons(into: Attributes, reasons: dict[int, str], blocked: str | None) -> None:

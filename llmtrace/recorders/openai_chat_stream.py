@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from llmtrace._attributes.fields import Attributes, Fields, either, entries, fields, text
+from llmtrace._attributes.parts import words_of
 from llmtrace._serialize import to_json
 from llmtrace.recorders.answer import place_of
 from llmtrace.recorders.text import Pieces, Room
@@ -40,6 +41,8 @@ class ChatAccumulator:
         self._model = text(found.get("model")) or self._model
         self._identity = self._identity or found.get("id")
         usage = found.get("usage")
+        if usage is None and found.get("x_groq") is not None:
+            usage = fields(found.get("x_groq")).get("usage")
         if usage is not None:
             self._usage = usage
         brought = False
@@ -97,7 +100,7 @@ class _Choice:
         named = (
             ("content", _content(delta.get("content"))),
             ("refusal", text(delta.get("refusal"))),
-            ("reasoning", next((words for name in _REASONING if (words := text(delta.get(name)))), None)),
+            ("reasoning", _thought(delta)),
             ("transcript", text(spoken.get("transcript"))),
         )
         brought = False
@@ -116,6 +119,16 @@ class _Choice:
         if self._function is not None:
             message["function_call"] = self._function.whole()["function"]
         return message
+
+
+def _thought(delta: Fields) -> str | None:
+    """What the model thought: a field of its own, or as Mistral sends it, parts of the content."""
+    for name in _REASONING:
+        words = text(delta.get(name))
+        if words is not None:
+            return words
+    parts = entries(delta.get("content"))
+    return "".join(words_of(fields(part).get("thinking")) or "" for part in parts) or None if parts else None
 
 
 def _content(content: object) -> str | None:

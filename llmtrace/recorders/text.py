@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from llmtrace._attributes import Attributes, put_value
+from llmtrace._attributes.fields import fields, text
 from llmtrace._serialize import to_text
 from llmtrace.semconv import trace as keys
 
@@ -69,6 +70,15 @@ class Pieces:
         return "".join(self._pieces)
 
 
+_PIECES: Final = ("delta", "content", "text", "token", "chunk")
+"""Where frameworks put the words of a chunk."""
+
+
+def _words(chunk: object) -> str | None:
+    found = fields(chunk)
+    return next((words for name in _PIECES if (words := text(found.get(name))) is not None), None)
+
+
 class TextAccumulator:
     """Joins chunks that are texts; others are rendered."""
 
@@ -77,7 +87,7 @@ class TextAccumulator:
 
     def add(self, chunk: object) -> bool:
         """Append a chunk."""
-        piece = chunk if type(chunk) is str else to_text(chunk)
+        piece = chunk if type(chunk) is str else _words(chunk) or to_text(chunk)
         self._text.add(piece)
         return bool(piece)
 

@@ -7,9 +7,10 @@ may run the app's code and is the app's to call. A stream helper is recorded fro
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Final
 
-from llmtrace._attributes.fields import read, text
+from llmtrace._attributes.fields import fields, read, text
 from llmtrace._storage import ABSENT, attribute, mro, qualname, top_module
 
 NOT_READ: Final = object()
@@ -29,6 +30,42 @@ def unwrapped(answer: object) -> object:
     if response is None:
         response = answer
     return _body(response) if _is_http(response) else answer
+
+
+_PATHS: Final = (
+    ("response", "body"),
+    ("result", "message"),
+    ("modelOutput",),
+    ("raw",),
+    ("raw_response",),
+    ("inner_content",),
+    ("data",),
+    ("response",),
+    ("body",),
+    ("result",),
+    ("message",),
+)
+"""Where one answer stands inside another: batches of OpenAI, Anthropic, Google and Bedrock, LlamaIndex, and others."""
+_CHUNK_PATHS: Final = (("data",), ("raw",), ("raw_chunk",), ("chunk",), ("inner_content",), ("message",))
+
+
+def inner_answers(answer: object) -> Iterator[object]:
+    """What may be the real answer inside this one, the likeliest first."""
+    return _at(answer, _PATHS)
+
+
+def inner_chunks(chunk: object) -> Iterator[object]:
+    """What may be the real chunk inside this one."""
+    return _at(chunk, _CHUNK_PATHS)
+
+
+def _at(outer: object, paths: tuple[tuple[str, ...], ...]) -> Iterator[object]:
+    for path in paths:
+        inner = outer
+        for name in path:
+            inner = fields(inner).get(name)
+        if type(fields(inner)) is dict and inner is not None:  # not the child of a mock, which has every field
+            yield inner
 
 
 def _is_http(response: object) -> bool:

@@ -1,0 +1,530 @@
+"""Answers of other providers and of frameworks, whole and streamed: none is garbage, none is lost.
+
+The shapes are those of the named packages at the end of 2026; where a package is not installed here, a pydantic class
+with the same fields stands for it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+from unittest.mock import MagicMock
+
+import pytest
+from mistralai.client.models import CompletionEvent
+from pydantic import BaseModel
+from pydantic_ai.messages import (
+    ModelRequest,
+    ModelResponse,
+    PartDeltaEvent,
+    PartStartEvent,
+    SystemPromptPart,
+    TextPart,
+    TextPartDelta,
+    ThinkingPart,
+    ToolCallPart,
+    ToolCallPartDelta,
+    ToolReturnPart,
+    UserPromptPart,
+)
+from pydantic_ai.usage import RequestUsage
+
+from llmtrace._attributes import put_messages
+from llmtrace.recorders import llm_accumulator, llm_answer
+
+pytestmark = pytest.mark.usefixtures("strict")
+pytest_plugins = ["core_fixtures"]
+
+OUT = "llm.output_messages.0.message"
+CHAT = {
+    "model": "gpt-4o",
+    "choices": [{"index": 0, "message": {"role": "assistant", "content": "Hi"}, "finish_reason": "stop"}],
+    "usage": {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15},
+}
+
+
+class AIMessage(BaseModel):
+    """langchain-core 1.8."""
+
+    content: Any = ""
+    type: str = "ai"
+    id: str | None = None
+    tool_calls: list[dict[str, Any]] = []
+    tool_call_chunks: list[dict[str, Any]] = []
+    additional_kwargs: dict[str, Any] = {}
+    response_metadata: dict[str, Any] = {}
+    usage_metadata: dict[str, Any] | None = None
+
+
+class Generation(BaseModel):
+    """langchain-core 1.8."""
+
+    text: str = ""
+    message: AIMessage
+
+
+class LLMResult(BaseModel):
+    """langchain-core 1.8."""
+
+    generations: list[list[Generation]]
+    llm_output: Any = None
+
+
+class Role(StrEnum):
+    """llama-index-core 0.14."""
+
+    ASSISTANT = "assistant"
+
+
+class LlamaMessage(BaseModel):
+    """llama-index-core 0.14: the content is a property."""
+
+    role: Role = Role.ASSISTANT
+    blocks: list[dict[str, Any]]
+
+    @property
+    def content(self) -> str:
+        return "".join(block["text"] for block in self.blocks)
+
+
+class ChatResponse(BaseModel):
+    """llama-index-core 0.14."""
+
+    message: LlamaMessage
+    raw: Any = None
+    delta: str | None = None
+
+
+class CompletionResponse(BaseModel):
+    """llama-index-core 0.14."""
+
+    text: str
+    raw: Any = None
+
+
+@dataclass
+class HaystackMessage:
+    """haystack-ai 2: everything is a property."""
+
+    _text: str
+    _meta: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def role(self) -> Role:
+        return Role.ASSISTANT
+
+    @property
+    def text(self) -> str:
+        return self._text
+
+    @property
+    def meta(self) -> dict[str, Any]:
+        return self._meta
+
+
+LANGCHAIN = AIMessage(
+    content="Hi",
+    id="run-1",
+    tool_calls=[{"name": "f", "args": {"a": 1}, "id": "c1"}],
+    response_metadata={"model_name": "gpt-4o", "finish_reason": "stop"},
+    usage_metadata={
+        "input_tokens": 10,
+        "output_tokens": 5,
+        "total_tokens": 15,
+        "input_token_details": {"cache_read": 4},
+        "output_token_details": {"reasoning": 2},
+    },
+)
+CONVERSE = {
+    "output": {
+        "message": {
+            "role": "assistant",
+            "content": [
+                {"reasoningContent": {"reasoningText": {"text": "hm", "signature": "s"}}},
+                {"text": "Hi"},
+                {"toolUse": {"toolUseId": "c1", "name": "f", "input": {"a": 1}}},
+            ],
+        }
+    },
+    "stopReason": "stop",
+    "usage": {"inputTokens": 6, "outputTokens": 5, "totalTokens": 15, "cacheReadInputTokens": 4},
+    "ResponseMetadata": {"RequestId": "r"},
+}
+COHERE = {
+    "id": "c",
+    "finish_reason": "COMPLETE",
+    "message": {
+        "role": "assistant",
+        "tool_plan": "hm",
+        "content": [{"type": "text", "text": "Hi"}],
+        "tool_calls": [{"id": "c1", "type": "function", "function": {"name": "f", "arguments": '{"a":1}'}}],
+    },
+    "usage": {"billed_units": {"input_tokens": 1}, "tokens": {"input_tokens": 10, "output_tokens": 5}},
+}
+PYDANTIC_AI = ModelResponse(
+    parts=[ThinkingPart(content="hm"), TextPart(content="Hi"), ToolCallPart("f", {"a": 1}, "c1")],
+    usage=RequestUsage(input_tokens=10, output_tokens=5, cache_read_tokens=4),
+    model_name="gpt-4o",
+    finish_reason="stop",
+)
+CALL = {"id": "c1", "name": "f", "arguments": '{"a":1}'}
+ANTHROPIC = {
+    "type": "message",
+    "role": "assistant",
+    "model": "claude",
+    "content": [{"type": "text", "text": "Hi"}],
+    "stop_reason": "end_turn",
+    "usage": {"input_tokens": 10, "output_tokens": 5},
+}
+ASSISTANTS = {
+    "object": "list",
+    "data": [
+        {"object": "thread.message", "role": "assistant", "content": [{"type": "text", "text": {"value": "Hi"}}]},
+        {"object": "thread.message", "role": "user", "content": [{"type": "text", "text": {"value": "q"}}]},
+    ],
+}
+
+# name: the answer, and what of (model, words, call, prompt tokens, completion tokens, reason) it says.
+WHOLE: dict[str, tuple[Any, tuple[Any, ...]]] = {
+    "langchain": (LANGCHAIN, ("gpt-4o", "Hi", CALL, 10, 5, "stop")),
+    "langchain as dict": (LANGCHAIN.model_dump(), ("gpt-4o", "Hi", CALL, 10, 5, "stop")),
+    "langchain result": (
+        LLMResult(generations=[[Generation(message=LANGCHAIN)]]),
+        ("gpt-4o", "Hi", CALL, 10, 5, "stop"),
+    ),
+    "llama-index with raw": (
+        ChatResponse(message=LlamaMessage(blocks=[{"text": "Hi"}]), raw=CHAT),
+        ("gpt-4o", "Hi", None, 10, 5, "stop"),
+    ),
+    "llama-index without raw": (
+        ChatResponse(message=LlamaMessage(blocks=[{"text": "Hi"}])),
+        (None, "Hi", None, None, None, None),
+    ),
+    "llama-index completion": (CompletionResponse(text="Hi"), (None, "Hi", None, None, None, None)),
+    "llama-index completion with raw": (CompletionResponse(text="Hi", raw=CHAT), ("gpt-4o", "Hi", None, 10, 5, "stop")),
+    "pydantic-ai": (PYDANTIC_AI, ("gpt-4o", "Hi", CALL, 10, 5, "stop")),
+    "haystack": (
+        HaystackMessage("Hi", {"model": "gpt-4o", "finish_reason": "stop", "usage": CHAT["usage"]}),
+        ("gpt-4o", "Hi", None, 10, 5, "stop"),
+    ),
+    "bedrock converse": (CONVERSE, (None, "Hi", CALL, 10, 5, "stop")),
+    "bedrock titan": (
+        {
+            "inputTextTokenCount": 10,
+            "results": [{"tokenCount": 5, "outputText": "Hi", "completionReason": "FINISH"}],
+        },
+        (None, "Hi", None, 10, 5, "FINISH"),
+    ),
+    "bedrock llama": (
+        {"generation": "Hi", "prompt_token_count": 10, "generation_token_count": 5, "stop_reason": "stop"},
+        (None, "Hi", None, 10, 5, "stop"),
+    ),
+    "cohere": (COHERE, (None, "Hi", CALL, 10, 5, "COMPLETE")),
+    "cohere 1": (
+        {
+            "text": "Hi",
+            "generation_id": "g",
+            "finish_reason": "COMPLETE",
+            "meta": {"tokens": {"input_tokens": 10, "output_tokens": 5}},
+        },
+        (None, "Hi", None, 10, 5, "COMPLETE"),
+    ),
+    "llama.cpp": (
+        {
+            "content": "Hi",
+            "stop": True,
+            "model": "ggml",
+            "tokens_predicted": 5,
+            "tokens_evaluated": 10,
+            "stop_type": "eos",
+        },
+        ("ggml", "Hi", None, 10, 5, "eos"),
+    ),
+    "hugging face": ([{"generated_text": "Hi"}], (None, "Hi", None, None, None, None)),
+    "hugging face server": (
+        {"generated_text": "Hi", "details": {"finish_reason": "length", "generated_tokens": 5}},
+        (None, "Hi", None, None, 5, "length"),
+    ),
+    "anthropic's old completion": (
+        {"type": "completion", "completion": "Hi", "stop_reason": "stop_sequence", "model": "claude-2.1"},
+        ("claude-2.1", "Hi", None, None, None, "stop_sequence"),
+    ),
+    "a transcription": (
+        {"text": "Hi", "usage": {"type": "tokens", "input_tokens": 10, "output_tokens": 5, "total_tokens": 15}},
+        (None, "Hi", None, 10, 5, None),
+    ),
+    "a line of openai's batch": (
+        {"custom_id": "1", "response": {"status_code": 200, "body": CHAT}, "error": None},
+        ("gpt-4o", "Hi", None, 10, 5, "stop"),
+    ),
+    "a line of anthropic's batch": (
+        {"custom_id": "1", "result": {"type": "succeeded", "message": ANTHROPIC}},
+        ("claude", "Hi", None, 10, 5, "end_turn"),
+    ),
+    "a message": ({"role": "assistant", "content": "Hi"}, (None, "Hi", None, None, None, None)),
+    "google's agent kit": (
+        {
+            "content": {"role": "model", "parts": [{"text": "Hi"}]},
+            "usage_metadata": {"prompt_token_count": 10, "candidates_token_count": 5},
+            "finish_reason": "STOP",
+        },
+        (None, "Hi", None, 10, 5, "STOP"),
+    ),
+}
+
+
+def said(recorded: dict[str, Any], place: int = 0) -> tuple[Any, ...]:
+    """Model, words, tool call, prompt tokens, completion tokens and finish reason of a record."""
+    base = f"llm.output_messages.{place}.message"
+    call = f"{base}.tool_calls.0.tool_call"
+    made = {
+        "id": recorded.get(f"{call}.id"),
+        "name": recorded.get(f"{call}.function.name"),
+        "arguments": recorded.get(f"{call}.function.arguments"),
+    }
+    return (
+        recorded.get("llm.model_name"),
+        recorded.get("output.value"),
+        made if made["name"] else None,
+        recorded.get("llm.token_count.prompt"),
+        recorded.get("llm.token_count.completion"),
+        recorded.get("llm.finish_reason"),
+    )
+
+
+@pytest.mark.parametrize("name", WHOLE)
+def test_a_whole_answer_says_what_it_says(name):
+    """Model, words, tool call, tokens and reason are those of the answer; the words are the output's value."""
+    answer, expected = WHOLE[name]
+    recorded = llm_answer(answer)
+    assert said(recorded) == expected
+    assert recorded[f"{OUT}.role"] in ("assistant", "model")
+    assert recorded["output.mime_type"] == "text/plain"
+
+
+def test_a_list_of_messages_is_each_of_them():
+    """A conversation as an answer is one message each, as OpenAI's Assistants return it, the newest last."""
+    recorded = llm_answer(ASSISTANTS)
+    assert [recorded[f"llm.output_messages.{place}.message.role"] for place in (0, 1)] == ["user", "assistant"]
+    assert recorded["output.value"] == "Hi"
+
+
+def pieces(*deltas: dict[str, Any], **last: Any) -> list[dict[str, Any]]:
+    """Chunks of a chat completion."""
+    chunks = [{"model": "gpt-4o", "choices": [{"index": 0, "delta": delta}]} for delta in deltas]
+    chunks.append({"model": "gpt-4o", "choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}], **last})
+    return chunks
+
+
+USAGE = {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15}
+THINKING = [{"type": "thinking", "thinking": [{"type": "text", "text": "hm"}]}]
+
+STREAMS: dict[str, tuple[list[Any], tuple[Any, ...]]] = {
+    "groq": (
+        pieces({"content": "Hi"}, x_groq={"id": "r", "usage": USAGE}),
+        ("gpt-4o", "Hi", None, 10, 5, "stop"),
+    ),
+    "mistral": (
+        [
+            CompletionEvent.model_validate({"data": {"id": "m", **chunk}})
+            for chunk in [
+                {"model": "m", "choices": [{"index": 0, "delta": {"content": THINKING}, "finish_reason": None}]},
+                {
+                    "model": "m",
+                    "choices": [{"index": 0, "delta": {"content": "Hi"}, "finish_reason": "stop"}],
+                    "usage": USAGE,
+                },
+            ]
+        ],
+        ("m", "Hi", None, 10, 5, "stop"),
+    ),
+    "langchain": (
+        [
+            AIMessage(type="AIMessageChunk", content="H"),
+            AIMessage(
+                type="AIMessageChunk",
+                content=[{"type": "text", "text": "i", "index": 0}],
+                tool_call_chunks=[{"name": "f", "args": '{"a"', "id": "c1", "index": 0}],
+            ),
+            AIMessage(
+                type="AIMessageChunk",
+                tool_call_chunks=[{"name": None, "args": ":1}", "id": None, "index": 0}],
+                usage_metadata={"input_tokens": 10, "output_tokens": 2, "total_tokens": 12},
+            ),
+            AIMessage(
+                type="AIMessageChunk",
+                response_metadata={"finish_reason": "stop", "model_name": "gpt-4o"},
+                usage_metadata={"input_tokens": 0, "output_tokens": 3, "total_tokens": 3},
+            ),
+        ],
+        ("gpt-4o", "Hi", CALL, 10, 5, "stop"),
+    ),
+    "llama-index with raw": (
+        [
+            ChatResponse(message=LlamaMessage(blocks=[]), delta="x", raw=chunk)
+            for chunk in pieces({"content": "H"}, {"content": "i"}, usage=USAGE)
+        ],
+        ("gpt-4o", "Hi", None, 10, 5, "stop"),
+    ),
+    "llama-index without raw": (
+        [
+            ChatResponse(message=LlamaMessage(blocks=[{"text": "H"}]), delta="H"),
+            ChatResponse(message=LlamaMessage(blocks=[{"text": "Hi"}]), delta="i"),
+        ],
+        (None, "Hi", None, None, None, None),
+    ),
+    "pydantic-ai": (
+        [
+            PartStartEvent(index=0, part=TextPart(content="H")),
+            PartDeltaEvent(index=0, delta=TextPartDelta(content_delta="i")),
+            PartStartEvent(index=1, part=ToolCallPart("f", '{"a"', "c1")),
+            PartDeltaEvent(index=1, delta=ToolCallPartDelta(args_delta=":1}")),
+        ],
+        (None, "Hi", CALL, None, None, None),
+    ),
+    "bedrock converse": (
+        [
+            {"messageStart": {"role": "assistant"}},
+            {"contentBlockDelta": {"delta": {"reasoningContent": {"text": "hm"}}, "contentBlockIndex": 0}},
+            {"contentBlockDelta": {"delta": {"text": "Hi"}, "contentBlockIndex": 1}},
+            {"contentBlockStart": {"start": {"toolUse": {"toolUseId": "c1", "name": "f"}}, "contentBlockIndex": 2}},
+            {"contentBlockDelta": {"delta": {"toolUse": {"input": '{"a":'}}, "contentBlockIndex": 2}},
+            {"contentBlockDelta": {"delta": {"toolUse": {"input": "1}"}}, "contentBlockIndex": 2}},
+            {"contentBlockStop": {"contentBlockIndex": 2}},
+            {"messageStop": {"stopReason": "tool_use"}},
+            {"metadata": {"usage": {"inputTokens": 10, "outputTokens": 5, "totalTokens": 15}}},
+        ],
+        (None, "Hi", CALL, 10, 5, "tool_use"),
+    ),
+    "cohere": (
+        [
+            {"type": "message-start", "id": "c", "delta": {"message": {"role": "assistant", "content": []}}},
+            {"type": "tool-plan-delta", "delta": {"message": {"tool_plan": "hm"}}},
+            {"type": "content-start", "index": 0, "delta": {"message": {"content": {"type": "text", "text": ""}}}},
+            {"type": "content-delta", "index": 0, "delta": {"message": {"content": {"text": "Hi"}}}},
+            {
+                "type": "tool-call-start",
+                "index": 0,
+                "delta": {"message": {"tool_calls": {"id": "c1", "function": {"name": "f", "arguments": ""}}}},
+            },
+            {
+                "type": "tool-call-delta",
+                "index": 0,
+                "delta": {"message": {"tool_calls": {"function": {"arguments": '{"a":1}'}}}},
+            },
+            {
+                "type": "message-end",
+                "delta": {
+                    "finish_reason": "TOOL_CALL",
+                    "usage": {"tokens": {"input_tokens": 10, "output_tokens": 5}},
+                },
+            },
+        ],
+        (None, "Hi", CALL, 10, 5, "TOOL_CALL"),
+    ),
+    "llama.cpp": (
+        [
+            {"content": "H", "stop": False, "tokens_predicted": 1},
+            {"content": "i", "stop": False},
+            {
+                "content": "",
+                "stop": True,
+                "model": "ggml",
+                "tokens_predicted": 5,
+                "tokens_evaluated": 10,
+                "stop_type": "limit",
+            },
+        ],
+        ("ggml", "Hi", None, 10, 5, "limit"),
+    ),
+    "hugging face server": (
+        [
+            {"token": {"text": "H", "special": False}, "generated_text": None},
+            {"token": {"text": "i", "special": False}, "generated_text": None},
+            {
+                "token": {"text": "</s>", "special": True},
+                "generated_text": "Hi",
+                "details": {"finish_reason": "eos_token", "generated_tokens": 5},
+            },
+        ],
+        (None, "Hi", None, None, 5, "eos_token"),
+    ),
+    "a home-made one": ([{"delta": "H"}, {"delta": "i"}], (None, "Hi", None, None, None, None)),
+}
+
+
+@pytest.mark.parametrize("name", STREAMS)
+def test_a_streamed_answer_says_what_the_whole_one_would(name):
+    """The pieces become the same record: words, tool call, tokens, reason."""
+    chunks, expected = STREAMS[name]
+    accumulator = llm_accumulator(chunks[0])
+    for chunk in chunks:
+        accumulator.add(chunk)
+    assert said(accumulator.attributes()) == expected
+
+
+@pytest.mark.parametrize("name", sorted(STREAMS.keys() - {"a home-made one", "llama-index without raw"}))
+def test_chunks_that_the_app_gathered_are_recorded_as_the_stream_would_have_been(name):
+    """A list of all chunks, given to record_output, is the answer that they make up."""
+    chunks, expected = STREAMS[name]
+    assert said(llm_answer(chunks)) == expected
+
+
+def test_a_conversation_of_pydantic_ai_is_its_messages():
+    """Requests are taken apart into system, user and tool messages; a response is the assistant's."""
+    into: dict[str, Any] = {}
+    conversation = [
+        ModelRequest(parts=[SystemPromptPart(content="Be brief."), UserPromptPart(content="Hi")]),
+        PYDANTIC_AI,
+        ModelRequest(parts=[ToolReturnPart(tool_name="f", content={"x": 1}, tool_call_id="c1")]),
+    ]
+    put_messages(into, "llm.input_messages", conversation)
+    roles = [into[f"llm.input_messages.{place}.message.role"] for place in range(4)]
+    assert roles == ["system", "user", "assistant", "tool"]
+    assert into["llm.input_messages.1.message.content"] == "Hi"
+    assert into["llm.input_messages.2.message.tool_calls.0.tool_call.function.name"] == "f"
+    assert into["llm.input_messages.3.message.content"] == '{"x":1}'
+
+
+def test_a_conversation_of_converse_is_its_messages():
+    """Texts, images, tool uses and results of Bedrock's Converse are what they are elsewhere."""
+    into: dict[str, Any] = {}
+    conversation = [
+        {"role": "user", "content": [{"text": "Hi"}, {"image": {"format": "png", "source": {"bytes": b"abc"}}}]},
+        {"role": "assistant", "content": [{"toolUse": {"toolUseId": "c1", "name": "f", "input": {"a": 1}}}]},
+        {"role": "user", "content": [{"toolResult": {"toolUseId": "c1", "content": [{"json": {"x": 1}}]}}]},
+    ]
+    put_messages(into, "llm.input_messages", conversation)
+    first = "llm.input_messages.0.message.contents"
+    assert into[f"{first}.0.message_content.text"] == "Hi"
+    assert into[f"{first}.1.message_content.image.image.url"] == "data:image/png;base64,YWJj"
+    assert into["llm.input_messages.1.message.tool_calls.0.tool_call.function.arguments"] == '{"a":1}'
+    assert into["llm.input_messages.2.message.role"] == "tool"
+    assert into["llm.input_messages.2.message.tool_call_id"] == "c1"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"answer": "yes", "score": 1},
+        {"text": "Hi"},
+        {"result": {"a": 1}},
+        {"data": [1]},
+        {"error": {"x": "no"}},
+        [],
+        5,
+    ],
+)
+def test_what_is_no_models_answer_is_kept_as_it_is(answer):
+    """A value of no known shape is the output's value as JSON, whole."""
+    recorded = llm_answer(answer)
+    assert recorded["output.mime_type"] == "application/json"
+    assert recorded[f"{OUT}.content"] == recorded["output.value"]
+
+
+def test_a_mock_is_no_answer_of_anybody():
+    """A mock has every field; it is taken for none of the shapes."""
+    recorded = llm_answer(MagicMock())
+    assert "MagicMock" in recorded["output.value"]
+    assert "llm.model_name" not in recorded
