@@ -10,9 +10,10 @@ import math
 import operator
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from functools import partial
 from types import MappingProxyType
 from typing import Final, Protocol
 
@@ -61,23 +62,18 @@ class Matcher:
     name: str
     operator: Operator
     value: str
+    _holds: Callable[[str], bool] = field(init=False, repr=False, compare=False)
+    """Of the label's text. Made once: a decision asks thousands of matchers."""
 
     def __post_init__(self) -> None:
-        if self.operator in _NUMERIC and number(self.value) is None:
-            raise MatcherError(f"{self.operator} compares numbers, and {self.value!r} is none")
-        if self.operator in (Operator.MATCHES, Operator.NOT_MATCHES):
-            _check_pattern(self.value)
+        object.__setattr__(self, "_holds", _test(self.operator, self.value))
 
     def matches(self, labels: Mapping[str, str], measures: Mapping[str, str] = _NO_MEASURES) -> bool:
         """Whether it holds. A number is looked for in ``labels``, then in ``measures`` (an alert's annotations)."""
-        compare = _NUMERIC.get(self.operator)
-        if compare is not None:
-            found, limit = number(labels.get(self.name) or measures.get(self.name, "")), number(self.value)
-            return found is not None and limit is not None and compare(found, limit)
         label = labels.get(self.name, "")
-        if self.operator in (Operator.EQUAL, Operator.NOT_EQUAL):
-            return (label == self.value) is (self.operator is Operator.EQUAL)
-        return patterns.compiled(self.value)(label) is (self.operator is Operator.MATCHES)
+        if not label and self.operator in _NUMERIC:
+            label = measures.get(self.name, "")
+        return self._holds(label)
 
     def __str__(self) -> str:
         escaped = self.value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
@@ -122,7 +118,10 @@ def parse(text: str) -> Matcher:
 
 def all_match(matchers: Iterable[_Matching], labels: Mapping[str, str], measures: Mapping[str, str]) -> bool:
     """Whether every matcher holds; none at all holds always."""
-    return all(matcher.matches(labels, measures) for matcher in matchers)
+    for matcher in matchers:  # noqa: SIM110 - half the time of all()
+        if not matcher.matches(labels, measures):
+            return False
+    return True
 
 
 def number(text: str) -> float | None:
@@ -152,8 +151,29 @@ def _ends_escaped(text: str) -> bool:
     return (len(text) - len(text.rstrip("\\"))) % 2 == 1
 
 
-def _check_pattern(pattern: str) -> None:
+def _test(symbol: Operator, value: str) -> Callable[[str], bool]:
+    """What a matcher asks of a label's text."""
+    if symbol in _NUMERIC:
+        return _comparison(symbol, value)
+    if symbol is Operator.EQUAL:
+        return partial(operator.eq, value)
+    if symbol is Operator.NOT_EQUAL:
+        return partial(operator.ne, value)
     try:
-        patterns.compiled(pattern)
+        matches = patterns.compiled(value)
     except patterns.PatternError as error:
-        raise MatcherError(f"{pattern!r} is no regular expression of RE2: {error}") from error
+        raise MatcherError(f"{value!r} is no regular expression of RE2: {error}") from error
+    return matches if symbol is Operator.MATCHES else lambda label: not matches(label)
+
+
+def _comparison(symbol: Operator, value: str) -> Callable[[str], bool]:
+    limit = number(value)
+    if limit is None:
+        raise MatcherError(f"{symbol} compares numbers, and {value!r} is none")
+    compare = _NUMERIC[symbol]
+
+    def holds(label: str) -> bool:
+        found = number(label)
+        return found is not None and compare(found, limit)
+
+    return holds

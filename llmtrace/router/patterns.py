@@ -14,7 +14,8 @@ from typing import Final
 import re2
 
 _LITERALS: Final = re.compile(r"[^\\.+*?()\[\]{}^$]*")
-_REMEMBERED: Final = 8_192
+_REMEMBERED: Final = 128
+"""Texts for each pattern; labels have few values, and there may be a thousand patterns."""
 _LONGEST_REMEMBERED: Final = 256
 
 Matches = Callable[[str], bool]
