@@ -24,6 +24,12 @@ Condition = Callable[[Seen], str | None]
 """Takes an ended span; the reason in words where the condition holds."""
 
 _NANO: Final = 1e-9
+_MODELS: Final = (
+    keys.LLM_REQUEST_MODEL_NAME,
+    keys.LLM_MODEL_NAME,
+    keys.EMBEDDING_MODEL_NAME,
+    keys.RERANKER_MODEL_NAME,
+)
 _ABANDONED: Final = "abandoned"
 _LONGEST_TYPE: Final = 128
 REFUSING_REASONS: Final = frozenset(
@@ -168,7 +174,7 @@ def scope(rule: HintRule) -> Callable[[Seen], bool]:
     tests: list[Callable[[Seen], bool]] = []
     for patterns, values in (
         (rule.spans, lambda record: (record.name,)),
-        (rule.models, _attribute(keys.LLM_MODEL_NAME, keys.EMBEDDING_MODEL_NAME, keys.RERANKER_MODEL_NAME)),
+        (rule.models, _attribute(*_MODELS)),
         (rule.prompt_versions, _attribute(keys.PROMPT_VERSION)),
         (rule.services, lambda record: (record.resource.attributes.get(keys.SERVICE_NAME),)),
         (rule.routes, lambda record: record.routes),

@@ -16,6 +16,7 @@ from opentelemetry.trace import SpanContext, StatusCode
 
 from llmtrace._metering import Meters, Series
 from llmtrace._record import Seen
+from llmtrace.processors.gen_ai_request import provider
 from llmtrace.processors.span_facts import evaluations, number, top_score
 from llmtrace.semconv import alert, metrics
 from llmtrace.semconv import trace as keys
@@ -27,7 +28,9 @@ _LONGEST_VALUE: Final = 128
 _MOST_CACHED: Final = 4_096
 _SECONDS: Final = 1e-9
 
-_Values = tuple[object, ...]
+_Labels = dict[str, str | None]
+_Names = Callable[..., _Labels]
+"""Makes attributes of a group's values; None: left out."""
 
 
 class _Group:
@@ -69,7 +72,7 @@ class SpanMetrics:
         self._redact = redact
         self._names_traces = names_traces
         self._known: dict[str, dict[str, str]] = {}
-        self._groups: dict[_Values, _Group] = {}
+        self._groups: dict[tuple[object, ...], _Group] = {}
         self._observers: dict[object, Callable[[Seen], None]] = {
             keys.KIND_LLM: self._observe_call,
             keys.KIND_EMBEDDING: self._observe_call,
@@ -102,11 +105,13 @@ class SpanMetrics:
         attributes = record.attributes
         operation, model_key = _CALLS[attributes[keys.SPAN_KIND]]
         group = self._group(
-            (metrics.OPERATION, operation),
-            (metrics.PROVIDER, attributes.get(keys.LLM_PROVIDER)),
-            (metrics.MODEL, attributes.get(model_key)),
-            (metrics.PROMPT_VERSION, attributes.get(keys.PROMPT_VERSION)),
-            (metrics.ERROR, _error(record)),
+            _call,
+            operation,
+            attributes.get(keys.LLM_REQUEST_MODEL_NAME) or attributes.get(model_key),
+            attributes.get(keys.LLM_PROVIDER),
+            attributes.get(keys.LLM_SYSTEM),
+            attributes.get(keys.PROMPT_VERSION),
+            _error(record),
         )
         exemplar = self._exemplar(record)
         group.record(metrics.OPERATION_DURATION, record.duration * _SECONDS, exemplar)
@@ -126,21 +131,19 @@ class SpanMetrics:
 
     def _observe_tool(self, record: Seen) -> None:
         name = record.attributes.get(keys.TOOL_NAME, record.name)
-        group = self._group((metrics.TOOL, name), (metrics.ERROR, _error(record)))
+        group = self._group(_tool, name, _error(record))
         group.record(metrics.TOOL_DURATION, record.duration * _SECONDS, self._exemplar(record))
         if record.status.status_code is StatusCode.ERROR:
             group.record(metrics.TOOL_ERRORS, 1, None)
 
     def _observe_agent(self, record: Seen) -> None:
         name = record.attributes.get(keys.AGENT_NAME, record.name)
-        group = self._group((metrics.AGENT, name), (metrics.ERROR, _error(record)))
+        group = self._group(_agent, name, _error(record))
         group.record(metrics.AGENT_DURATION, record.duration * _SECONDS, self._exemplar(record))
 
     def _observe_retrieval(self, record: Seen) -> None:
         exemplar = self._exemplar(record)
-        group = self._group(
-            (metrics.OPERATION, "retrieval"), (metrics.RETRIEVAL, record.name), (metrics.ERROR, _error(record))
-        )
+        group = self._group(_retrieval, record.name, _error(record))
         group.record(metrics.OPERATION_DURATION, record.duration * _SECONDS, exemplar)
         found = number(record.attributes.get(keys.RETRIEVAL_COUNT))
         if found is not None and found >= 0:
@@ -154,21 +157,21 @@ class SpanMetrics:
     def _observe_evaluation(self, record: Seen) -> None:
         for name, score in evaluations(record.attributes):
             if score >= 0:
-                self._group((metrics.EVALUATION, name)).record(metrics.SCORES, score, self._exemplar(record))
+                self._group(_evaluation, name).record(metrics.SCORES, score, self._exemplar(record))
 
     def _observe_tag(self, record: Seen, tag: Mapping[str, Any]) -> None:
         key = tag.get(alert.KEY) or f"{record.attributes.get(keys.SPAN_KIND)}-{record.name}"
-        group = self._group((metrics.SEVERITY, tag.get(alert.SEVERITY)), (metrics.KEY, key))
+        group = self._group(_tag, tag.get(alert.SEVERITY), key)
         group.record(metrics.ALERTS, 1, None)
 
-    def _group(self, *named: tuple[str, object]) -> _Group:
-        values = tuple([value if type(value) is str else None for _, value in named])
-        key = (named[0][0], *values)
+    def _group(self, names: _Names, *given: object) -> _Group:
+        """The group of the attributes that `names` makes of these values; what is no text is left out."""
+        key = (names, *[value if type(value) is str else None for value in given])
         group = self._groups.get(key)
         if group is None:
             if len(self._groups) >= _MOST_CACHED:
                 self._groups.clear()
-            labels = {name: self._value(name, value) for (name, _), value in zip(named, values, strict=True) if value}
+            labels = {name: self._value(name, value) for name, value in names(*key[1:]).items() if value}
             group = self._groups[key] = _Group(self._meters, labels)
         return group
 
@@ -183,6 +186,40 @@ class SpanMetrics:
                 return metrics.OTHER
             shown = known[value] = self._redact(value)[:_LONGEST_VALUE]
         return shown
+
+
+def _call(
+    operation: str, model: str | None, said: str | None, system: str | None, version: str | None, error: str | None
+) -> _Labels:
+    # By the conventions' word for it, and by the model's name where nobody said.
+    owner = provider({keys.LLM_PROVIDER: said, keys.LLM_SYSTEM: system}, model)
+    return {
+        metrics.OPERATION: operation,
+        metrics.PROVIDER: owner,
+        metrics.MODEL: model,
+        metrics.PROMPT_VERSION: version,
+        metrics.ERROR: error,
+    }
+
+
+def _tool(name: str | None, error: str | None) -> _Labels:
+    return {metrics.TOOL: name, metrics.ERROR: error}
+
+
+def _agent(name: str | None, error: str | None) -> _Labels:
+    return {metrics.AGENT: name, metrics.ERROR: error}
+
+
+def _retrieval(name: str | None, error: str | None) -> _Labels:
+    return {metrics.OPERATION: "retrieval", metrics.RETRIEVAL: name, metrics.ERROR: error}
+
+
+def _evaluation(name: str | None) -> _Labels:
+    return {metrics.EVALUATION: name}
+
+
+def _tag(severity: str | None, key: str | None) -> _Labels:
+    return {metrics.SEVERITY: severity, metrics.KEY: key}
 
 
 _CALLS: Final = {

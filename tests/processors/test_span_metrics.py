@@ -111,6 +111,21 @@ def test_an_error_is_named_by_its_type():
     assert "secret" not in repr(list(store))
 
 
+def test_a_call_is_named_by_the_conventions_words():
+    """The model that was asked for, and the provider as the conventions call it, said or known by the model's name."""
+    asked = {trace.LLM_REQUEST_MODEL_NAME: "mistral-small", trace.LLM_MODEL_NAME: "mistral-small-2409"}
+    store = observe(
+        record({trace.SPAN_KIND: "LLM", **asked, trace.LLM_PROVIDER: "mistralai"}),
+        record({trace.SPAN_KIND: "EMBEDDING", trace.EMBEDDING_MODEL_NAME: "text-embedding-3-small"}),
+        record({trace.SPAN_KIND: "LLM", trace.LLM_MODEL_NAME: "house-made"}),
+    )
+    assert labels_of(store, metrics.OPERATION_DURATION) == [
+        {metrics.OPERATION: "chat", metrics.PROVIDER: "mistral_ai", metrics.MODEL: "mistral-small"},
+        {metrics.OPERATION: "embeddings", metrics.PROVIDER: "openai", metrics.MODEL: "text-embedding-3-small"},
+        {metrics.OPERATION: "chat", metrics.MODEL: "house-made"},
+    ]
+
+
 @pytest.mark.parametrize(("flags", "has_exemplar"), [(0, False), (1, True), (3, True), (2, False)])
 def test_only_a_sampled_span_is_an_exemplar(flags, has_exemplar):
     """What may be dropped later is not pointed at."""
