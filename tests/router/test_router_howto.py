@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 import subprocess
+import sys
 from collections import defaultdict
 from pathlib import Path
 
@@ -12,10 +13,12 @@ import pytest
 import yaml
 from prometheus import program
 from pydantic import SecretStr
+from router_process import RouterProcess
 from router_store import no_reload, world_of
 from router_values import NOON, make_config
 from starlette.testclient import TestClient
 from test_router_notifiers import delivery
+from waiting import wait_until
 
 from llmtrace.cli import _parser, main
 from llmtrace.router.app import build_web
@@ -26,13 +29,14 @@ from llmtrace.router.web.intake import Door
 FOLDER = Path(__file__).parents[2] / "docs/how-to"
 PAGES = [
     "alerts-from-alertmanager", "alerts-from-arize", "alerts-from-json", "alerts-from-otlp", "alerts-from-prometheus",
-    "escalate", "open-servicenow-tickets", "page-with-pagerduty", "post-to-a-webhook", "rules-in-ci", "send-mail",
+    "escalate", "keep-and-back-up", "open-servicenow-tickets", "page-with-pagerduty", "post-to-a-webhook",
+    "rules-in-ci", "run-with-postgresql", "send-mail",
     "silence-alerts", "write-to-slack",
 ]  # fmt: skip
 BLOCK = re.compile(r"^```(?P<kind>\w+)\n(?P<text>.*?)^```", re.MULTILINE | re.DOTALL)
 ENVIRON = defaultdict(
     lambda: "long-enough-for-a-secret", PAGERDUTY_KEY="k" * 32, SLACK_URL="https://hooks.slack.example/s",
-    WEBHOOK_SECRET="whsec_" + "A" * 32,
+    WEBHOOK_SECRET="whsec_" + "A" * 32, DATABASE_URL="postgresql+psycopg://u:p@db.example.org/alerts",
 )  # fmt: skip
 
 
@@ -127,8 +131,41 @@ def test_its_commands_exist(page):
     for block in blocks(page, "sh"):
         for line in block.strip().splitlines():
             words = shlex.split(line)
-            assert words[0] == "llmtrace"
-            _parser().parse_args(words[1:])
+            if words[0] == "llmtrace":
+                _parser().parse_args(words[1:])
+            else:
+                assert words[:2] in (["pip", "install"], ["python", "backup.py"])
+
+
+def test_a_copy_made_while_it_runs_has_all_that_was_accepted_before(tmp_path):
+    """The page's program, under load: the copy's trail verifies, and each alert answered for before is in it."""
+    (rules,), (program_text,) = blocks("keep-and-back-up", "yaml", "alerts.yaml"), blocks("keep-and-back-up", "python")
+    (tmp_path / "copy").mkdir()
+    for place in (tmp_path / "alerts.yaml", tmp_path / "copy/alerts.yaml"):
+        place.write_text(rules)
+    (tmp_path / "backup.py").write_text(program_text)
+    with RouterProcess(tmp_path / "alerts.yaml") as router:
+        send = lambda number: router.client.post("/ingest/generic", json={"name": f"a{number}"}).raise_for_status()  # noqa: E731 - a short name
+        for number in range(30):
+            send(number)
+        command = [sys.executable, "backup.py", "router.db", "copy/router.db"]
+        copying = subprocess.Popen(command, cwd=tmp_path)
+        number = 30
+        while copying.poll() is None:
+            send(number)
+            number += 1
+    assert copying.returncode == 0
+    assert main(["router", "audit", "verify", "--config", str(tmp_path / "copy/alerts.yaml")]) == 0
+    with RouterProcess(tmp_path / "copy/alerts.yaml") as restored:
+        wanted = {f"a{each}" for each in range(30)}
+
+        def names() -> set[str]:
+            return {
+                row["labels"]["alertname"]
+                for row in restored.client.get("/api/v1/decisions?limit=1000").json()["decisions"]
+            }
+
+        wait_until(lambda: wanted <= names(), "all are there and decided")
 
 
 def test_every_page_of_the_router_is_among_these():
