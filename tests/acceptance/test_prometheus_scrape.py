@@ -44,10 +44,10 @@ def block(kind: str, having: str) -> str:
 
 
 @contextmanager
-def application(port: int, backend: str, sampling: str):
+def application(folder: Path, port: int, backend: str, sampling: str):
     """The guide's program, as it stands but for its port, with some work to do."""
     setup = block("python", "PrometheusMetricReader").replace("9464", str(port))
-    environment = {"PHOENIX_COLLECTOR_ENDPOINT": backend, "LLMTRACE_SAMPLING": sampling}
+    environment = {"PHOENIX_COLLECTOR_ENDPOINT": backend, "LLMTRACE_SAMPLING": sampling, "XDG_STATE_HOME": str(folder)}
     command = [sys.executable, "-W", "error", "-c", setup + WORK]
     with subprocess.Popen(
         command,
@@ -89,7 +89,7 @@ def ask(client: httpx.Client, query: str) -> list[dict[str, Any]]:
 def test_a_real_prometheus_scrapes_what_was_sampled_away(clean_env, sink, tmp_path):
     """At a sampling ratio of 0 no span arrives, and Prometheus has counted every one of them."""
     port = free_port()
-    with application(port, sink.url, "production:ratio=0,errors=false"), prometheus(tmp_path, port) as client:
+    with application(tmp_path, port, sink.url, "production:ratio=0,errors=false"), prometheus(tmp_path, port) as client:
         name = "gen_ai_client_operation_duration_seconds_count"
         (calls,) = wait_until(lambda: ask(client, name + '{gen_ai_operation_name="chat"}'), "the scrape", deadline=30)
         assert calls["value"][1] == "10"
