@@ -29,9 +29,10 @@ def raw(url: str) -> Peer:
 
 
 def ours(url: str, *, redaction: bool) -> Peer:
-    """llmtrace with its defaults."""
-    import llmtrace  # noqa: PLC0415 - one peer only
+    """Our own, with its defaults."""
     from peers.ours import MESSAGES, record  # noqa: PLC0415
+
+    import llmtrace  # noqa: PLC0415 - one peer only
 
     llmtrace.init_tracing("bench", endpoint=url, redaction=redaction)
     return lambda: record(MESSAGES), lambda: llmtrace.flush(60) and None

@@ -1,6 +1,6 @@
 """A loopback OTLP server in a process of its own: takes what it is sent, and says on request which spans it took.
 
-Faults are set by `PUT /fault`: how to answer from now on. It decodes nothing before it is asked, so that it costs little.
+Faults are set by a PUT: how to answer from now on. It decodes nothing before it is asked, so that it costs little.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ It has the reading side of the SDK's ``ReadableSpan``, so that the reference OTL
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Final
 
 from opentelemetry.sdk.resources import Resource
@@ -79,11 +79,31 @@ class SpanRecord:
 
     def with_attributes(self, attributes: Mapping[str, Any]) -> SpanRecord:
         """The same span with other attributes."""
-        return replace(self, attributes=attributes)
+        # Three times for each span: `dataclasses.replace` takes three times as long.
+        return SpanRecord(
+            self.name,
+            self.context,
+            self.parent,
+            self.kind,
+            self.start_time,
+            self.end_time,
+            attributes,
+            self.events,
+            self.links,
+            self.status,
+            self.resource,
+            self.instrumentation_scope,
+            self.dropped_attributes,
+            self.dropped_events,
+            self.dropped_links,
+            self.by_rule,
+            self.duration,
+            self.routes,
+        )
 
     def plus(self, added: Mapping[str, Any]) -> SpanRecord:
         """The same span with more attributes."""
-        return replace(self, attributes={**self.attributes, **added})
+        return self.with_attributes({**self.attributes, **added})
 
     def whole(self) -> SpanRecord:
         """Itself."""

@@ -122,10 +122,10 @@ def _known(model: str, provider: str | None) -> _Known | None:
 
 def _rates(prices: Any, tokens: Tokens) -> Cost | None:
     """The cost by the four usual prices; None where others may matter."""
-    stored: Mapping[str, Any] = {key: price for key, price in vars(prices).items() if price is not None}
     if tokens.cache_write_1h or tokens.prompt_audio or tokens.completion_audio:
         return None
-    if any(key not in _OWN and not _WITHOUT_TOKENS.fullmatch(key) for key in stored) or "input_mtok" not in stored:
+    stored = _usual(prices)
+    if stored is None:
         return None
     plain = stored["input_mtok"]
     parts = (
@@ -136,6 +136,28 @@ def _rates(prices: Any, tokens: Tokens) -> Cost | None:
     prompt = sum(_price(price, tokens.prompt) * count for price, count in parts)
     completion = _price(stored.get("output_mtok", Decimal()), tokens.prompt) * tokens.completion
     return Cost(float(prompt / _MILLION), float(completion / _MILLION), float((prompt + completion) / _MILLION))
+
+
+_seen: dict[int, tuple[Any, Mapping[str, Any] | None]] = {}
+"""Prices of the table by their identity, and what `_usual` made of them: there are a few for each model in use."""
+
+
+def _usual(prices: Any) -> Mapping[str, Any] | None:
+    """The prices that a model has; None where one of them is none of the four usual ones."""
+    known = _seen.get(id(prices))
+    if known is None or known[0] is not prices:
+        stored: dict[str, Any] | None = {key: price for key, price in vars(prices).items() if price is not None}
+        if stored is not None and (
+            any(key not in _OWN and not _WITHOUT_TOKENS.fullmatch(key) for key in stored) or "input_mtok" not in stored
+        ):
+            stored = None
+        if len(_seen) >= _MOST_SEEN:
+            _seen.clear()
+        known = _seen[id(prices)] = (prices, stored)
+    return known[1]
+
+
+_MOST_SEEN: Final = 512
 
 
 def _price(price: Any, prompt: int) -> Decimal:

@@ -6,7 +6,6 @@ rendering a conversation as JSON costs more than recording it.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from typing import Any, Final
 
 from llmtrace._attributes import Attributes
@@ -24,22 +23,43 @@ def derive_llm_values(record: SpanRecord) -> SpanRecord:
     """Add the missing values to an LLM span; any other span passes."""
     if record.attributes.get(keys.SPAN_KIND) != keys.KIND_LLM:
         return record
+    sides = _messages(record)
     added: Attributes = {}
     for list_key, value_key, mime_key in _SIDES:
-        if value_key not in record.attributes:
-            messages = _messages(record, f"{list_key}.")
-            if messages:
-                added[value_key] = to_json({"messages": messages})
-                added[mime_key] = keys.MIME_JSON
+        messages = sides.get(list_key)
+        if messages and value_key not in record.attributes:
+            added[value_key] = to_json({"messages": [messages[index] for index in sorted(messages)]})
+            added[mime_key] = keys.MIME_JSON
     return record.with_attributes({**record.attributes, **added}) if added else record
 
 
-def _messages(record: SpanRecord, prefix: str) -> list[dict[str, Any]]:
-    """The flattened messages as a list of dicts, each with the keys that its message has."""
-    messages: defaultdict[int, dict[str, Any]] = defaultdict(dict)
+_Messages = dict[int, dict[str, Any]]
+
+
+def _messages(record: SpanRecord) -> dict[str, _Messages]:
+    """For each side the flattened messages by their index, each with the keys that its message has."""
+    sides: dict[str, _Messages] = {}
     for key, value in record.attributes.items():
-        if key.startswith(prefix):
-            index, _, field = key[len(prefix) :].partition(".")
-            if index.isdigit():
-                messages[int(index)][field.removeprefix("message.")] = value
-    return [messages[index] for index in sorted(messages)]
+        place = _places[key] if key in _places else _place(key)
+        if place is not None:
+            side, index, field = place
+            sides.setdefault(side, {}).setdefault(index, {})[field] = value
+    return sides
+
+
+_places: dict[str, tuple[str, int, str] | None] = {}
+"""Keys that were taken apart before: there are a few hundred, and each is met in every call."""
+_MOST_PLACES: Final = 4_096
+
+
+def _place(key: str) -> tuple[str, int, str] | None:
+    """Which side, which message, which of its fields; None for a key of something else."""
+    found = None
+    for side, _, _ in _SIDES:
+        if key.startswith(f"{side}."):
+            index, _, field = key[len(side) + 1 :].partition(".")
+            found = (side, int(index), field.removeprefix("message.")) if index.isdigit() else None
+    if len(_places) >= _MOST_PLACES:
+        _places.clear()
+    _places[key] = found
+    return found
