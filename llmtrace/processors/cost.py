@@ -37,7 +37,8 @@ def add_cost(record: Seen) -> Seen:
     model = attributes.get(_MODELS.get(attributes.get(keys.SPAN_KIND, ""), ""))
     if type(model) is not str or keys.LLM_COST_TOTAL in attributes or keys.TOTAL_SECONDS in attributes:
         return record  # Ollama, which measures seconds, runs at home
-    counts = {field: count for field, key in _COUNTS if (count := whole_number(attributes.get(key))) is not None}
+    said = [(field, whole_number(attributes[key])) for field, key in _COUNTS if key in attributes]
+    counts = {field: count for field, count in said if count is not None}
     if not counts or min(counts.values()) < 0:
         return record
     found = None
