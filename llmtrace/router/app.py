@@ -31,6 +31,7 @@ from llmtrace.router.web import server
 from llmtrace.router.web.acts import Counter, acting_routes
 from llmtrace.router.web.api import explaining, listing
 from llmtrace.router.web.auth import OnlyReaders
+from llmtrace.router.web.figures import figures
 from llmtrace.router.web.health import health
 from llmtrace.router.web.hosts import OnlyHosts
 from llmtrace.router.web.intake import Door
@@ -38,7 +39,7 @@ from llmtrace.router.web.links import SignedLinks
 from llmtrace.router.web.reload import Reload, Rules, reloading
 from llmtrace.router.web.sources import intakes
 
-READING: Final = ("/api/v1/", "/-/")
+READING: Final = ("/api/v1/", "/-/", "/metrics")
 """Under these paths people read and act."""
 KEPT_CONNECTIONS: Final = 100
 """To destinations. Those in use have no common bound: who hangs must take none from others."""
@@ -78,7 +79,7 @@ async def _serve(
         dispatcher = Dispatcher(config, store, build_notifiers(config, tools), clock, random.SystemRandom().random)
         take_in = lambda alerts: store.accept(alerts, clock.now())  # noqa: E731 - an argument
         with GroupCommit(take_in, dispatcher.accepted, near=database.inbox.near) as inbox:
-            door, counter = Door(inbox, clock), Counter(store, clock, links, dispatcher.wake)
+            door, counter = Door(inbox, clock, lambda: store.undecided), Counter(store, clock, links, dispatcher.wake)
 
             def web(rules: RouterConfig) -> ASGIApp:
                 records = SqlRecords(database)
@@ -138,6 +139,7 @@ def build_web(
             *acting_routes(config, counter),
             Route("/-/reload", reloading(reload), methods=["POST"]),
             Route("/healthz", health(records, fault)),
+            Route("/metrics", figures(door, records)),
             Route("/api/v1/alerts", listing("alerts", records.alerts)),
             Route("/api/v1/decisions", listing("decisions", records.decisions)),
             Route("/api/v1/deliveries", listing("deliveries", records.deliveries)),

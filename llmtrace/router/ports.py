@@ -236,6 +236,9 @@ class Records(Protocol):
     def silences(self, limit: int, before: int | None) -> list[Row]:
         """What people silenced, the latest first."""
 
+    def counts(self) -> Mapping[str, Mapping[str, int]]:
+        """How many decisions there are by reason, deliveries by state, and incidents by state."""
+
     def ping(self) -> None:
         """Read one row.
 

@@ -44,7 +44,9 @@ class RouterProcess:
         with self._output.open("wb") as output, self._errors.open("ab") as errors:
             environment = {**os.environ, "PYTHONWARNINGS": "error", **self._environ}
             self.process = subprocess.Popen(self._command, stdout=output, stderr=errors, env=environment)
-        wait_until(lambda: "listening on" in self.output or self.process.poll() is not None, "the router is listening")
+        wait_until(
+            lambda: "listening on" in self.output or self.process.poll() is not None, "the router is listening", 60
+        )
         found = re.search(r"listening on (http://\S+)", self.output)
         assert found is not None, self.errors
         self.client.base_url = found[1]

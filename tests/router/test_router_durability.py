@@ -6,6 +6,7 @@ import json
 import signal
 import textwrap
 import threading
+from contextlib import closing
 from http.client import HTTPConnection, HTTPException
 from random import Random
 from typing import TYPE_CHECKING
@@ -44,18 +45,20 @@ class Senders:
         return self.accepted
 
     def _send(self, port: int, name: str) -> None:
-        connection = HTTPConnection("127.0.0.1", port, timeout=10)
-        for number in range(100_000):
-            alert = f"{name}-{number}"
-            body = json.dumps([{"labels": {"alertname": alert, "severity": "critical", "service": f"s{number % 3}"}}])
-            try:
-                connection.request("POST", "/api/v2/alerts", body, HEADERS)
-                answer = connection.getresponse()
-                answer.read()
-            except (OSError, HTTPException):
-                return
-            if answer.status == 200:
-                self.accepted.add(alert)
+        with closing(HTTPConnection("127.0.0.1", port, timeout=10)) as connection:
+            for number in range(100_000):
+                alert = f"{name}-{number}"
+                body = json.dumps(
+                    [{"labels": {"alertname": alert, "severity": "critical", "service": f"s{number % 3}"}}]
+                )
+                try:
+                    connection.request("POST", "/api/v2/alerts", body, HEADERS)
+                    with connection.getresponse() as answer:
+                        answer.read()
+                except (OSError, HTTPException):
+                    return
+                if answer.status == 200:
+                    self.accepted.add(alert)
 
 
 def end_again_and_again(folder: Path, receiver: WebhookReceiver, lives: int, number: signal.Signals) -> set[str]:

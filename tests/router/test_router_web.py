@@ -10,6 +10,10 @@ from contextlib import contextmanager
 import httpx
 import pytest
 from google.rpc.status_pb2 import Status
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
+    ExportMetricsServiceRequest,
+    ExportMetricsServiceResponse,
+)
 from router_store import no_reload, world_of
 from router_values import PROTOBUF, make_alert, make_config, make_request, make_span, make_tag
 
@@ -18,6 +22,7 @@ from llmtrace.router.ports import StoreError
 from llmtrace.router.store.commit import GroupCommit
 from llmtrace.router.web.body import LARGEST_BODY
 from llmtrace.router.web.intake import Door
+from llmtrace.router.web.tally import Tally
 
 TAGGED = make_request(make_span(make_tag(key="a"))).SerializeToString()
 
@@ -28,12 +33,14 @@ class Router:
     def __init__(self, world) -> None:
         self.world = world
         self.fault: str | None = None
+        self.undecided = 0
+        self.tally = Tally()
         self.store_error: StoreError | None = None
 
     def request(self, method: str, path: str, **arguments) -> httpx.Response:
         async def scenario():
             with GroupCommit(self._write, lambda: None) as inbox:
-                door = Door(inbox, self.world.clock)
+                door = Door(inbox, self.world.clock, lambda: self.undecided, self.tally)
                 app = build_web(
                     self.world.config, door, self.world.records, self.world.counter(), lambda: self.fault, no_reload
                 )
@@ -116,6 +123,47 @@ def test_malformed_requests_are_refused_in_otlps_form(router, content, headers, 
     else:
         assert answer.json()["message"]
     assert router.post().status_code == 200
+
+
+def test_a_backlog_that_is_too_long_asks_senders_to_wait(router):
+    """503 with Retry-After, rather than a disk that fills up; everything else is served."""
+    router.undecided = 500_000
+    answer = router.post()
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
+    assert router.request("GET", "/healthz").status_code == 200
+
+
+def test_what_came_in_and_what_became_of_it_can_be_scraped(router):
+    """Requests by path and status, accepted alerts, decisions and deliveries, in Prometheus's text format."""
+    router.post()
+    router.post(b"\xff")
+    router.world.turn()
+    answer = router.request("GET", "/metrics")
+    assert answer.headers["content-type"].startswith("text/plain; version=0.0.4")
+    for line in (
+        'llmtrace_router_intake_requests_total{path="/v1/traces",status="200"} 1',
+        'llmtrace_router_intake_requests_total{path="/v1/traces",status="400"} 1',
+        'llmtrace_router_alerts_accepted_total{path="/v1/traces"} 1',
+        'llmtrace_router_decisions{reason="new"} 1',
+        'llmtrace_router_deliveries{state="delivered"} 1',
+        'llmtrace_router_incidents{state="open"} 1',
+        "llmtrace_router_alerts_undecided 0",
+    ):
+        assert line in answer.text.splitlines()
+
+
+def test_metrics_are_counted_and_said_to_be_unwatched(router):
+    """200 with the response message, in which every point is named as not kept; nonsense is a 400."""
+    request = ExportMetricsServiceRequest()
+    metric = request.resource_metrics.add().scope_metrics.add().metrics.add(name="llmtrace.errors")
+    for value in (1, 2):
+        metric.sum.data_points.add(as_int=value)
+    answer = router.post(request.SerializeToString(), path="/v1/metrics")
+    response = ExportMetricsServiceResponse.FromString(answer.content)
+    assert (answer.status_code, response.partial_success.rejected_data_points) == (200, 2)
+    assert "counted, not kept" in response.partial_success.error_message
+    assert router.post(b"\xff", path="/v1/metrics").status_code == 400
+    assert "llmtrace_router_metric_points_unwatched_total 2" in router.request("GET", "/metrics").text
 
 
 def test_a_body_without_an_end_is_cut_off(router):

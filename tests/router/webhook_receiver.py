@@ -79,7 +79,10 @@ def check_format(body: dict[str, Any]) -> None:
 def _handler_for(receiver: WebhookReceiver) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
-            raw = self.rfile.read(int(self.headers["content-length"]))
+            length = int(self.headers["content-length"])
+            raw = self.rfile.read(length)
+            if len(raw) < length:  # the router died while it sent
+                return
             body = json.loads(raw)
             try:
                 check_format(body)

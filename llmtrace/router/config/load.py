@@ -121,8 +121,9 @@ def _mappings(
 ) -> Mapping[str, AlertMapping]:
     """The mapping files of the sources that name one."""
     named: dict[tuple[str, ...], str] = {("sources", name): options.mapping for name, options in intake.sources.items()}
-    if intake.arize.mapping is not None:
-        named["arize",] = intake.arize.mapping
+    for name in ("arize", "langfuse", "langsmith", "opik"):
+        if (file_name := getattr(intake, name).mapping) is not None:
+            named[name,] = file_name
     found = {}
     for place, name in named.items():
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from typing import Annotated, Any, Final, Literal
@@ -12,10 +13,12 @@ from llmtrace.router.intake.body import bounded, read_json
 from llmtrace.router.intake.pushed import read as pushed_quickly
 from llmtrace.router.intake.refusal import RefusedError
 from llmtrace.router.intake.severities import severity_of
-from llmtrace.router.intake.texts import LONGEST_ANNOTATION, LONGEST_LABEL, clean, texts
+from llmtrace.router.intake.texts import LONGEST_ANNOTATION, LONGEST_LABEL, clean, label_name, texts, unknown_fields
 from llmtrace.router.model import SEVERITY, SOURCE, Alert, Annotation, Status
 
+ALERTMANAGER: Final = "alertmanager"
 SEVERITY_AS_SENT: Final = "severity_as_sent"
+LONGEST_NAME: Final = 256
 _NEVER: Final = 1970
 """Alertmanager writes the year 1 for an end that is not known."""
 
@@ -24,44 +27,68 @@ def _zero_is_none(value: Any) -> Any:
     return None if value == "" or (isinstance(value, str) and value.startswith("0001-")) else value
 
 
+def _text(value: Any) -> Any:
+    return "" if value is None else str(value).lower() if isinstance(value, bool) else value
+
+
+def _names(value: Any) -> Any:
+    """Newer senders name labels as they like; here they become names that rules can use."""
+    return (
+        {label_name(str(name))[:LONGEST_NAME]: text for name, text in value.items()}
+        if isinstance(value, dict)
+        else value
+    )
+
+
 Moment = Annotated[datetime | None, BeforeValidator(_zero_is_none)]
-Name = Annotated[str, Field(pattern=r"^[a-zA-Z_][a-zA-Z0-9_]*$", max_length=256)]
+Text = Annotated[str, BeforeValidator(_text)]
+Name = Annotated[str, Field(pattern=r"^[a-zA-Z_][a-zA-Z0-9_]*$", max_length=LONGEST_NAME)]
 
 
 class _Alert(BaseModel):
-    """One alert, as both forms write it."""
+    """One alert, as both forms write it. Fields that it does not know are kept as annotations."""
 
-    model_config = ConfigDict(extra="ignore", hide_input_in_errors=True)
+    model_config = ConfigDict(extra="allow", hide_input_in_errors=True, coerce_numbers_to_str=True)
+
+    labels: Annotated[dict[str, Text], BeforeValidator(_names), Field(min_length=1)]
+    annotations: dict[str, Text] = {}
+    startsAt: Moment = None  # noqa: N815 - Alertmanager's own name
+    endsAt: Moment = None  # noqa: N815 - Alertmanager's own name
+    generatorURL: Text = ""  # noqa: N815 - Alertmanager's own name
+    status: Literal["firing", "resolved"] | None = None
+    fingerprint: str = ""
+    values: dict[str, float | str | bool | None] | None = None
+
+
+class _Pushed(_Alert):
+    """As Alertmanager's own API takes it: it is as strict as Alertmanager."""
+
+    model_config = ConfigDict(coerce_numbers_to_str=False)
 
     labels: Annotated[dict[Name, str], Field(min_length=1)]
     annotations: dict[str, str] = {}
-    startsAt: Moment = None  # noqa: N815 - Alertmanager's own name
-    endsAt: Moment = None  # noqa: N815 - Alertmanager's own name
-    generatorURL: str = ""  # noqa: N815 - Alertmanager's own name
-    status: Literal["firing", "resolved"] | None = None
 
 
 class _Webhook(BaseModel):
-    """The webhook's body, as far as it is read."""
+    """The webhook's body, as far as it is read. Alertmanager says version 4, Grafana says 1."""
 
     model_config = ConfigDict(extra="ignore", hide_input_in_errors=True)
 
-    version: Literal["4"]
     alerts: list[_Alert]
 
 
-_PUSHED: Final = TypeAdapter(list[_Alert])
+_PUSHED: Final = TypeAdapter(list[_Pushed])
 _WEBHOOK: Final = TypeAdapter(_Webhook)
 
 
-def read_webhook(body: bytes, timeout: timedelta, now: datetime) -> list[Alert]:
-    """The alerts of Alertmanager's webhook, version 4.
+def read_webhook(body: bytes, timeout: timedelta, now: datetime, source: str = ALERTMANAGER) -> list[Alert]:
+    """The alerts of Alertmanager's webhook, version 4, and of those that look like it.
 
     Raises:
         RefusedError: 400 or 413.
     """
     webhook: _Webhook = _validate(_WEBHOOK, read_json(body))
-    return [_alert(alert, alert.status, timeout, now) for alert in bounded(webhook.alerts)]
+    return [_alert(alert, alert.status, timeout, now, source) for alert in bounded(webhook.alerts)]
 
 
 def read_push(body: bytes, timeout: timedelta, now: datetime) -> list[Alert]:
@@ -80,8 +107,8 @@ def read_carefully(body: bytes, timeout: timedelta, now: datetime) -> list[Alert
     Raises:
         RefusedError: 400 or 413.
     """
-    pushed: list[_Alert] = _validate(_PUSHED, read_json(body))
-    return [_alert(alert, None, timeout, now) for alert in bounded(pushed)]
+    pushed: list[_Pushed] = _validate(_PUSHED, read_json(body))
+    return [_alert(alert, None, timeout, now, ALERTMANAGER) for alert in bounded(pushed)]
 
 
 def _validate(form: TypeAdapter[Any], data: Any) -> Any:
@@ -93,7 +120,7 @@ def _validate(form: TypeAdapter[Any], data: Any) -> Any:
         raise RefusedError(HTTPStatus.BAD_REQUEST, f"{where}: {first['msg']}") from error
 
 
-def _alert(given: _Alert, status: str | None, timeout: timedelta, now: datetime) -> Alert:
+def _alert(given: _Alert, status: str | None, timeout: timedelta, now: datetime, source: str) -> Alert:
     ends_at = _aware(given.endsAt)
     over = status == Status.RESOLVED if status is not None else ends_at is not None and ends_at <= now
     if over:
@@ -101,11 +128,11 @@ def _alert(given: _Alert, status: str | None, timeout: timedelta, now: datetime)
     elif ends_at is None or ends_at <= now:
         ends_at = now + timeout
     kind = Status.RESOLVED if over else Status.FIRING
-    return Alert(_labels(given), _annotations(given), _aware(given.startsAt) or now, kind, ends_at)
+    return Alert(_labels(given, source), _annotations(given), _aware(given.startsAt) or now, kind, ends_at)
 
 
-def _labels(given: _Alert) -> dict[str, str]:
-    labels = {SOURCE: "alertmanager", **given.labels, SEVERITY: severity_of(given.labels.get(SEVERITY, "")).value}
+def _labels(given: _Alert, source: str) -> dict[str, str]:
+    labels = {SOURCE: source, **given.labels, SEVERITY: severity_of(given.labels.get(SEVERITY, "")).value}
     return texts(labels.items(), LONGEST_LABEL)
 
 
@@ -117,9 +144,19 @@ def _annotations(given: _Alert) -> dict[str, str]:
         Annotation.RUNBOOK_URL: sent.get("runbook"),
         Annotation.SOURCE_URL: given.generatorURL,
         SEVERITY_AS_SENT: said if said and said != severity_of(said).value else None,
+        Annotation.VALUE: _value(given.values),
+        **dict(unknown_fields(given.__pydantic_extra__ or {})),
         **sent,
     }
     return clean(annotations.items(), LONGEST_ANNOTATION)
+
+
+def _value(values: Mapping[str, object] | None) -> object:
+    """What Grafana measured: the one value, or all of them by their names."""
+    said = {name: value for name, value in (values or {}).items() if value is not None}
+    if len(said) <= 1:
+        return next(iter(said.values()), None)
+    return ", ".join(f"{name}={value}" for name, value in said.items())
 
 
 def _aware(moment: datetime | None) -> datetime | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from typing import Annotated, Any, Final, Literal
@@ -13,26 +13,13 @@ from llmtrace.router.config import Links
 from llmtrace.router.intake.body import bounded, read_json
 from llmtrace.router.intake.refusal import RefusedError
 from llmtrace.router.intake.severities import severity_of
-from llmtrace.router.intake.texts import LONGEST_ANNOTATION, LONGEST_LABEL, clean, label_name
+from llmtrace.router.intake.texts import LONGEST_ANNOTATION, LONGEST_LABEL, clean, label_name, unknown_fields
 from llmtrace.router.model import ALERTNAME, REGULATED, SEVERITY, SOURCE, Alert, Annotation, Status
 from llmtrace.semconv.alert import Severity
 
-MOST_UNKNOWN: Final = 32
-"""Fields that the schema does not know are kept as annotations, so many of them."""
-LONGEST_UNKNOWN: Final = 256
 MOST_SEGMENTS: Final = 32
 MOST_TRACES: Final = 10
 _TRACE_ID_LENGTH: Final = 32
-
-# What such a field holds is what somebody said to a model, or what the model said.
-_CONTENT: Final = frozenset(
-    {
-        "input", "inputs", "output", "outputs", "prompt", "prompts", "completion", "messages", "message", "content",
-        "document", "documents", "text", "query", "question", "answer", "response", "request", "body", "arguments",
-        "embedding", "vector", "examples", "rows", "samples",
-    }
-)  # fmt: skip
-_SECRET: Final = ("token", "secret", "password", "authorization", "api_key", "apikey", "cookie", "credential")
 
 Text = Annotated[str, Field(max_length=LONGEST_ANNOTATION)]
 Number = float | Annotated[str, Field(max_length=64)]
@@ -151,7 +138,7 @@ def _annotations(given: GenericAlert, links: Links) -> dict[str, str]:
     trace = next(iter(given.trace_ids), "")
     url = given.trace_url or (links.trace_url(trace, "") if len(trace) == _TRACE_ID_LENGTH else None)
     annotations: dict[str, object] = {
-        **dict(_unknown(given.__pydantic_extra__ or {})),
+        **dict(unknown_fields(given.__pydantic_extra__ or {})),
         **given.annotations,
         Annotation.REASON: given.reason or given.annotations.get(Annotation.REASON),
         Annotation.VALUE: _number(given.value),
@@ -165,17 +152,6 @@ def _annotations(given: GenericAlert, links: Links) -> dict[str, str]:
     if len(given.trace_ids) > 1:
         annotations["trace_ids"] = ",".join(given.trace_ids[:MOST_TRACES])
     return clean(annotations.items(), LONGEST_ANNOTATION)
-
-
-def _unknown(extra: Mapping[str, Any]) -> Iterator[tuple[str, object]]:
-    """Scalars at the top that are neither content nor secret by their name."""
-    kept = 0
-    for name, value in extra.items():
-        word = name.lower()
-        hidden = word in _CONTENT or any(part in word for part in _SECRET)
-        if not hidden and isinstance(value, str | int | float | bool) and kept < MOST_UNKNOWN:
-            kept += 1
-            yield name[:LONGEST_UNKNOWN], str(value)[:LONGEST_UNKNOWN]
 
 
 def _number(value: float | str | None) -> object:

@@ -3,13 +3,26 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from typing import Final
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Final
 
 from llmtrace.secrets import redact
 
 LONGEST_LABEL: Final = 1_024
 LONGEST_ANNOTATION: Final = 4_096
+MOST_UNKNOWN: Final = 32
+"""Fields that the schema does not know are kept as annotations, so many of them."""
+LONGEST_UNKNOWN: Final = 256
+
+# What such a field holds is what somebody said to a model, or what the model said.
+_CONTENT: Final = frozenset(
+    {
+        "input", "inputs", "output", "outputs", "prompt", "prompts", "completion", "messages", "message", "content",
+        "document", "documents", "text", "query", "question", "answer", "response", "request", "body", "arguments",
+        "embedding", "vector", "examples", "rows", "samples",
+    }
+)  # fmt: skip
+_SECRET: Final = ("token", "secret", "password", "authorization", "api_key", "apikey", "cookie", "credential")
 
 _NOT_IN_NAMES: Final = re.compile(r"[^a-zA-Z0-9_]", re.ASCII)
 _CANNOT_BE_STORED: Final = re.compile(r"[\x00\ud800-\udfff]")
@@ -30,6 +43,17 @@ def label_name(text: str) -> str:
     """A name that a label may have."""
     name = _NOT_IN_NAMES.sub("_", text)
     return f"_{name}" if name[:1].isdigit() else name
+
+
+def unknown_fields(extra: Mapping[str, Any]) -> Iterator[tuple[str, object]]:
+    """Scalars at the top that are neither content nor secret by their name."""
+    kept = 0
+    for name, value in extra.items():
+        word = name.lower()
+        hidden = word in _CONTENT or any(part in word for part in _SECRET)
+        if not hidden and isinstance(value, str | int | float | bool) and kept < MOST_UNKNOWN:
+            kept += 1
+            yield name[:LONGEST_UNKNOWN], str(value)[:LONGEST_UNKNOWN]
 
 
 def _text(value: object) -> str:

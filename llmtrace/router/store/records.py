@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, select
+from sqlalchemy import Column, Select, func, select
 
 from llmtrace.router.ports import Row
 from llmtrace.router.store.database import Database
@@ -67,6 +67,15 @@ class SqlRecords:
         with self._database.read() as connection:
             return explain(connection, asked)
 
+    def counts(self) -> dict[str, dict[str, int]]:
+        """How many decisions there are by reason, deliveries by state, and incidents by state."""
+        columns = {"decisions": decisions.c.reason, "deliveries": deliveries.c.state, "incidents": incidents.c.state}
+        with self._database.read() as connection:
+            return {
+                name: {str(key): int(number) for key, number in connection.execute(_counted(column))}
+                for name, column in columns.items()
+            }
+
     def ping(self) -> None:
         """Read one row."""
         with self._database.read() as connection:
@@ -86,6 +95,10 @@ class SqlRecords:
             for row in connection.execute(query.where(members.c.notification_id.in_(notification_ids))):
                 found[row.notification_id].append(row.alert_id)
         return found
+
+
+def _counted(column: Column[Any]) -> Select[Any]:
+    return select(column, func.count()).group_by(column)
 
 
 def _plain(value: object) -> object:

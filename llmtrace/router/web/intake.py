@@ -31,6 +31,8 @@ SMALL_BODY: Final = 64 * 1024
 """Up to here decoding takes less time than handing it to a thread would save."""
 MOST_DECODING: Final = 2
 """Large bodies decoded at once: each may be some 30 MB when decompressed."""
+MOST_UNDECIDED: Final = 500_000
+"""Accepted alerts that wait for their decision."""
 RETRY_AFTER: Final = "5"
 
 Reader = Callable[[bytes], Sequence[Alert]]
@@ -47,6 +49,8 @@ class Door:
 
     inbox: Inbox
     clock: Clock
+    undecided: Callable[[], int] = lambda: 0
+    """How many accepted alerts wait for their decision."""
     tally: Tally = field(default_factory=Tally)
     room: Room = field(default_factory=Room)
     seen: defaultdict[str, Seen] = field(default_factory=lambda: defaultdict(OrderedDict))
@@ -98,6 +102,7 @@ class Intake:
         size = 0
         room = self._door.room
         try:
+            self._check_backlog()
             self._gate.turn_away(headers)
             body = await read_body(receive, headers.get("content-length", ""), room)
             size = len(body)
@@ -109,6 +114,11 @@ class Intake:
             return self._refuse(headers, HTTPStatus.SERVICE_UNAVAILABLE, _NOT_STORED)
         finally:
             room.give_back(size)
+
+    def _check_backlog(self) -> None:
+        """What waits stands on the disk, which must not fill: then the sender is asked to wait."""
+        if self._door.undecided() >= MOST_UNDECIDED:
+            raise RefusedError(HTTPStatus.SERVICE_UNAVAILABLE, "too many alerts wait to be decided; try again")
 
 
 def traces(door: Door, gate: Gate, links: Links) -> Intake:

@@ -9,7 +9,7 @@ from http import HTTPStatus
 from llmtrace.router.config import RouterConfig
 from llmtrace.router.config.access import SourceOptions
 from llmtrace.router.config.mapping import AlertMapping
-from llmtrace.router.intake import alertmanager, arize, generic, mapping
+from llmtrace.router.intake import alertmanager, arize, generic, langfuse, langsmith, mapping, opik
 from llmtrace.router.intake.body import read_json
 from llmtrace.router.intake.gate import Gate
 from llmtrace.router.model import Alert
@@ -38,12 +38,19 @@ def _sources(config: RouterConfig, door: Door) -> Iterator[tuple[str, SourceOpti
         lambda body: alertmanager.read_webhook(body, intake.alertmanager.resolve_timeout, clock.now()),
     )
     yield (
+        "grafana",
+        intake.grafana,
+        lambda body: alertmanager.read_webhook(body, intake.grafana.resolve_timeout, clock.now(), source="grafana"),
+    )
+    yield (
         "generic",
         intake.generic,
         lambda body: generic.read(body, "generic", config.links, intake.generic.resolve_timeout, clock.now()),
     )
-    rules = config.mappings.get("arize", arize.MAPPING)
-    yield "arize", intake.arize, partial(_mapped, rules, "arize", intake.arize, config, door)
+    for tool, built_in in (("arize", arize), ("langfuse", langfuse), ("langsmith", langsmith), ("opik", opik)):
+        options = getattr(intake, tool)
+        rules = config.mappings.get(tool, built_in.MAPPING)
+        yield tool, options, partial(_mapped, rules, tool, options, config, door)
     for name, options in intake.sources.items():
         yield name, options, partial(_mapped, config.mappings[name], name, options, config, door)
 

@@ -1,0 +1,63 @@
+"""``GET /metrics``: what the router did, in Prometheus's text format."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from http import HTTPStatus
+from typing import Final
+
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+
+from llmtrace.router.ports import Records, StoreError
+from llmtrace.router.web.intake import Door
+
+_FORMAT: Final = "text/plain; version=0.0.4; charset=utf-8"
+Samples = Iterable[tuple[Mapping[str, str], int]]
+
+
+def figures(door: Door, records: Records) -> Callable[[Request], Awaitable[Response]]:
+    """The endpoint. Those of the store are gauges: what is pruned is counted no more."""
+
+    async def endpoint(_request: Request) -> Response:
+        try:
+            stored = await asyncio.to_thread(records.counts)
+        except StoreError:
+            return PlainTextResponse("the store cannot be read\n", HTTPStatus.SERVICE_UNAVAILABLE)
+        lines = [*_of_the_door(door), *_of_the_store(stored)]
+        return Response("\n".join(lines) + "\n", media_type=_FORMAT)
+
+    return endpoint
+
+
+def _of_the_door(door: Door) -> Iterator[str]:
+    tally = door.tally
+    answers: Samples = [
+        ({"path": path, "status": str(status)}, n) for (path, status), n in sorted(tally.answers.items())
+    ]
+    alerts: Samples = [({"path": path}, number) for path, number in sorted(tally.alerts.items())]
+    yield from _series("intake_requests_total", "counter", "Requests to the intakes.", answers)
+    yield from _series("alerts_accepted_total", "counter", "Alerts that are on disk.", alerts)
+    yield from _series("metric_points_unwatched_total", "counter", "Points of metrics that nothing reads.",
+                       [({}, tally.unwatched_points)])  # fmt: skip
+    yield from _series(
+        "alerts_undecided", "gauge", "Accepted alerts that wait for a decision.", [({}, door.undecided())]
+    )
+    yield from _series("body_bytes", "gauge", "Bytes of request bodies in memory.", [({}, door.room.used)])
+
+
+def _of_the_store(stored: Mapping[str, Mapping[str, int]]) -> Iterator[str]:
+    for name, label in (("decisions", "reason"), ("deliveries", "state"), ("incidents", "state")):
+        samples: Samples = [({label: key}, number) for key, number in sorted(stored[name].items())]
+        yield from _series(name, "gauge", f"Kept {name} by {label}.", samples)
+
+
+def _series(name: str, kind: str, about: str, samples: Samples) -> Iterator[str]:
+    """Values of labels are words of ours and paths: nothing in them needs an escape."""
+    full = f"llmtrace_router_{name}"
+    yield f"# HELP {full} {about}"
+    yield f"# TYPE {full} {kind}"
+    for labels, value in samples:
+        said = ",".join(f'{key}="{text}"' for key, text in labels.items())
+        yield f"{full}{{{said}}} {value}" if said else f"{full} {value}"
