@@ -100,7 +100,9 @@ class IntakeOptions(Strict):
         default=None,
         description="for every source that names none of its own; without any, everybody on this machine may send",
     )
-    otlp: SourceOptions = Field(default=SourceOptions(), description="spans with alert tags, at `/v1/traces`; metrics at `/v1/metrics`")
+    otlp: SourceOptions = Field(
+        default=SourceOptions(), description="spans with alert tags, at `/v1/traces`; metrics at `/v1/metrics`"
+    )
     api: ApiOptions = Field(default=ApiOptions(), description="Alertmanager's own API, at `/api/v2/alerts`")
     alertmanager: SourceOptions = Field(
         default=SourceOptions(), description="Alertmanager's webhook, at `/ingest/alertmanager`"
@@ -110,9 +112,7 @@ class IntakeOptions(Strict):
     )
     arize: MappedOptions = Field(default=MappedOptions(), description="Arize's webhooks, at `/ingest/arize`")
     langfuse: MappedOptions = Field(default=MappedOptions(), description="Langfuse's alerts, at `/ingest/langfuse`")
-    langsmith: MappedOptions = Field(
-        default=MappedOptions(), description="LangSmith's alerts, at `/ingest/langsmith`"
-    )
+    langsmith: MappedOptions = Field(default=MappedOptions(), description="LangSmith's alerts, at `/ingest/langsmith`")
     opik: MappedOptions = Field(default=MappedOptions(), description="Opik's alerts, at `/ingest/opik`")
     generic: SourceOptions = Field(default=SourceOptions(), description="the generic JSON, at `/ingest/generic`")
     pagerduty: SourceOptions = Field(
