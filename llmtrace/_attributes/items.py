@@ -19,6 +19,8 @@ _ROLES: Final = frozenset({"human", "ai", "system", "tool", "function", "develop
 """LangChain says its role in `type`, which is no item's."""
 _ARGUMENTS: Final = ("arguments", "action", "queries", "code", "operation")
 """Where the calls of built-in tools say what is to be done."""
+_RESULTS: Final = ("output", "outputs", "results", "error")
+"""Where those that the provider ran itself say what came of it."""
 
 
 def put_item(into: Attributes, named: MessageKeys, item: Fields) -> bool:
@@ -48,6 +50,9 @@ def _put_call(into: Attributes, named: MessageKeys, item: Fields, kind: str) -> 
     else:
         rendered = text(arguments) or (None if arguments is None or type(arguments) is str else to_json(arguments))
     put_call(into, f"{named.tools}0.", either(item, "call_id", "id"), text(item.get("name")) or kind, rendered)
+    result = either(item, *_RESULTS)
+    if result is not None and result != []:
+        put_words(into, f"{named.contents}0.", f"{kind}_output", to_text(without_data(result)))
 
 
 def _put_result(into: Attributes, named: MessageKeys, item: Fields) -> None:

@@ -86,6 +86,7 @@ _CONTENT_NAMES: Final = frozenset(
         "tool_arguments",
         "tool_response",
         exc.EXCEPTION_MESSAGE,
+        keys.CITATIONS,
     }
 )
 """Content outside of these name spaces."""

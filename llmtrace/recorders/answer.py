@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Final
+from typing import Any, Final
 
 from llmtrace._attributes.budget import each
 from llmtrace._attributes.fields import Attributes, Fields, entries, fields, text, whole_number
+from llmtrace._serialize import to_json
 from llmtrace.semconv import trace as keys
 
 MOST_CHOICES: Final = 256
@@ -31,6 +32,16 @@ def put_identity(into: Attributes, identity: object) -> None:
     words = text(identity)
     if words is not None:
         into[keys.RESPONSE_ID] = words
+
+
+def put_citations(into: Attributes, parts: Iterable[object]) -> None:
+    """What the parts of an answer refer to; nothing where they refer to nothing."""
+    found: list[Any] = []
+    for part in parts:
+        known = fields(part)
+        found += entries(known.get("citations")) or entries(known.get("annotations"))
+    if found:
+        into[keys.CITATIONS] = to_json(found)
 
 
 def put_counts(into: Attributes, source: Fields, counts: Counts) -> None:

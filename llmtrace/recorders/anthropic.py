@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from typing import Final
 
-from llmtrace._attributes.fields import Attributes, Fields, fields, text, whole_number
+from llmtrace._attributes.budget import each
+from llmtrace._attributes.fields import Attributes, Fields, entries, fields, kept, text, whole_number
 from llmtrace._attributes.message_keys import message_keys
 from llmtrace._attributes.messages import put_found
-from llmtrace.recorders.answer import put_identity, put_model, put_output, texts_of
+from llmtrace.recorders.answer import put_citations, put_identity, put_model, put_output, texts_of
 from llmtrace.recorders.anthropic_stream import EVENTS, MessageAccumulator
 from llmtrace.semconv import trace as keys
 
@@ -36,6 +37,7 @@ def attributes(answer: object) -> Attributes:
     role = text(found.get("role")) or "assistant"
     put_found(into, message_keys(keys.LLM_OUTPUT_MESSAGES, 0), {"role": role}, content)
     put_output(into, (texts_of(content),))
+    put_citations(into, each(entries(content)))
     reason = text(found.get("stop_reason"))
     if reason is not None:
         into[keys.LLM_FINISH_REASON] = reason
@@ -61,6 +63,9 @@ def _put_usage(into: Attributes, usage: Fields) -> None:
     hour = whole_number(fields(usage.get("cache_creation")).get("ephemeral_1h_input_tokens"))
     if hour:
         into[keys.CACHE_WRITE_1H_TOKENS] = hour
+    for name, count in kept(usage.get("server_tool_use")).items():
+        if whole_number(count):
+            into[keys.SERVER_TOOLS_PREFIX + name] = count
     thinking = whole_number(fields(usage.get("output_tokens_details")).get("thinking_tokens"))
     if thinking:
         into[keys.LLM_TOKEN_COUNT_REASONING] = thinking

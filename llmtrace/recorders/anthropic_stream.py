@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable
 from typing import Any, Final
 
-from llmtrace._attributes.fields import Attributes, Fields, fields, kept, text
+from llmtrace._attributes.fields import Attributes, Fields, entries, fields, kept, text
 from llmtrace.recorders.answer import place_of
 from llmtrace.recorders.text import Pieces, Room
 
@@ -92,6 +92,10 @@ class _Block:
         self._base = kept(block)
 
     def add(self, delta: Fields) -> bool:
+        citation = delta.get("citation")
+        if citation is not None and self._room.part():
+            self._base["citations"] = [*entries(self._base.get("citations")), citation]
+            return False
         name = _DELTAS.get(text(delta.get("type")) or "")
         words = text(delta.get(name)) if name is not None else None
         if name is None or words is None:

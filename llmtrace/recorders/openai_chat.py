@@ -7,7 +7,7 @@ is an error.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 from llmtrace._attributes.budget import each
 from llmtrace._attributes.fields import Attributes, Fields, entries, fields, text, whole_number
@@ -17,6 +17,7 @@ from llmtrace.recorders.answer import (
     MOST_CHOICES,
     Counts,
     place_of,
+    put_citations,
     put_counts,
     put_identity,
     put_model,
@@ -52,13 +53,16 @@ def attributes(answer: object) -> Attributes:
         index = _free_place(into, place_of(choice.get("index"), position))
         message = choice.get("message")
         put_message(into, keys.LLM_OUTPUT_MESSAGES, index, message)
-        if text(fields(message).get("refusal")):
+        said = fields(message)
+        if text(said.get("refusal")):
             into[keys.LLM_REFUSED] = True
+        if said.get("annotations"):
+            put_citations(into, (message,))
         reason = text(choice.get("finish_reason"))
         if reason is not None:
             reasons[index] = reason
         if len(choices) == 1:
-            put_output(into, (_text_of(fields(message)),))
+            put_output(into, (_text_of(said),))
     if reasons:
         _put_reasons(into, reasons)
     return into
@@ -113,6 +117,9 @@ _DEEPSEEK: Final[Counts] = (("prompt_cache_hit_tokens", keys.LLM_TOKEN_COUNT_CAC
 def put_usage(into: Attributes, usage: Fields) -> None:
     """Token counts, where the server sent them; a count that it did not send is not made up."""
     put_counts(into, usage, _USAGE)
+    billed = usage.get("cost")
+    if billed is not None:
+        _put_cost(into, billed)
     prompt = usage.get("prompt_tokens_details")
     if prompt is not None:
         put_counts(into, fields(prompt), _PROMPT_DETAILS)
@@ -125,6 +132,16 @@ def put_usage(into: Attributes, usage: Fields) -> None:
         for field, key in _PREDICTIONS:  # sent as 0 with every answer; said only where a prediction was given
             if count := whole_number(details.get(field)):
                 into[key] = count
+
+
+def _put_cost(into: Attributes, billed: object) -> None:
+    """What the provider itself says that the call cost, in US dollars: OpenRouter as a number, Perplexity in parts."""
+    total: Any = billed if type(billed) in (int, float) else fields(billed).get("total_cost")
+    if type(total) in (int, float) and 0 <= total < _FORTUNE:
+        into[keys.LLM_COST_TOTAL] = float(total)
+
+
+_FORTUNE: Final = 1_000_000
 
 
 def recognises_chunk(chunk: object) -> bool:

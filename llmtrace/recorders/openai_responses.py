@@ -8,7 +8,8 @@ from llmtrace._attributes.budget import each
 from llmtrace._attributes.fields import Attributes, Fields, entries, fields, text
 from llmtrace._attributes.media import data_url
 from llmtrace._attributes.messages import put_message
-from llmtrace.recorders.answer import Counts, put_counts, put_identity, put_model, put_output, texts_of
+from llmtrace._attributes.values import put_value
+from llmtrace.recorders.answer import Counts, put_citations, put_counts, put_identity, put_model, put_output, texts_of
 from llmtrace.recorders.openai_responses_stream import ResponsesAccumulator
 from llmtrace.semconv import trace as keys
 
@@ -32,6 +33,7 @@ def attributes(answer: object) -> Attributes:
     put_identity(into, found.get("id"))
     _put_usage(into, fields(found.get("usage")))
     words: list[str] = []
+    spoken: list[object] = []
     images = 0
     for index, item in enumerate(each(entries(found.get("output")))):
         chosen = fields(item)
@@ -39,9 +41,14 @@ def attributes(answer: object) -> Attributes:
         kind = text(chosen.get("type"))
         if kind == "message":
             words.append(texts_of(chosen.get("content")))
+            spoken += entries(chosen.get("content"))
         elif kind == "image_generation_call":
             images += _put_image(into, images, chosen)
     put_output(into, words)
+    error = found.get("error")
+    if error is not None and keys.OUTPUT_VALUE not in into:
+        put_value(into, keys.OUTPUT_VALUE, keys.OUTPUT_MIME_TYPE, error)
+    put_citations(into, each(spoken))
     reason = text(fields(found.get("incomplete_details")).get("reason")) or text(found.get("status"))
     if reason is not None:
         into[keys.LLM_FINISH_REASON] = reason

@@ -118,6 +118,10 @@ LLM_REQUEST_MODEL_NAME: Final = SpanAttributes.LLM_REQUEST_MODEL_NAME
 LLM_RESPONSE_MODEL_NAME: Final = SpanAttributes.LLM_RESPONSE_MODEL_NAME
 RESPONSE_ID: Final = "llmtrace.llm.response_id"
 """By which the provider knows the answer."""
+CITATIONS: Final = "llmtrace.llm.citations"
+"""What the answer refers to, as JSON: Anthropic's citations, OpenAI's annotations. Content."""
+SERVER_TOOLS_PREFIX: Final = "llmtrace.llm.server_tools."
+"""Before the name of a tool that the provider ran: how often."""
 FINISH_REASONS: Final = "llmtrace.llm.finish_reasons"
 """Of an answer with several choices: why each of them ended, in their order."""
 CACHE_WRITE_1H_TOKENS: Final = "llmtrace.llm.cache_write_1h_tokens"

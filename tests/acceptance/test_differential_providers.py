@@ -16,6 +16,7 @@ from typing import Any
 
 import anthropic
 import openai
+import provider_payloads_more as more
 import pytest
 from openinference.instrumentation.anthropic import AnthropicInstrumentor
 from openinference.instrumentation.openai import OpenAIInstrumentor
@@ -121,10 +122,10 @@ PROVIDERS = {
     ),
 }
 CALLS = {
-    "chat": CHAT_WHOLE + CHAT_STREAMS,
+    "chat": CHAT_WHOLE + CHAT_STREAMS + more.CHAT_WHOLE + more.CHAT_STREAMS,
     "completions": COMPLETIONS_WHOLE + COMPLETIONS_STREAMS,
-    "responses": RESPONSES_WHOLE + RESPONSES_STREAMS,
-    "anthropic": ANTHROPIC_WHOLE + ANTHROPIC_STREAMS,
+    "responses": RESPONSES_WHOLE + RESPONSES_STREAMS + more.RESPONSES_WHOLE,
+    "anthropic": ANTHROPIC_WHOLE + ANTHROPIC_STREAMS + more.ANTHROPIC_WHOLE + more.ANTHROPIC_STREAMS,
 }
 EVERY = [
     pytest.param(provider, call, id=f"{provider}-{'stream' if call.is_stream else 'whole'}-{call.name}")

@@ -6,6 +6,7 @@ with the same fields stands for it.
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -528,3 +529,30 @@ def test_a_mock_is_no_answer_of_anybody():
     recorded = llm_answer(MagicMock())
     assert "MagicMock" in recorded["output.value"]
     assert "llm.model_name" not in recorded
+
+
+def test_what_an_answer_refers_to_and_what_it_cost_are_kept():
+    """Citations, annotations, the provider's own tools and its bill are on the record."""
+    cited = {"type": "char_location", "cited_text": "x"}
+    message = {**ANTHROPIC, "content": [{"type": "text", "text": "Hi", "citations": [cited]}]}
+    message["usage"] = {"input_tokens": 1, "output_tokens": 1, "server_tool_use": {"web_search_requests": 2}}
+    recorded = llm_answer(message)
+    assert json.loads(recorded["llmtrace.llm.citations"]) == [cited]
+    assert recorded["llmtrace.llm.server_tools.web_search_requests"] == 2
+    whole = {"role": "assistant", "content": "Hi", "annotations": [{"type": "url_citation"}]}
+    priced = {**CHAT, "choices": [{"message": whole}], "usage": {"cost": {"total_cost": 0.008}}}
+    recorded = llm_answer(priced)
+    assert json.loads(recorded["llmtrace.llm.citations"]) == [{"type": "url_citation"}]
+    assert recorded["llm.cost.total"] == 0.008
+    assert "llm.cost.total" not in llm_answer({**CHAT, "usage": {"cost": "much"}})
+
+
+def test_what_the_provider_ran_itself_and_why_it_failed_are_kept():
+    """The result of a provider's own call stands beside the call; the error of a failed response is the output."""
+    ran = {"type": "mcp_call", "id": "mc", "name": "roll", "arguments": "{}", "output": "4", "error": None}
+    recorded = llm_answer({"object": "response", "model": "m", "output": [ran]})
+    assert recorded[f"{OUT}.tool_calls.0.tool_call.function.name"] == "roll"
+    assert recorded[f"{OUT}.contents.0.message_content.text"] == "4"
+    failed = {"object": "response", "status": "failed", "error": {"message": "boom"}, "output": []}
+    assert llm_answer(failed)["output.value"] == '{"message":"boom"}'
+    assert llm_answer(failed)["llm.finish_reason"] == "failed"
