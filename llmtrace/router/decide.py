@@ -12,7 +12,7 @@ from typing import Final
 
 from llmtrace.router.config import RouterConfig
 from llmtrace.router.model import Alert, AlertState, Candidate, Decision, Place, Policy, Reason, Status
-from llmtrace.router.ports import Over, Recall
+from llmtrace.router.ports import Over, Recall, Waiting
 from llmtrace.router.routing import tiers, tree
 from llmtrace.router.stages.dedup import deduplicate
 from llmtrace.router.stages.grouping import due_at, group_of
@@ -44,6 +44,22 @@ class Deciding:
         due = None if over.state.told_at is None else due_at(over.policy, recall.group(over.group.key), self.now)
         state = AlertState(Status.RESOLVED, over.alert.severity, None, None)
         return Decision(over.route, over.policy, reason, over.group, due, self.config.hash, state)
+
+    def may_hold(self, recall: Recall) -> bool:
+        """Whether there is anything that may hold an alert back."""
+        config = self.config
+        return bool(config.silences or config.inhibit or config.time_intervals or recall.silences())
+
+    def hold_back(self, waiting: Waiting, recall: Recall) -> Decision | None:
+        """Why an alert that waits for its group is not told after all; None where nothing holds it back."""
+        alert, state = waiting.alert, replace(waiting.state, told_at=None)
+        incident = recall.incident(waiting.group.key)
+        found = Candidate(alert, waiting.route, waiting.policy, Reason.NEW, state, incident, self.now)
+        held = quieten(found, self.config, recall)
+        if not held.reason.suppresses:
+            return None
+        group, policy = waiting.group, waiting.policy
+        return Decision(waiting.route, policy, held.reason, group, None, self.config.hash, state, held.hold)
 
 
 def place(alert: Alert, config: RouterConfig) -> tuple[Place, ...]:

@@ -88,6 +88,17 @@ class Over:
     state: AlertState
 
 
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A new alert that waits for the message of its group, with what the route remembers."""
+
+    alert: Alert
+    route: str
+    policy: Policy
+    group: Group
+    state: AlertState
+
+
 class Decider(Protocol):
     """The pure decision, bound to a configuration and a moment."""
 
@@ -99,6 +110,12 @@ class Decider(Protocol):
 
     def expire(self, over: Over, recall: Recall) -> Decision:
         """That an alert is over by itself."""
+
+    def may_hold(self, recall: Recall) -> bool:
+        """Whether there is anything that may hold an alert back."""
+
+    def hold_back(self, waiting: Waiting, recall: Recall) -> Decision | None:
+        """Why an alert is not told after all; None where nothing holds it back."""
 
 
 class Notifier(Protocol):

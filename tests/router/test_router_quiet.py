@@ -11,6 +11,7 @@ from router_values import NOON, make_alert, make_config
 
 from llmtrace.exceptions import ConfigurationError
 from llmtrace.router.config.times import TimeInterval, muted_until
+from llmtrace.router.matchers import Silence, parse
 from llmtrace.router.model import Status
 
 RULES = """
@@ -76,6 +77,62 @@ def test_a_cause_holds_back_its_symptoms_until_it_is_over(world):
     world.turn(minutes=2)
     assert [sent.alerts[0].name for sent in world.sent("ops")][-2:] in (["down", "slow"], ["slow", "down"])
     assert reasons(world) == ["new", "inhibited", "new", "resolved", "new"]
+
+
+WAITING = RULES.replace(
+    "{tier: page, receivers: [ops], resolve_after: 1d}", "{tier: channel, receivers: [ops], resolve_after: 1d}"
+)
+
+
+def lasting(severity: str = "error", **labels: str):
+    """An alert of a source that has states."""
+    return replace(make_alert(severity, **labels), ends_at=NOON + timedelta(days=1))
+
+
+def test_a_cause_that_comes_after_its_symptom_is_told_alone(world, tmp_path):
+    """That is what group_wait is for: the symptom waits, is held when its message is due, and told after the cause."""
+    world.config = make_config(tmp_path, WAITING)
+    world.accept(lasting(alertname="slow"))
+    world.turn()
+    world.accept(lasting("critical", alertname="down"))
+    world.turn(seconds=10)
+    world.turn(seconds=20)
+    world.turn(seconds=10)
+    assert [sent.alerts[0].name for sent in world.sent("ops")] == ["down"]
+    assert reasons(world) == ["new", "new", "inhibited"]
+    world.accept(replace(lasting("critical", alertname="down"), status=Status.RESOLVED, ends_at=NOON))
+    world.turn(minutes=1)
+    world.turn(seconds=30)
+    world.turn(minutes=5)
+    assert sorted(sent.alerts[0].name for sent in world.sent("ops")[1:]) == ["down", "slow"]
+    assert reasons(world)[3:] == ["resolved", "new"]
+
+
+def test_a_silence_that_is_made_while_an_alert_waits_holds_it(world, tmp_path):
+    """Its group goes on: the other alert of the group is told, and the silenced one when the silence is over."""
+    world.config = make_config(tmp_path, WAITING)
+    world.accept(lasting(alertname="a"), lasting(alertname="a", model="m"))
+    world.turn()
+    until = world.clock.now() + timedelta(hours=1)
+    world.store.silence(Silence("s", (parse('model="m"'),), NOON, until, "mina", ""), world.clock.now())
+    world.turn(seconds=30)
+    (sent,) = world.sent("ops")
+    assert [alert.labels.get("model") for alert in sent.alerts] == [None]
+    world.turn(hours=1)
+    world.turn(minutes=5)
+    assert [alert.labels.get("model") for alert in world.sent("ops")[1].alerts] == ["m"]
+    assert reasons(world) == ["new", "new", "silenced", "new"]
+
+
+def test_a_regulated_alert_that_waits_is_told_whatever_comes(world, tmp_path):
+    """Neither a cause nor a silence takes it out of its group."""
+    world.config = make_config(tmp_path, WAITING)
+    world.accept(lasting(alertname="slow", regulated="true"))
+    world.turn()
+    world.accept(lasting("critical", alertname="down"))
+    world.turn(seconds=10)
+    world.turn(seconds=20)
+    assert "slow" in [sent.alerts[0].name for sent in world.sent("ops")]
 
 
 def test_what_is_cause_and_symptom_yields_to_a_cause_only(world, tmp_path):

@@ -162,6 +162,9 @@ class Calling:
     def decide(self, alert, recall, _places):
         return self._decide(alert, recall)
 
+    def may_hold(self, _recall):
+        return False
+
 
 def advance(world, decider, limit=10):
     """One turn of the store."""

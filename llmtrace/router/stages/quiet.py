@@ -27,7 +27,10 @@ def silence(candidate: Candidate, config: RouterConfig, recall: Recall) -> Candi
 def mute(candidate: Candidate, config: RouterConfig, _recall: Recall) -> Candidate:
     """While one of the route's time intervals holds."""
     names = candidate.policy.mute_time_intervals
-    until = muted_until([each for name in names for each in config.time_intervals[name]], candidate.now)
+    intervals = [
+        each for name in names for each in config.time_intervals.get(name, ())
+    ]  # the file may be another by now
+    until = muted_until(intervals, candidate.now)
     if until is None:
         return candidate
     return replace(candidate, reason=Reason.MUTED, hold=Hold(", ".join(names), until))

@@ -22,6 +22,7 @@ from llmtrace.router.store.ledger import Ledger
 from llmtrace.router.store.rows import from_alert, insert_all, to_alert, to_policy, to_state
 from llmtrace.router.store.schema import PENDING, about, alerts, decisions, deliveries, groups, incidents, states
 from llmtrace.router.store.telling import Telling
+from llmtrace.router.store.waiting import hold_back
 
 
 class SqlStore:
@@ -68,6 +69,7 @@ class SqlStore:
             taken = _take(connection, self._database.inbox, limit)
             _decide(decider, ledger, _keep_alerts(connection, taken.entries, now))
             counts.append(_expire(connection, decider, ledger, now, limit))
+            hold_back(connection, decider, ledger, now, limit)
             ledger.write(trail)
             counts.append(_tell(connection, desk, trail, now, limit))
             counts.append(incident_book.escalate(connection, desk, trail, now, limit))
