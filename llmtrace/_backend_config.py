@@ -8,7 +8,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from llmtrace._addresses import given_headers, with_default_path
-from llmtrace.destinations import Backend
+from llmtrace.destinations import GEN_AI, OPENINFERENCE, Backend
 from llmtrace.exceptions import ConfigurationError
 
 
@@ -19,6 +19,7 @@ class FurtherBackend:
     name: str
     url: str = field(repr=False)
     headers: Mapping[str, str] = field(repr=False)
+    conventions: tuple[str, ...] = (OPENINFERENCE,)
 
 
 _OWN_NAMES: Final = ("backend", "router")
@@ -41,5 +42,20 @@ def resolve_backends(asked: object) -> tuple[FurtherBackend, ...]:
         if not isinstance(name, str) or name in (*_OWN_NAMES, *(other.name for other in settled)):
             msg = f"backends: name={name!r:.80} is no name, or is taken; allowed: a different text for each"
             raise ConfigurationError(msg)
-        settled.append(FurtherBackend(str(name), url, given_headers("backends: headers", backend.headers)))
+        headers = given_headers("backends: headers", backend.headers)
+        conventions = resolve_conventions("backends: conventions", backend.conventions)
+        settled.append(FurtherBackend(str(name), url, headers, conventions))
     return tuple(settled)
+
+
+def resolve_conventions(setting: str, asked: object) -> tuple[str, ...]:
+    """Settle in which words spans are sent.
+
+    Raises:
+        ConfigurationError: for words that are not known.
+    """
+    words = tuple(asked) if isinstance(asked, list | tuple) else (asked,)
+    if OPENINFERENCE not in words or not set(words) <= {OPENINFERENCE, GEN_AI}:
+        msg = f"{setting}={asked!r:.80}; allowed: ({OPENINFERENCE!r},), ({OPENINFERENCE!r}, {GEN_AI!r})"
+        raise ConfigurationError(msg)
+    return tuple(dict.fromkeys(words))

@@ -24,19 +24,16 @@ from llmtrace._addresses import (
     given_headers,
     with_default_path,
 )
-from llmtrace._backend_config import FurtherBackend, resolve_backends
+from llmtrace._backend_config import FurtherBackend, resolve_backends, resolve_conventions
 from llmtrace._span_limits import SpanLimits, span_limits
 from llmtrace._spool_config import resolve_spool
-from llmtrace.destinations import Spool
+from llmtrace.destinations import OPENINFERENCE, Spool
 from llmtrace.exceptions import ConfigurationError
 from llmtrace.hints import DEFAULTS, HintRule
 from llmtrace.hints.file import distinct, load
 from llmtrace.sampling import Preset, SamplingPolicy, read_sampling
 
 DEFAULT_ENDPOINT: Final = "http://localhost:6006/v1/traces"
-
-OPENINFERENCE: Final = "openinference"
-GEN_AI: Final = "gen_ai"
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +156,7 @@ def resolve(
         alerts_headers=router_headers,
         transport=_transport(env),
         privacy=_privacy(capture_content, redaction),
-        conventions=_conventions(conventions),
+        conventions=resolve_conventions("conventions", conventions),
         auto_instrument=_auto_instrument(auto_instrument),
         limits=span_limits(env),
         hints=_hints(hints, env, has_router=router is not None),
@@ -167,14 +164,6 @@ def resolve(
         backends=resolve_backends(backends),
         spool=resolve_spool(spool, env),
     )
-
-
-def _conventions(asked: object) -> tuple[str, ...]:
-    words = tuple(asked) if isinstance(asked, list | tuple) else (asked,)
-    if OPENINFERENCE not in words or not set(words) <= {OPENINFERENCE, GEN_AI}:
-        msg = f"conventions={asked!r:.80}; allowed: ({OPENINFERENCE!r},), ({OPENINFERENCE!r}, {GEN_AI!r})"
-        raise ConfigurationError(msg)
-    return tuple(dict.fromkeys(words))
 
 
 def _auto_instrument(asked: object) -> bool | tuple[str, ...]:

@@ -14,6 +14,7 @@ from llmtrace.destinations import Spool
 from llmtrace.exporters.delivery import Delivery
 from llmtrace.exporters.destination import Destination
 from llmtrace.exporters.encoding import Encoding
+from llmtrace.exporters.pipeline import Step
 from llmtrace.exporters.spool import Bounds, DiskSpool
 from llmtrace.exporters.tally import MAIN, Tally
 from llmtrace.semconv import trace as keys
@@ -29,10 +30,19 @@ def backend_sinks(settings: Settings, resource: Resource, *, joined: bool) -> li
         # The application's resource cannot be changed; Phoenix takes the project from this header as well.
         headers.setdefault("x-project-name", settings.project)
     deliveries = [_delivery(settings, resource, MAIN, settings.endpoint.url, headers)]
-    deliveries += [
-        _delivery(settings, resource, backend.name, backend.url, backend.headers) for backend in settings.backends
-    ]
-    return [Encoding(deliveries)]
+    more: list[Delivery] = []
+    for backend in settings.backends:
+        wants_more = not set(backend.conventions) <= set(settings.conventions)
+        same = more if wants_more else deliveries
+        same.append(_delivery(settings, resource, backend.name, backend.url, backend.headers))
+    return [Encoding(deliveries), *([Encoding(more, _gen_ai)] if more else [])]
+
+
+def _gen_ai() -> Step:
+    """What a backend wants that asks for OpenTelemetry's attributes where the main one does not."""
+    from llmtrace.processors.gen_ai import add_gen_ai  # noqa: PLC0415 - only where it is asked for
+
+    return add_gen_ai
 
 
 def router_sink(settings: Settings, resource: Resource, url: str) -> Encoding:

@@ -5,6 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from os import PathLike
+from typing import Final
+
+OPENINFERENCE: Final = "openinference"
+GEN_AI: Final = "gen_ai"
+"""OpenTelemetry's GenAI attributes, beside OpenInference's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,7 +19,7 @@ class Backend:
     Attributes:
         endpoint: a base URL or a full one.
         headers: sent with every request to it, and to no other backend.
-        conventions: in which words it gets the spans.
+        conventions: in which words it gets the spans, beside those that the main backend gets.
         name: for log lines and counters; by default its host.
     """
 

@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from llmtrace._record import SpanRecord
 from llmtrace.exporters.delivery import Delivery
 from llmtrace.exporters.otlp import Encoder
+from llmtrace.exporters.pipeline import Step
 
 
 class Encoding:
     """A sink in front of the deliveries."""
 
-    def __init__(self, deliveries: Sequence[Delivery]) -> None:
+    def __init__(self, deliveries: Sequence[Delivery], make_step: Callable[[], Step] | None = None) -> None:
+        """Wire the parts.
+
+        Args:
+            deliveries: each gets the same bytes.
+            make_step: makes what these backends want done to a span that the others do not; called on the worker.
+        """
         self._deliveries = deliveries
         self._encoder = Encoder()
+        self._make_step = make_step
+        self._step: Step | None = None
 
     def start(self) -> None:
         """Begin to send what an earlier process has left."""
@@ -23,6 +32,9 @@ class Encoding:
 
     def offer(self, record: SpanRecord) -> None:
         """Encode a record, and offer the bytes to each delivery."""
+        if self._make_step is not None:
+            self._step = self._step or self._make_step()
+            record = self._step(record) or record
         span = self._encoder.encode(record)
         if span is not None:
             for delivery in self._deliveries:

@@ -12,9 +12,10 @@ from collections.abc import Callable, Sequence
 
 from opentelemetry.sdk.resources import Resource
 
-from llmtrace._config import GEN_AI, OPENINFERENCE, Privacy
+from llmtrace._config import Privacy
 from llmtrace._record import SpanRecord
 from llmtrace._span_limits import SpanLimits
+from llmtrace.destinations import GEN_AI, OPENINFERENCE
 from llmtrace.processors.bounds import Limits
 from llmtrace.processors.content import without_content
 from llmtrace.processors.cost import cost_step
