@@ -211,3 +211,35 @@ def test_the_trail_says_which_commit_the_rules_were(capsys, tmp_path):
     lines = [json.loads(line) for line in run(capsys, tmp_path, "audit", "export")[1].splitlines()]
     assert [line["body"]["revision"] for line in lines if line["kind"] == "rules"] == [commit, f"{commit}+changes"]
     assert len({line["body"]["config"] for line in lines if line["kind"] == "rules"}) == 2
+
+
+UNPAGED = """
+    version: 1
+    receivers: {ops: {console: {}}, chat: {console: {}}}
+    routes:
+      - {matchers: ['severity="critical"', 'env!="x"'], tier: page, receivers: [ops]}
+      - {matchers: ['value>10'], tier: page, receivers: [ops]}
+      - matchers: ['team="legal"']
+        tier: channel
+        receivers: [chat]
+        routes: [{matchers: ['p="1"'], tier: page, receivers: [ops]}]
+      - {tier: channel, receivers: [chat]}
+      - {matchers: ['late="yes"'], tier: page, receivers: [ops]}
+"""
+
+
+def test_why_it_was_no_page_names_what_stood_in_the_way(capsys, tmp_path):
+    """Each route that pages, and its matcher that does not hold or the route before it; nothing of that for a page."""
+    with world_of(make_config(tmp_path, UNPAGED)) as world:
+        world.accept(make_alert(env="x"), make_alert(alertname="paged"))
+        world.turn()
+    lines = run(capsys, tmp_path, "explain", "retriever-down")[1].splitlines()
+    assert [line.strip() for line in lines if "no page" in line] == [
+        """no page by /{severity="critical",env!="x"}: env!="x" does not hold: env is 'x'""",
+        'no page by /{value>"10"}: value>"10" does not hold: value is missing',
+        'no page by /{team="legal"}/{p="1"}: team="legal" does not hold: team is missing',
+        'no page by /{late="yes"}: /{} before it takes the alert',
+    ]
+    assert "no page" not in run(capsys, tmp_path, "explain", "paged")[1]
+    (tmp_path / FILE).write_text((tmp_path / FILE).read_text() + "# other rules")
+    assert "which are others" in run(capsys, tmp_path, "explain", "retriever-down")[1]

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from llmtrace.cli.router.loading import load
 
 if TYPE_CHECKING:
     import argparse
+
+
+_MOST_MISSES: Final = 20
 
 
 def add_parsers(
@@ -27,17 +30,23 @@ def add_parsers(
 
 
 def explain(arguments: argparse.Namespace) -> int:
-    """Print what was decided about an alert, and why.
+    """Print what was decided about an alert, and why; where nobody was paged, what stood in the way.
 
     Raises:
         ConfigurationError: the file or the store cannot be read.
     """
     config = load(arguments)
+    from llmtrace.router.routing.misses import misses  # noqa: PLC0415 - behind an extra
     from llmtrace.router.store.database import reading  # noqa: PLC0415 - behind an extra
     from llmtrace.router.store.explain import explain as explained  # noqa: PLC0415 - behind an extra
+    from llmtrace.router.store.explain import no_page  # noqa: PLC0415 - behind an extra
 
     with reading(config.store) as connection:
         lines = explained(connection, arguments.alert)
+        missed = no_page(connection, arguments.alert)
+    if missed is not None:
+        others = "" if missed.rules == config.hash else " (by the rules as they are now, which are others)"
+        lines += [f"  {line}{others}" for line in list(misses(missed.alert, config.routes))[:_MOST_MISSES]]
     for line in lines or [f"no alert {arguments.alert!r}: neither an id nor a fingerprint nor a name"]:
         print(line)  # noqa: T201 - the command's output
     return 0 if lines else 1

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Final
 
 from sqlalchemy import Connection, select
 
-from llmtrace.router.model import ALERTNAME, SEVERITY, Outcome, Reason, Status
-from llmtrace.router.store.rows import AnyRow
+from llmtrace.router.model import ALERTNAME, SEVERITY, Alert, Outcome, Reason, Status, Tier
+from llmtrace.router.store.rows import AnyRow, to_alert
 from llmtrace.router.store.schema import (
     PENDING,
     alerts,
@@ -66,6 +67,25 @@ def find(connection: Connection, asked: str) -> AnyRow | None:
         return connection.execute(select(alerts).where(alerts.c.id == number)).one_or_none()
     same = (alerts.c.fingerprint == asked) | (alerts.c.labels[ALERTNAME].as_string() == asked)
     return connection.execute(select(alerts).where(same).order_by(alerts.c.id.desc()).limit(1)).one_or_none()
+
+
+@dataclass(frozen=True, slots=True)
+class NoPage:
+    """An alert that nobody was paged for, and the hash of the rules that decided so."""
+
+    alert: Alert
+    rules: str
+
+
+def no_page(connection: Connection, asked: str) -> NoPage | None:
+    """The alert that is asked about, where it was decided and was no page; None where it was one."""
+    row = find(connection, asked)
+    if row is None:
+        return None
+    made = connection.execute(select(decisions).where(decisions.c.alert_id == row.id).order_by(decisions.c.id)).all()
+    if not made or any(decision.tier == Tier.PAGE for decision in made):
+        return None
+    return NoPage(to_alert(row), made[-1].config_hash)
 
 
 def explain(connection: Connection, asked: str) -> list[str]:
