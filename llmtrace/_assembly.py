@@ -18,6 +18,7 @@ from llmtrace._tracer import TracerProvider
 from llmtrace.exporters.alert_branch import AlertBranch
 from llmtrace.exporters.pipeline import Look, Observer, Pipeline, Step, Tail
 from llmtrace.exporters.write_ahead import WriteAheadPipeline
+from llmtrace.hints import When
 from llmtrace.sampling import Preset, policy_of
 
 if TYPE_CHECKING:
@@ -89,9 +90,10 @@ def _observers(settings: Settings, delivery: MetricDelivery | None, *, names_tra
     if meters is None:
         return ()
     from llmtrace.processors.chain import text_redaction  # noqa: PLC0415 - as in `_steps`
+    from llmtrace.processors.cost import total_of  # noqa: PLC0415 - as in `_steps`
     from llmtrace.processors.span_metrics import SpanMetrics  # noqa: PLC0415 - as in `_steps`
 
-    return (SpanMetrics(meters, text_redaction(settings.privacy).text, names_traces=names_traces),)
+    return (SpanMetrics(meters, text_redaction(settings.privacy).text, cost=total_of(), names_traces=names_traces),)
 
 
 def _meters(settings: Settings, delivery: MetricDelivery | None) -> Meters | None:
@@ -116,12 +118,9 @@ def _hints(settings: Settings) -> tuple[Look, ...]:
 
 
 def _asks_cost(settings: Settings) -> bool:
-    """Whether anybody wants the cost of a span that may be dropped; else it is worked out for what is kept only."""
+    """Whether a verdict or a rule needs the cost on the span; else it is worked out for what is kept or sent only."""
     policy = policy_of(settings.sampling)
-    metered = settings.metrics.url is not None or (
-        settings.metrics.is_on and "opentelemetry.sdk.metrics" in sys.modules
-    )
-    return bool(settings.hints or settings.alerts or metered or (policy is not None and policy.asks_cost))
+    return any(rule.when is When.COST for rule in settings.hints) or (policy is not None and policy.asks_cost)
 
 
 def _alert_branch(settings: Settings, resource: Resource) -> AlertBranch | None:

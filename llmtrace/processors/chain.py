@@ -56,7 +56,7 @@ def text_redaction(privacy: Privacy) -> Redaction:
 
 
 def slim_chain(privacy: Privacy) -> tuple[Callable[[SpanRecord], SpanRecord], ...]:
-    """The steps for what goes to the router, which holds no content any more: sizes, and redaction of the rest."""
+    """The steps for what goes to the router, which holds no content any more: cost, sizes, redaction of the rest."""
     sizes = SizeLimits()
     redaction = (Redaction(privacy.rules, known=environment_secrets(os.environ)),) if privacy.redacts else ()
-    return (sizes.coarse, *redaction, sizes.fine)
+    return (*cost_step(), sizes.coarse, *redaction, sizes.fine)

@@ -31,27 +31,42 @@ def cost_step() -> tuple[Callable[[Seen], Seen], ...]:
     return (add_cost,) if pricing.is_installed() else ()
 
 
+def total_of() -> Callable[[Seen], float | None] | None:
+    """What says how much a span's call cost, for who does not want it on the span; None without the price table."""
+    return _total if pricing.is_installed() else None
+
+
+def _total(record: Seen) -> float | None:
+    found = _cost_of(record)
+    return None if found is None else found.total
+
+
 def add_cost(record: Seen) -> Seen:
     """The span with what its call cost, where that is known."""
+    found = _cost_of(record)
+    if found is None:
+        return record
+    named = ((keys.LLM_COST_PROMPT, found.prompt), (keys.LLM_COST_COMPLETION, found.completion))
+    return record.plus({**dict(named), keys.LLM_COST_TOTAL: found.total})
+
+
+def _cost_of(record: Seen) -> pricing.Cost | None:
+    """What a call cost; None where that is not known, or said on the span already."""
     attributes = record.attributes
     model = attributes.get(_MODELS.get(attributes.get(keys.SPAN_KIND, ""), ""))
     if type(model) is not str or keys.LLM_COST_TOTAL in attributes or keys.TOTAL_SECONDS in attributes:
-        return record  # Ollama, which measures seconds, runs at home
+        return None  # Ollama, which measures seconds, runs at home
     said = [(field, whole_number(attributes[key])) for field, key in _COUNTS if key in attributes]
     counts = {field: count for field, count in said if count is not None}
     if not counts or min(counts.values()) < 0:
-        return record
-    found = None
+        return None
     with guarded("working out a cost"):
         if not pricing.is_loaded():
             with importing:
                 pricing.load()
         at = datetime.fromtimestamp(record.start_time / _NANO, tz=UTC)
-        found = pricing.cost(model, pricing.Tokens(**counts), _provider(attributes), at)
-    if found is None:
-        return record
-    named = ((keys.LLM_COST_PROMPT, found.prompt), (keys.LLM_COST_COMPLETION, found.completion))
-    return record.plus({**dict(named), keys.LLM_COST_TOTAL: found.total})
+        return pricing.cost(model, pricing.Tokens(**counts), _provider(attributes), at)
+    return None
 
 
 def _provider(attributes: Any) -> str | None:

@@ -60,16 +60,25 @@ class _Group:
 class SpanMetrics:
     """The observer. For the worker's thread alone."""
 
-    def __init__(self, meters: Meters, redact: Callable[[str], str], *, names_traces: bool = True) -> None:
+    def __init__(
+        self,
+        meters: Meters,
+        redact: Callable[[str], str],
+        *,
+        cost: Callable[[Seen], float | None] | None = None,
+        names_traces: bool = True,
+    ) -> None:
         """Make the observer.
 
         Args:
             meters: where measurements go.
             redact: takes the secrets out of a text.
+            cost: what a call cost whose span does not say it.
             names_traces: whether a span whose sampled flag is set is surely exported, and may be an exemplar.
         """
         self._meters = meters
         self._redact = redact
+        self._cost = cost
         self._names_traces = names_traces
         self._known: dict[str, dict[str, str]] = {}
         self._groups: dict[tuple[object, ...], _Group] = {}
@@ -123,6 +132,8 @@ class SpanMetrics:
         if first is not None and first >= 0:
             group.record(metrics.TIME_TO_FIRST_CHUNK, first, exemplar)
         cost = number(attributes.get(keys.LLM_COST_TOTAL))
+        if cost is None and self._cost is not None:
+            cost = self._cost(record)
         if cost is not None and cost >= 0:
             group.record(metrics.COST, cost, None)
         outcome = attributes.get(keys.STREAM_OUTCOME)

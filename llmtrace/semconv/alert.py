@@ -144,6 +144,8 @@ _SLIM_KEYS: Final = frozenset(
         trace.RETRIEVAL_COUNT,
         trace.STREAM_OUTCOME,
         trace.TIME_TO_FIRST_TOKEN,
+        trace.TOTAL_SECONDS,
+        trace.CACHE_WRITE_1H_TOKENS,
         trace.GUARDRAIL_SCORE,
         TRACE_SEVERITY,
     }

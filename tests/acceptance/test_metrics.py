@@ -134,6 +134,22 @@ def test_the_numbers_are_those_of_the_spans(start, sink):
     assert sent["llmtrace.alerts"].total(llmtrace__alert__severity="warning", llmtrace__alert__key="low") == 1
 
 
+@pytest.mark.parametrize("sampling", ["development", "production:ratio=0"])
+def test_a_cost_that_llmtrace_works_out_is_counted_and_told(start, sink, router, sampling):
+    """It is a metric of every call, on the slim span at the router, and on the span where that is kept."""
+    start(metrics=sink.url, alerts=router.url, sampling=sampling)
+    for tagged in (True, False):
+        with llmtrace.llm_span("gpt-4o", "hello") as span:
+            span.set_attributes({trace.LLM_TOKEN_COUNT_PROMPT: 1_000_000, trace.LLM_TOKEN_COUNT_COMPLETION: 0})
+            if tagged:
+                llmtrace.tag_alert("info", key="k")
+    assert llmtrace.flush(10)
+    each = router.span("llm.chat").attributes["llm.cost.total"]
+    assert each > 0
+    assert metric_points.latest(sink)["llmtrace.llm.cost"].total() == pytest.approx(2 * each)
+    assert {span.attributes["llm.cost.total"] for span in sink.spans} == {each}
+
+
 def test_they_are_totals_and_an_exemplar_is_a_trace_that_is_exported(start, sink):
     """Each request carries the totals; a bucket's exemplar is a trace that the backend has."""
     start(metrics=sink.url)
