@@ -58,10 +58,10 @@ def answer(question: str) -> str:
 def main() -> None:
     """Ask, and wait for the answer."""
     llmtrace.init_tracing(service_name="bot")
-    with start_worker(app, pool="solo", perform_ping_check=False, loglevel="ERROR"):
-        with llmtrace.chain_span("request", input="Weather?") as request:
-            found = answer.delay("Weather?").get(timeout=20)
-            request.record_output(found)
+    worker = start_worker(app, pool="solo", perform_ping_check=False, loglevel="ERROR")
+    with worker, llmtrace.chain_span("request", input="Weather?") as request:
+        found = answer.delay("Weather?").get(timeout=20)
+        request.record_output(found)
     print(found)
     llmtrace.shutdown()
 

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from llmtrace.exceptions import LlmtraceError as LlmtraceError
     from llmtrace.hints import HintRule as HintRule
     from llmtrace.sampling import SamplingPolicy as SamplingPolicy
+    from llmtrace.scores import record_score as record_score
     from llmtrace.spans import agent_span as agent_span
     from llmtrace.spans import chain_span as chain_span
     from llmtrace.spans import current_trace_id as current_trace_id
@@ -82,6 +83,7 @@ _HOME: Final = {
     "record_all": "_head",
     "record_llm_output": "spans",
     "record_retrieval_output": "spans",
+    "record_score": "scores",
     "reranker": "decorators",
     "reranker_span": "spans",
     "retrieval": "decorators",

@@ -16,7 +16,7 @@ from llmtrace._joined import JoinedProvider
 from llmtrace._sinks import backend_sinks, destination, router_sink
 from llmtrace._tracer import TracerProvider
 from llmtrace.exporters.alert_branch import AlertBranch
-from llmtrace.exporters.pipeline import Look, Observer, Pipeline, Step, Tail
+from llmtrace.exporters.pipeline import Beside, Look, Observer, Pipeline, Step, Tail
 from llmtrace.exporters.write_ahead import WriteAheadPipeline
 from llmtrace.hints import When
 from llmtrace.sampling import Preset, policy_of
@@ -26,8 +26,10 @@ if TYPE_CHECKING:
     from llmtrace.exporters.metric_delivery import MetricDelivery
 
 
-def pipeline(settings: Settings, resource: Resource, source: TracerProvider | JoinedProvider) -> Pipeline:
-    """The pipeline for the spans of one `init_tracing`."""
+def pipeline(
+    settings: Settings, resource: Resource, source: TracerProvider | JoinedProvider, scores: Beside | None = None
+) -> Pipeline:
+    """The pipeline for the spans of one `init_tracing`; `scores` end with it."""
     sinks = backend_sinks(settings, resource, joined=isinstance(source, JoinedProvider))
     metrics = _metric_delivery(settings, resource)
     kind = WriteAheadPipeline if settings.spool is not None and settings.spool.write_ahead else Pipeline
@@ -38,7 +40,7 @@ def pipeline(settings: Settings, resource: Resource, source: TracerProvider | Jo
         observers=partial(_observers, settings, metrics, names_traces=_flag_is_the_verdict(settings, source)),
         alerts=_alert_branch(settings, resource),
         tail=_tail(settings, source),
-        beside=() if metrics is None else (metrics,),
+        beside=tuple(way for way in (metrics, scores) if way is not None),
     )
 
 

@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from enum import Enum
 from typing import Final
+
+
+class Standing(Enum):
+    """What is known here of a trace."""
+
+    UNKNOWN = "unknown"
+    OPEN = "not decided yet"
+    KEPT = "kept"
+    RECENTLY_DROPPED = "dropped, and its spans are still at hand"
+    DROPPED = "dropped"
 
 
 @dataclass
@@ -12,6 +23,7 @@ class _Keeping:
     """The listener in use."""
 
     tell: Callable[[int], None] | None = None
+    ask: Callable[[int], Standing] | None = None
 
 
 keeping: Final = _Keeping()

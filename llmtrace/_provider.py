@@ -27,6 +27,7 @@ from llmtrace._guard import forget_said, guarded, logger
 from llmtrace._head import Head
 from llmtrace._joined import JoinedProvider
 from llmtrace._keeping import keeping
+from llmtrace._sinks import score_sink
 from llmtrace._stats import stats
 from llmtrace._tracer import Tracer, TracerProvider, active
 from llmtrace.exporters.pipeline import Pipeline
@@ -183,7 +184,7 @@ def shutdown(timeout: float = 2.0) -> bool:
         if running is None:
             return True
         active.tracer, active.is_off = None, False
-        keeping.tell = None
+        keeping.tell = keeping.ask = active.look = active.annotate = active.knows = None
         _uninstrument(running)
         for settle in active.settling:
             with guarded("settling what waits"):
@@ -212,9 +213,12 @@ def _start(settings: Settings) -> _Running:
     else:
         source = _our_provider(existing)
         resource = _resource(settings)
-    running = _Running(settings, source, pipeline(settings, resource, source))
+    scores = score_sink(settings)
+    running = _Running(settings, source, pipeline(settings, resource, source, scores))
     if settings.sampling is not Preset.OFF and not _sdk_disabled():
         _arm(running, resource)
+        active.annotate = None if scores is None else scores.offer
+        active.knows = None if scores is None else scores.knows
         if points:
             from llmtrace.integrations.openinference import instrument  # noqa: PLC0415 - only where asked for
 
@@ -246,6 +250,8 @@ def _arm(running: _Running, resource: Resource) -> None:
     else:
         running.source.arm(running.pipeline, resource, _sampler(running.settings))
     keeping.tell = running.pipeline.keep
+    keeping.ask = running.pipeline.standing
+    active.look = running.pipeline.measure
     running.pipeline.start()
     active.tracer = Tracer(running.source, _SCOPE)
 

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from opentelemetry.sdk.resources import Resource
 
-from llmtrace._config import Settings
+from llmtrace._addresses import TRACES_PATH
+from llmtrace._config import Privacy, Settings
 from llmtrace.destinations import Spool
+from llmtrace.exporters.annotations import Annotations
 from llmtrace.exporters.delivery import Delivery
 from llmtrace.exporters.destination import Destination
 from llmtrace.exporters.encoding import Encoding
 from llmtrace.exporters.pipeline import Step
 from llmtrace.exporters.spool import Bounds, DiskSpool
 from llmtrace.exporters.tally import MAIN, Tally
+from llmtrace.scores import Score
 from llmtrace.semconv import trace as keys
 
 ROUTER = "router"
@@ -48,6 +53,36 @@ def _gen_ai() -> Step:
 def router_sink(settings: Settings, resource: Resource, url: str) -> Encoding:
     """The way to the router."""
     return Encoding([_delivery(settings, resource, ROUTER, url, settings.alerts_headers)])
+
+
+def score_sink(settings: Settings) -> Annotations | None:
+    """The way of scores, which Phoenix alone takes; None where the backend is another."""
+    url = settings.endpoint.url
+    if not settings.endpoint.is_phoenix or not url.endswith(TRACES_PATH):
+        return None
+    target = destination(settings, "scores", url.removesuffix(TRACES_PATH), settings.headers)
+    return Annotations(target, settings.project or "default", partial(_clean_score, settings.privacy))
+
+
+def _clean_score(privacy: Privacy) -> Callable[[Score], Score]:
+    """What takes secrets out of a score, and its explanation where content is not captured."""
+    from llmtrace.processors.chain import text_redaction  # noqa: PLC0415 - patterns that most services need not compile
+
+    redacted = text_redaction(privacy).text
+
+    def clean(score: Score) -> Score:
+        explanation = score.explanation if privacy.capture_content else None
+        if explanation is None and score.explanation is not None and score.score is None and score.label is None:
+            explanation = ""  # that somebody judged is all that is left
+        facts = json.loads(redacted(json.dumps(dict(score.metadata))))
+        return replace(
+            score,
+            label=None if score.label is None else redacted(score.label),
+            explanation=None if explanation is None else redacted(explanation),
+            metadata=facts if isinstance(facts, dict) else {},
+        )
+
+    return clean
 
 
 def destination(settings: Settings, name: str, url: str, headers: Mapping[str, str]) -> Destination:

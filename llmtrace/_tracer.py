@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from time import time_ns
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from opentelemetry.context import Context
 from opentelemetry.sdk import trace as sdk
@@ -44,6 +44,7 @@ from llmtrace._clean import clean_attributes
 from llmtrace._double import DoubledSpan, doubled_by
 from llmtrace._failure import exception_message
 from llmtrace._head import Head
+from llmtrace._record import SpanRecord
 from llmtrace._relay import Relay
 from llmtrace._serialize import to_text
 from llmtrace._span import NOOP_SPAN, SPAN_KEY, NoopSpan, Span, with_span
@@ -323,6 +324,13 @@ class _Active:
 
     settling: set[Callable[[], None]] = field(default_factory=set)
     """Called by `shutdown` while spans can still end: what waits for something that will not come any more."""
+
+    look: Callable[[SpanRecord], None] | None = None
+    """Shows something that is no span to the metrics."""
+    annotate: Callable[[Any], None] | None = None
+    """Takes a `llmtrace.scores.Score` to the backend."""
+    knows: Callable[[str], bool | None] | None = None
+    """Whether the backend has a trace; None where it does not answer. Blocks."""
 
     @property
     def has_started(self) -> bool:

@@ -18,6 +18,7 @@ from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
 
 from llmtrace._forks import importing
 from llmtrace._guard import guarded, logger, say_once, swallowed
+from llmtrace._keeping import Standing
 from llmtrace._record import Glance, Seen, SpanRecord
 from llmtrace._span import UNSET_STATUS
 from llmtrace._stats import Loss, stats
@@ -65,6 +66,9 @@ class Tail(Protocol):
 
     def may_doze(self) -> bool:
         """Whether nothing is open, so that time alone decides nothing."""
+
+    def standing(self, trace_id: int) -> Standing:
+        """What became of a trace; asked from any thread."""
 
     def tick(self) -> Iterable[SpanRecord]:
         """Time has passed; returns what is decided by it and kept."""
@@ -130,6 +134,13 @@ class _Keep(_Order):
     """The app asks for a trace."""
 
     trace_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Measure(_Order):
+    """Something is to be measured that is no span: a score."""
+
+    record: SpanRecord
 
 
 class Pipeline(SpanProcessor):
@@ -223,6 +234,16 @@ class Pipeline(SpanProcessor):
             self._waiting.append(_Keep(trace_id))
             self._wake()
 
+    def standing(self, trace_id: int) -> Standing:
+        """What is known of a trace."""
+        return Standing.UNKNOWN if self._tail is None else self._tail.standing(trace_id)
+
+    def measure(self, record: SpanRecord) -> None:
+        """Show something that is no span to those that measure, and to nobody else. Never blocks."""
+        if not self._closed and len(self._waiting) < self._capacity:
+            self._waiting.append(_Measure(record))
+            self._wake()
+
     def _wake(self) -> None:
         self._arrived.set()
         self._ensure_worker()
@@ -286,6 +307,9 @@ class Pipeline(SpanProcessor):
         if isinstance(order, _Keep):
             if self._tail is not None:
                 self._release_all(self._tail.keep(order.trace_id))
+        elif isinstance(order, _Measure):
+            for observe in self._observers:
+                observe(order.record)
         elif isinstance(order, _Mark):
             if order.is_last and self._tail is not None:
                 with guarded("deciding what is open at the end"):

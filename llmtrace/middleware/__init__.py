@@ -18,6 +18,7 @@ from opentelemetry.trace import Span as ApiSpan
 
 from llmtrace import _scope
 from llmtrace._guard import guarded
+from llmtrace._recent import recent
 from llmtrace._span import NoopSpan, Span, with_span
 from llmtrace._tracer import active
 from llmtrace.context import with_values
@@ -83,6 +84,7 @@ class TraceIdMiddleware:
         answer = Answer(span.get_span_context().trace_id, is_from_elsewhere=b"origin" in headers)
         answer.is_http = scope["type"] == "http"
         scope[ANSWER] = answer
+        recent.add(span.get_span_context().trace_id)
         error: BaseException | None = None
         token = _scope.attach(context)
         try:

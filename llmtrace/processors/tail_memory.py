@@ -87,6 +87,10 @@ class Grave:
         found = self._taken(trace_id)
         return ([], False) if found is None else (found.spans, found.is_whole)
 
+    def holds(self, trace_id: int) -> bool:
+        """Whether spans of that trace are here; asked from any thread."""
+        return trace_id in self._buried or any(trace_id == fallen for fallen, _, _ in tuple(self._fallen))
+
     def _taken(self, trace_id: int) -> _Buried | None:
         found = self._buried.pop(trace_id, None)
         if found is not None:

@@ -15,6 +15,7 @@ from opentelemetry.sdk.trace import ReadableSpan
 
 from llmtrace import _chance
 from llmtrace._guard import say_once
+from llmtrace._keeping import Standing
 from llmtrace._record import Seen, SpanRecord, held_by
 from llmtrace._span import Span
 from llmtrace._stats import stats
@@ -145,6 +146,20 @@ class TailSampling:
         if trace.verdict.is_kept or trace.verdict.is_final:
             return _NOTHING
         return self._revive(trace_id, trace, Reason.FORCED, [])
+
+    def standing(self, trace_id: int) -> Standing:
+        """What became of a trace; asked from any thread."""
+        verdict = self._verdicts.get(trace_id)
+        trace = self._open.traces.get(trace_id)
+        if verdict is None and trace is not None:
+            verdict = trace.verdict
+            if verdict is None:
+                return Standing.OPEN
+        if verdict is None:
+            return Standing.UNKNOWN
+        if verdict.is_kept:
+            return Standing.KEPT
+        return Standing.RECENTLY_DROPPED if self._grave.holds(trace_id) else Standing.DROPPED
 
     def tick(self) -> Iterable[SpanRecord]:
         """Time has passed."""

@@ -46,6 +46,7 @@ PUBLIC = [
     "record_all",
     "record_llm_output",
     "record_retrieval_output",
+    "record_score",
     "reranker",
     "reranker_span",
     "retrieval",
