@@ -173,7 +173,9 @@ def shutdown(timeout: float = 2.0) -> bool:
     """Send what has ended, and stop tracing. Called by itself at the end of the process.
 
     Args:
-        timeout: seconds to wait at most; what is not delivered by then is lost, counted and said.
+        timeout: seconds to wait for the backends at most; what is not delivered by then stays in the spool for the
+            next process, or is lost, counted and said. Spans that still have to be worked on, on a busy machine, get
+            up to three times as long.
 
     Returns:
         Whether everything was delivered in that time.
@@ -189,7 +191,8 @@ def shutdown(timeout: float = 2.0) -> bool:
         for settle in active.settling:
             with guarded("settling what waits"):
                 settle()
-        done = running.pipeline.close(time.monotonic() + timeout)
+        now = time.monotonic()
+        done = running.pipeline.close(now + timeout, now + timeout * _WORKS_LONGER)
         if not done:
             _unfinished.append(running.pipeline)
         running.source.disarm()
@@ -302,6 +305,8 @@ def _warn_of_differences(running: Settings, asked: Settings) -> None:
         )
 
 
+_WORKS_LONGER: Final = 3.0
+"""Times the budget of `shutdown` that our own worker gets: it needs no network, and what it has not seen is lost."""
 _GRACE: Final = 5.0
 """Seconds beyond the budget of `shutdown` that the end of the process waits for spans that are not yet on disk."""
 

@@ -34,6 +34,8 @@ Observer = Callable[[Seen], None]
 """Looks at every ended span before anything is dropped, and changes nothing: the metrics."""
 
 
+_LAST_MOMENT: Final = 0.5
+"""Seconds for the backends after the worker's last span."""
 _AFTER_A_FAILURE: Final = 1.0
 _LOOK_AGAIN: Final = 0.5
 """Seconds between two looks at open traces where nothing ends."""
@@ -371,9 +373,17 @@ class Pipeline(SpanProcessor):
         self._arrived.set()
         return mark.passed.wait(max(0.0, deadline - time.monotonic()))
 
-    def close(self, deadline: float) -> bool:
-        """Flush and stop; what is not out by `deadline` is lost and counted."""
-        settled = self._settle(deadline, is_last=True)
+    def close(self, deadline: float, local: float = 0.0) -> bool:
+        """Flush and stop; what is not out by `deadline` stays in the spool, or is lost and counted.
+
+        Args:
+            deadline: when to stop waiting for the backends, by time.monotonic().
+            local: when to stop waiting for our own worker, where that is later: on a machine that is busy, imports
+                and a burst of spans may take it longer than that. Then the backends get a last moment more.
+        """
+        settled = self._settle(max(deadline, local), is_last=True)
+        if settled and local:
+            deadline = max(deadline, time.monotonic() + _LAST_MOMENT)
         self._closed = True
         self._arrived.set()
         for way in self._beside:
