@@ -137,6 +137,7 @@ def test_its_commands_exist(page):
                 assert words[:2] in (["pip", "install"], ["python", "backup.py"])
 
 
+@pytest.mark.full
 def test_a_copy_made_while_it_runs_has_all_that_was_accepted_before(tmp_path):
     """The page's program, under load: the copy's trail verifies, and each alert answered for before is in it."""
     (rules,), (program_text,) = blocks("keep-and-back-up", "yaml", "alerts.yaml"), blocks("keep-and-back-up", "python")

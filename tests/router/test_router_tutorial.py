@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from otlp_sink import OtlpSink
 from prometheus import free_port
 from waiting import wait_until
@@ -95,6 +96,7 @@ def test_every_step_of_the_tutorial_does_what_it_says(tmp_path, sink):
     assert not re.search("Traceback|ERROR|WARNING", page)
 
 
+@pytest.mark.full
 def test_a_change_of_the_rules_is_caught_as_the_tutorial_says(tmp_path, sink):
     """With 20s in the rules their test fails, and shows both messages."""
     reader = Reader(tmp_path, sink)
