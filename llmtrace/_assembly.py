@@ -16,7 +16,7 @@ from llmtrace._joined import JoinedProvider
 from llmtrace._sinks import backend_sinks, destination, router_sink
 from llmtrace._tracer import TracerProvider
 from llmtrace.exporters.alert_branch import AlertBranch
-from llmtrace.exporters.pipeline import Beside, Look, Observer, Pipeline, Step, Tail
+from llmtrace.exporters.pipeline import Beside, Look, Observer, Pipeline, Sink, Step, Tail
 from llmtrace.exporters.write_ahead import WriteAheadPipeline
 from llmtrace.hints import When
 from llmtrace.sampling import Preset, policy_of
@@ -30,7 +30,11 @@ def pipeline(
     settings: Settings, resource: Resource, source: TracerProvider | JoinedProvider, scores: Beside | None = None
 ) -> Pipeline:
     """The pipeline for the spans of one `init_tracing`; `scores` end with it."""
-    sinks = backend_sinks(settings, resource, joined=isinstance(source, JoinedProvider))
+    sinks: list[Sink] = [*backend_sinks(settings, resource, joined=isinstance(source, JoinedProvider))]
+    if settings.console:
+        from llmtrace.exporters.console import Console  # noqa: PLC0415 - only where it is asked for
+
+        sinks.append(Console())
     metrics = _metric_delivery(settings, resource)
     kind = WriteAheadPipeline if settings.spool is not None and settings.spool.write_ahead else Pipeline
     return kind(

@@ -100,6 +100,7 @@ class Settings:
     hints: tuple[HintRule, ...] = ()
     conventions: tuple[str, ...] = (OPENINFERENCE,)
     auto_instrument: bool | tuple[str, ...] = False
+    console: bool = False
     metrics: Metrics = field(default_factory=Metrics)
     backends: tuple[FurtherBackend, ...] = ()
     spool: Spool | None = None
@@ -122,6 +123,7 @@ def resolve(
     hints: object = None,
     conventions: object = (OPENINFERENCE,),
     auto_instrument: object = False,
+    console: object = False,
     metrics: object = None,
     metrics_headers: Mapping[str, str] | None = None,
     backends: object = (),
@@ -158,12 +160,20 @@ def resolve(
         privacy=_privacy(capture_content, redaction),
         conventions=resolve_conventions("conventions", conventions),
         auto_instrument=_auto_instrument(auto_instrument),
+        console=_console(console),
         limits=span_limits(env),
         hints=_hints(hints, env, has_router=router is not None),
         metrics=_metrics(metrics, metrics_headers, router, router_headers, env),
         backends=resolve_backends(backends),
         spool=resolve_spool(spool, env),
     )
+
+
+def _console(asked: object) -> bool:
+    if not isinstance(asked, bool):
+        msg = f"console={asked!r:.80}; allowed: True, False"
+        raise ConfigurationError(msg)
+    return asked
 
 
 def _auto_instrument(asked: object) -> bool | tuple[str, ...]:

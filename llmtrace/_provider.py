@@ -79,6 +79,7 @@ def init_tracing(
     hints: bool | str | Path | Sequence[HintRule] | None = None,
     conventions: Sequence[str] = ("openinference",),
     auto_instrument: bool | Sequence[str] = False,
+    console: bool = False,
     metrics: str | bool | None = None,
     metrics_headers: Mapping[str, str] | None = None,
     backends: Sequence[Backend] = (),
@@ -110,6 +111,7 @@ def init_tracing(
         conventions: ("openinference",), or ("openinference", "gen_ai"): OpenTelemetry's GenAI attributes as well, for
             backends that read those.
         auto_instrument: True: switch on every OpenInference instrumentor that is installed; names: those.
+        console: True: draw each trace on stderr, too.
         metrics: where metrics go, counted on every span whatever the sampling; or LLMTRACE_METRICS. An OTLP/HTTP
             endpoint; "alerts": the router; False: nowhere; None: into the application's MeterProvider, if it has set
             one by the time that the first span ends.
@@ -140,6 +142,7 @@ def init_tracing(
         hints=hints,
         conventions=conventions,
         auto_instrument=auto_instrument,
+        console=console,
         metrics=metrics,
         metrics_headers=metrics_headers,
         backends=backends,

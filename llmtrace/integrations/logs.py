@@ -11,7 +11,6 @@ and a control character may rewrite what a terminal shows; here both are shown a
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Callable, MutableMapping
 from types import TracebackType
 from typing import Any, Final
@@ -19,11 +18,10 @@ from typing import Any, Final
 from opentelemetry.trace import TracerProvider, get_current_span
 
 from llmtrace import _scope
+from llmtrace._lines import one_line
 
 NO_ID: Final = "-"
 """In place of an id where no span is current."""
-_UNSAFE: Final = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
-"""Control characters but the tab, what reorders text, and halves of characters."""
 _MARGIN: Final = "  | "
 """Before each further line of a record: a stack trace has several, and none of them can pass for a record."""
 
@@ -35,15 +33,6 @@ def ids() -> tuple[str, str]:
     """The current trace's id and the current span's, in hex."""
     context = get_current_span(_scope.present(_scope.current())).get_span_context()
     return (f"{context.trace_id:032x}", f"{context.span_id:016x}") if context.is_valid else (NO_ID, NO_ID)
-
-
-def one_line(text: str) -> str:
-    """A text whose line breaks, control and direction characters are shown as escapes."""
-    return _UNSAFE.sub(_escaped, text)
-
-
-def _escaped(match: re.Match[str]) -> str:
-    return match[0].encode("unicode_escape").decode("ascii")
 
 
 # The standard library.

@@ -14,13 +14,13 @@ from hypothesis import strategies as st
 from loguru import logger as loguru_logger
 
 import llmtrace
+from llmtrace._lines import one_line
 from llmtrace.integrations.logs import (
     OneLineFormatter,
     TraceIdFilter,
     add_trace_ids,
     instrument_logging,
     keep_one_line,
-    one_line,
     patch_record,
     uninstrument_logging,
 )
