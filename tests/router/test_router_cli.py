@@ -26,7 +26,7 @@ def test_check_says_that_a_file_is_right(tmp_path, capsys):
     """Status 0, the number of routes, and what is odd."""
     assert main(["router", "check", "--config", write(tmp_path)]) == 0
     output = capsys.readouterr().out
-    assert "alerts.yaml: ok (1 route, 1 receiver)" in output
+    assert "alerts.yaml: ok (1 route, 1 receiver; no route is about regulated alerts)" in output
     assert "alerts.yaml:4:5: routes: an alert that no route matches" in output
 
 
@@ -158,3 +158,14 @@ def test_a_wrong_silence_is_refused_before_the_router_is_asked(tmp_path, capsys,
     """Status 2 and one line."""
     assert main(["router", "silence", "add", *words, "--config", write(tmp_path)]) == 2
     assert problem in capsys.readouterr().err
+
+
+def test_check_says_that_the_proof_about_regulated_alerts_holds(tmp_path, capsys):
+    """Where every route that may take one opens a ticket; where no route is about them, that is said too."""
+    receivers = "{a: {console: {}}, t: {servicenow: {instance: example, token: t}}}"
+    routes = """[{matchers: ['regulated="true"'], tier: channel, receivers: [t]}, {tier: channel, receivers: [a]}]"""
+    file = write(tmp_path, f"version: 1\nreceivers: {receivers}\nroutes: {routes}\n")
+    assert main(["router", "check", "--config", file]) == 0
+    assert "ok (2 routes, 2 receivers; each regulated alert opens a ticket)" in capsys.readouterr().out
+    assert main(["router", "check", "--json", "--config", file]) == 0
+    assert json.loads(capsys.readouterr().out)["regulated_proven"] is True

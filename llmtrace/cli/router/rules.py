@@ -59,8 +59,8 @@ def _in_words(file: Path, config: RouterConfig | None, error: ConfigurationError
     for warning in config.warnings:
         print(f"{file.name}:{warning} (warning)")  # noqa: T201 - the command's output
     receivers = count(len(config.receivers), "receiver")
-    proven = "; each regulated alert opens a ticket" if config.is_proven else ""
-    print(f"{file.name}: ok ({count(config.route_count, 'route')}, {receivers}{proven})")  # noqa: T201 - the command's output
+    proven = "each regulated alert opens a ticket" if config.is_proven else "no route is about regulated alerts"
+    print(f"{file.name}: ok ({count(config.route_count, 'route')}, {receivers}; {proven})")  # noqa: T201 - the command's output
 
 
 def _every(error: ConfigurationError | None) -> list[str]:
