@@ -67,6 +67,14 @@ BY_VALUE = {
     "command line": "run --db-password Zq7Xw2Rt9Ls4",
     "aws pair": "AKIAQ7EXAMPLE2KEY5ZZ wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
     "connection string": "Server=tcp:db;Uid=alice;Password=Zq7Xw2Rt9;Encrypt=yes",
+    "password said": "the password is Zq7Xw2Rt.",
+    "sql": "ALTER ROLE alice WITH PASSWORD 'Zq7Xw2Rt9'",
+    "curl": "curl -s -u alice:Zq7Xw2Rt https://example.org",
+    "form": '<input type="password" name="p" value="Zq7Xw2Rt">',
+    "encoded query": "https://example.org/r?to=%2Fx%3Fapi_key%3DZq7Xw2Rt9%26a%3D1",
+    "encoded twice": "next=%252Fx%253Fpassword%253DZq7Xw2Rt9",
+    "encoded address": "url=postgresql%3A%2F%2Falice%3AZq7Xw2Rt%40db",
+    "json in json": '{"body": "{\\"inner\\": \\"{\\\\\\"api_key\\\\\\": \\\\\\"Zq7Xw2Rt9\\\\\\"}\\"}"}',
 }
 """A kind -> a text that holds a secret of it and betrays it by itself."""
 

@@ -259,7 +259,7 @@ def test_time_grows_with_the_text_and_not_faster(piece):
 def _seconds(text):
     best = float("inf")
     for _ in range(3):
-        start = time.perf_counter()
+        start = time.thread_time()
         redact(text)
-        best = min(best, time.perf_counter() - start)
+        best = min(best, time.thread_time() - start)
     return best

@@ -14,6 +14,7 @@ from llmtrace.secrets.environment import environment_secrets
 from llmtrace.secrets.marks import MARK, RULE_FAILED, mark
 from llmtrace.secrets.named import hide_named
 from llmtrace.secrets.names import SecretName, secret_name
+from llmtrace.secrets.phrases import hide_said
 from llmtrace.secrets.randomness import looks_random
 from llmtrace.secrets.schemes import hide_credentials
 from llmtrace.secrets.suspicion import Suspicion, suspected
@@ -40,6 +41,7 @@ _RULES: Final[tuple[tuple[Suspicion, Callable[[str], str]], ...]] = (
     (Suspicion.URL, hide_url_secrets),
     (Suspicion.NAMED, hide_named),
     (Suspicion.CREDENTIALS, hide_credentials),
+    (Suspicion.SAID, hide_said),
     (Suspicion.CARD, hide_cards),
 )
 

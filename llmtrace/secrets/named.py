@@ -73,6 +73,12 @@ _SCHEMA_VALUES: Final = re.compile(r"""["'](?:value|default|const|enum|examples?
 _NOT_PROSE: Final = re.compile(r"[0-9!@#$%^*_+=/~]|[a-z][A-Z]")
 _LINE_ENDS: Final = re.compile(r"""[ \t]*(?:\Z|[\r\n"'`}]|\\+[nr])""")
 _NO_VALUE: Final = frozenset({"true", "false", "null", "none", "undefined", "nil"})
+_DESCRIBED: Final = frozenset(
+    {"any", "bool", "boolean", "bytes", "changed", "disabled", "empty", "enabled", "expired", "hidden", "incorrect"}
+    | {"int", "integer", "invalid", "masked", "missing", "number", "optional", "required", "revoked", "rotated"}
+    | {"secretstr", "str", "string", "text", "unknown", "unset", "varchar", "wrong"}
+)
+"""What a colon may put behind a secret's name to describe it, in code and in messages."""
 _LINES: Final = frozenset({"authorization", "cookie"})
 _PUNCTUATION: Final = ")]}.!?:"
 _HEAD: Final = 256
@@ -127,6 +133,8 @@ def _hit(text: str, candidate: _Candidate) -> _Hit | None:
             at = pair.end()
         elif not candidate.quote or not candidate.before.rstrip("\\\"'bB").endswith(("[", "(")):
             return None
+    if candidate.separator == "=" and text[at : at + 1] in ("=", "~"):
+        return None  # a comparison
     if candidate.separator == ">" and candidate.before.rstrip().endswith(("<", ":")):
         return _hit_by(_XML, text, at, candidate)
     space = (_SPACE if candidate.quote else _BLANKS).match(text, at)
@@ -224,7 +232,8 @@ def _bare(text: str, at: int, candidate: _Candidate) -> _Hit | None:
     is_long = len(head[0]) == _HEAD
     if not value or not _is_hidden(value, candidate.name):
         return None
-    if candidate.separator == ":" and not is_long and not _is_no_prose(text, at + len(value), value):
+    is_described = value.lower() in _DESCRIBED or not _is_no_prose(text, at + len(value), value)
+    if candidate.separator == ":" and not is_long and is_described:
         return None
     return _Hit(at, _end_of(_BARE, text, at, _PUNCTUATION), mark(candidate.name.kind))
 

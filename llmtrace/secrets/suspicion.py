@@ -22,6 +22,7 @@ class Suspicion(Flag):
     URL = auto()
     NAMED = auto()
     CREDENTIALS = auto()
+    SAID = auto()
     CARD = auto()
 
 
@@ -30,6 +31,8 @@ _CARD: Final = re.compile(b"0" * 13 + rb"(?<!00{13})(?<!0\.0{13})")
 """Thirteen digits that are no decimals. The check of what stands before comes last: the engine leaps to the zeros."""
 _FLAG: Final = re.compile(rb"-(?<=--)(?=[A-Za-z])")
 _SCHEME: Final = re.compile(rb"b(?:earer|asic)")
+_SAID: Final = re.compile(rb"(?:word|phrase|code|key|secret|token) {1,4}is |(?:BY|by|PASSWORD|password) {1,4}'")
+"""A sentence or a statement that goes on with a secret."""
 _ENDING_LENGTH: Final = 6
 _SEPARATED: Final = "-_."
 
@@ -95,13 +98,15 @@ def suspected(text: str) -> Suspicion:
         found |= Suspicion.NAMED
     if _SCHEME.search(squeezed):
         found |= Suspicion.CREDENTIALS
+    if b"curl " in raw or b"value=" in raw or _SAID.search(raw):
+        found |= Suspicion.SAID
     if _CARD.search(raw.translate(_ZEROS, b" -")):
         found |= Suspicion.CARD
     return found
 
 
 def _has_url_secret(raw: bytes) -> bool:
-    has_value = b"=" in raw or (b"%" in raw and b"%3" in raw)
+    has_value = b"=" in raw or (b"%" in raw and (b"%3" in raw or b"%25" in raw))
     if has_value and any(letter in raw for letter in (b"?", b"&", b";", b"#", b"%", b"u0026")):
         return True
     if b"/" not in raw or (b"//" not in raw and b"\\/" not in raw):

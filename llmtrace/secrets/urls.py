@@ -18,6 +18,15 @@ QUERY: Final = re.compile(
 )
 _FIRST: Final = re.compile(r"""\A(([A-Za-z_][\w.\[\]-]{0,63})=)([^&;\s"'<>\\#`?/]+)(?=&)""", re.ASCII)
 """The first parameter of a query string without its question mark, as in ``url.query``."""
+_PERCENT: Final = r"%(?:25){0,3}"
+ENCODED: Final = re.compile(
+    rf"""((?:\A|[?&;=\s"'(]|{_PERCENT}(?:26|3[fFbB]|23))([A-Za-z_][\w.\[\]-]{{0,63}}){_PERCENT}3[dD])([^&;\s"'<>\\`]+)""",
+    re.ASCII,
+)
+"""A parameter that was encoded, once or several times, to be the value of another one."""
+ENCODED_USER: Final = re.compile(
+    rf"""({_PERCENT}3[aA](?:{_PERCENT}2[fF]){{2}})([^\s/?&"'<>\\`%]*{_PERCENT}3[aA][^\s/?&"'<>\\`%]+)({_PERCENT}40)"""
+)
 _WEBHOOK: Final = re.compile(
     r"(//hooks\.slack\.com/(?:services|workflows|triggers)/|//(?:\w+\.)?discord(?:app)?\.com/api/webhooks/)[\w/.-]+"
 )
@@ -27,6 +36,8 @@ def hide_url_secrets(text: str) -> str:
     """Replace user information, the values of secret parameters, and the secret part of webhook addresses."""
     text = USER.sub(_user, text)
     text = QUERY.sub(_parameter, _FIRST.sub(_parameter, text))
+    if "%" in text:
+        text = ENCODED_USER.sub(_encoded_user, ENCODED.sub(_parameter, text))
     return _WEBHOOK.sub(rf"\1{mark('webhook_path')}", text)
 
 
@@ -35,6 +46,10 @@ def _user(found: re.Match[str]) -> str:
     if MARK.fullmatch(user) or not _is_secret_user(user):
         return found[0]
     return f"{found[1]}{mark('url_credentials')}@"
+
+
+def _encoded_user(found: re.Match[str]) -> str:
+    return f"{found[1]}{mark('url_credentials')}{found[3]}"
 
 
 def _is_secret_user(user: str) -> bool:

@@ -16,7 +16,7 @@ from strategies import any_texts, plain_values
 from llmtrace.exporters.otlp import encode
 from llmtrace.processors.redaction import redaction
 from llmtrace.secrets import _RULES as RULES
-from llmtrace.secrets import MARK, cards, redact, schemes, suspected, tokens, urls
+from llmtrace.secrets import MARK, cards, phrases, redact, schemes, suspected, tokens, urls
 from llmtrace.secrets import named as named_rule
 
 PIECES = (
@@ -178,6 +178,12 @@ PATTERNS = {
     "credentials": schemes.PATTERN,
     "url user": urls.USER,
     "url query": urls.QUERY,
+    "encoded query": urls.ENCODED,
+    "encoded address": urls.ENCODED_USER,
+    "said": phrases.SAID,
+    "sql": phrases.SQL,
+    "curl": phrases.CURL,
+    "form": phrases.FORM,
     "named": named_rule.CANDIDATE,
 }
 
