@@ -122,7 +122,9 @@ def _candidate(text: str, found: re.Match[str]) -> _Candidate | None:
     if name is None or text.endswith(_INSIDE_MARK, 0, end - length):
         return None
     before = text[max(0, end - length - 8) : end - length]
-    return _Candidate(name, found[1], found[2][-1], before, found.end())
+    # ["name"], is a whole list, not the beginning of a pair.
+    quote = "" if found[2] == "," and "]" in found[0] else found[1]
+    return _Candidate(name, quote, found[2][-1], before, found.end())
 
 
 def _hit(text: str, candidate: _Candidate) -> _Hit | None:

@@ -89,7 +89,7 @@ _AWS_SECRET: Final = re.compile(r"[A-Za-z0-9/+=]{40,}")
 _AWS_SECRET_LENGTH: Final = 40
 _KEY_BEGIN: Final = re.compile(r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY[A-Z ]{0,10}-----")
 _KEY_BODY: Final = re.compile(
-    r"""[\w+/=\s:,.-]*(?:(?:\\+(?:[nrt/]|u00[0-9a-f]{2})|["'][\s+,]{0,16}["'])[\w+/=\s:,.-]*)*"""
+    r"""[\w+/=\s:,.-]*(?:(?:\\+(?:[nrt/]|u00[0-9a-f]{2})|["'][\s+,]{0,16}["']|[|>#*]{1,2}[ \t])[\w+/=\s:,.-]*)*"""
 )
 _KEY_END: Final = re.compile(r"-----END [A-Z0-9 ]{0,40}-----")
 # What stands before a word: no letter or digit, unless it belongs to an escape of JSON, of a URL or of a terminal.
