@@ -16,7 +16,8 @@ from llmtrace._joined import JoinedProvider
 from llmtrace._sinks import backend_sinks, destination, router_sink
 from llmtrace._tracer import TracerProvider
 from llmtrace.exporters.alert_branch import AlertBranch
-from llmtrace.exporters.pipeline import Beside, Look, Observer, Pipeline, Sink, Step, Tail
+from llmtrace.exporters.pipeline import Beside, Look, Observer, Pipeline, Sink, Step
+from llmtrace.exporters.verdict import Tail
 from llmtrace.exporters.write_ahead import WriteAheadPipeline
 from llmtrace.hints import When
 from llmtrace.sampling import Preset, policy_of
@@ -44,6 +45,7 @@ def pipeline(
         observers=partial(_observers, settings, metrics, names_traces=_flag_is_the_verdict(settings, source)),
         alerts=_alert_branch(settings, resource),
         tail=_tail(settings, source),
+        quick=kind is Pipeline and not _looks_early(settings),
         beside=tuple(way for way in (metrics, scores) if way is not None),
     )
 
@@ -121,6 +123,14 @@ def _hints(settings: Settings) -> tuple[Look, ...]:
 
     cost = cost_step() if _asks_cost(settings) else ()
     return (*cost, *((AlertHints(settings.hints),) if settings.hints else ()))
+
+
+def _looks_early(settings: Settings) -> bool:
+    """Whether anybody wants to see spans that may be dropped; else only the tail looks at them."""
+    metered = settings.metrics.url is not None or (
+        settings.metrics.is_on and "opentelemetry.sdk.metrics" in sys.modules
+    )
+    return bool(settings.hints or settings.alerts or metered or _asks_cost(settings))
 
 
 def _asks_cost(settings: Settings) -> bool:

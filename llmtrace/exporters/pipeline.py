@@ -11,7 +11,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from opentelemetry.context import Context
 from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
@@ -22,6 +22,7 @@ from llmtrace._keeping import Standing
 from llmtrace._record import Glance, Seen, SpanRecord
 from llmtrace._span import UNSET_STATUS
 from llmtrace._stats import Loss, stats
+from llmtrace.exporters.verdict import Tail
 from llmtrace.semconv import alert
 
 Step = Callable[[SpanRecord], SpanRecord | None]
@@ -39,47 +40,6 @@ _LAST_MOMENT: Final = 0.5
 _AFTER_A_FAILURE: Final = 1.0
 _LOOK_AGAIN: Final = 0.5
 """Seconds between two looks at open traces where nothing ends."""
-
-
-class Tail(Protocol):
-    """The verdict on whole traces. What is not called on the app's thread is called by the worker alone."""
-
-    @property
-    def started(self) -> Callable[..., None]:
-        """The method that is told of each span that begins, as `on_start`; on the app's thread."""
-
-    def lost(self, span: ReadableSpan) -> None:
-        """A span that began will not come to `take`: the hand-off was full; on the app's thread."""
-
-    def on_wake(self, wake: Callable[[], None]) -> None:
-        """Have `wake` called when a trace begins after `may_doze` has said yes."""
-
-    def foresee(self, span: ReadableSpan) -> None:
-        """A span ended that a rule may want: what it calls next is told already; on the app's thread."""
-
-    def take(self, span: ReadableSpan, seen: Seen | None) -> Iterable[SpanRecord]:
-        """An ended span, and what was added to it where something was; returns what is decided now and kept."""
-
-    def foresee_keep(self, trace_id: int) -> None:
-        """The app asks for this trace: the same; on the app's thread."""
-
-    def keep(self, trace_id: int) -> Iterable[SpanRecord]:
-        """The app asks for this trace; returns what is kept of it by now."""
-
-    def may_doze(self) -> bool:
-        """Whether nothing is open, so that time alone decides nothing."""
-
-    def standing(self, trace_id: int) -> Standing:
-        """What became of a trace; asked from any thread."""
-
-    def tick(self) -> Iterable[SpanRecord]:
-        """Time has passed; returns what is decided by it and kept."""
-
-    def close(self) -> Iterable[SpanRecord]:
-        """The end: decide everything, returns what is kept."""
-
-    def after_fork_in_child(self) -> None:
-        """Forget what belongs to the parent process."""
 
 
 class Way(Protocol):
@@ -157,6 +117,7 @@ class Pipeline(SpanProcessor):
         observers: Callable[[], Sequence[Observer]] = tuple,
         alerts: Alerts | None = None,
         tail: Tail | None = None,
+        quick: bool = False,
         beside: Sequence[Beside] = (),
         capacity: int = 32_768,
         gather: float = 0.05,
@@ -171,6 +132,7 @@ class Pipeline(SpanProcessor):
             observers: makes those that look at every span after the hints; on the worker, as `steps`.
             alerts: is offered every span that carries an alert tag, whatever the verdict, before any step.
             tail: the verdict on traces; None: every span is kept.
+            quick: nothing but the tail looks at a span before its verdict, which may then fall where the span ends.
             beside: takes no spans, and ends with the pipeline: the metrics.
             capacity: how many ended spans may wait for the worker.
             gather: seconds that the worker lets spans gather before it takes them.
@@ -181,6 +143,7 @@ class Pipeline(SpanProcessor):
         self._make_observers = observers
         self._alerts = alerts
         self._tail = tail
+        self._end = None if tail is None or not quick else tail.end
         if tail is not None:
             tail.on_wake(self._wake)
             self.on_start = tail.started  # type: ignore[method-assign] # for every span: no call in between
@@ -192,7 +155,7 @@ class Pipeline(SpanProcessor):
         self._renew()
 
     def _renew(self) -> None:
-        self._waiting: deque[ReadableSpan | _Order] = deque()
+        self._waiting: deque[Any] = deque()  # spans, traces of the tail, orders
         self._arrived = threading.Event()
         self._hurry = threading.Event()
         self._start_lock = threading.Lock()
@@ -215,19 +178,27 @@ class Pipeline(SpanProcessor):
         if self._closed:
             stats.lose(Loss.SHUTDOWN)
             return
+        item: Any = span
+        if self._end is not None:
+            item = self._end(span)
+            if item is None:
+                return
         if len(self._waiting) >= self._capacity:
-            stats.lose(Loss.QUEUE_FULL)
-            if self._tail is not None:
-                self._tail.lost(span)
-            say_once(
-                "pipeline:full", "llmtrace: spans end faster than they can be worked on; some are lost and counted"
-            )
+            self._lose(item)
             return
         if self._tail is not None and (span._status is not UNSET_STATUS or span._events):  # noqa: SLF001 - no copies
             self._tail.foresee(span)
-        self._waiting.append(span)
+        self._waiting.append(item)
         if not self._arrived.is_set():
             self._wake()
+
+    def _lose(self, item: Any) -> None:
+        if not isinstance(item, ReadableSpan):
+            return  # a trace, which the worker comes upon by itself
+        stats.lose(Loss.QUEUE_FULL)
+        if self._tail is not None and self._end is None:
+            self._tail.lost(item)
+        say_once("pipeline:full", "llmtrace: spans end faster than they can be worked on; some are lost and counted")
 
     def keep(self, trace_id: int) -> None:
         """Keep a trace, whatever chance says. Never blocks."""
@@ -318,7 +289,11 @@ class Pipeline(SpanProcessor):
                     self._release_all(self._tail.close())
             order.passed.set()
 
-    def _work(self, span: ReadableSpan) -> None:
+    def _work(self, span: Any) -> None:
+        if self._end is not None and self._tail is not None:
+            for kept in self._tail.attend(span):
+                self._release(kept)
+            return
         seen = None
         if self._looks or (self._alerts is not None and _is_tagged(span)):
             seen = self._before_the_verdict(span)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any, Final
@@ -61,17 +61,18 @@ class Buffer:
         self._most_spans = most_spans
         self._most_bytes = most_bytes
         self._traces: OrderedDict[OpenTrace, None] = OrderedDict()
-        self._fresh: list[OpenTrace] = []
+        self._fresh: deque[OpenTrace] = deque()
         self.spans = 0
         self.weight = 0
 
     def hold(self, trace: OpenTrace) -> None:
-        """A span was added to this undecided trace."""
+        """A span was added to this undecided trace; also on the app's threads."""
         trace.is_fresh = True
         self._fresh.append(trace)
 
     def remove(self, trace: OpenTrace) -> list[Ended]:
         """Give a trace's spans back."""
+        trace.gather()
         spans, trace.spans = trace.spans, []
         if trace.buffered:
             del self._traces[trace]
@@ -82,11 +83,12 @@ class Buffer:
 
     def to_evict(self) -> Iterator[OpenTrace]:
         """Weigh what came, and make room: contents go first; then traces, which the caller removes one by one."""
-        fresh, self._fresh = self._fresh, []
-        for trace in fresh:
-            trace.is_fresh = False
-            if trace.verdict is None:
+        for _ in range(len(self._fresh)):
+            trace = self._fresh.popleft()
+            trace.is_fresh = False  # before the spans are gathered: one that comes now is noted again
+            if trace.verdict is None and trace.own():
                 self._weigh(trace)
+                trace.disown()
                 if trace.weight * SHARE > self._most_bytes:
                     self._lighten(trace)
                 if trace.buffered * SHARE > self._most_spans or trace.weight * SHARE > self._most_bytes:
@@ -100,6 +102,7 @@ class Buffer:
             yield next(iter(self._traces))
 
     def _weigh(self, trace: OpenTrace) -> None:
+        trace.gather()
         came = trace.spans[trace.buffered :]
         weight = sum(map(weight_of, came))
         trace.buffered += len(came)

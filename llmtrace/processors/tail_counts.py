@@ -31,14 +31,19 @@ class Base:
     """None: it is not known with which probability, or chance said no."""
 
 
+BaseOf = Callable[[OpenTrace], Base]
+"""What chance says of a trace."""
+_NOT_SAMPLED: Final = Base(is_sampled=False)
+
+
 def head_decision(context: SpanContext) -> Base:
     """The decision that the trace's own flag and state carry."""
     if not context.trace_flags & TraceFlags.SAMPLED:
-        return Base(is_sampled=False)
+        return _NOT_SAMPLED
     return Base(is_sampled=True, threshold=_chance.read(context.trace_state).threshold)
 
 
-def joined_decision(ratio: float | Ratio, sampler: Sampler) -> Callable[[OpenTrace], Base]:
+def joined_decision(ratio: float | Ratio, sampler: Sampler) -> BaseOf:
     """Chance in an application's own provider, whose sampler decides what its own exporters get: our ratio, our dice.
 
     A caller's decision is respected. Where the application's sampler may hide traces from us, nobody knows what one
@@ -59,7 +64,8 @@ def joined_decision(ratio: float | Ratio, sampler: Sampler) -> Callable[[OpenTra
 def _threshold(ratio: float | Ratio, trace: OpenTrace) -> int:
     if not callable(ratio):
         return _chance.threshold(ratio)
-    first = next((span for span in trace.spans if span.parent is None), trace.spans[0] if trace.spans else None)
+    spans = [*trace.spans, *list(trace.came)]
+    first = next((span for span in spans if span.parent is None), spans[0] if spans else None)
     try:
         asked = ratio("", {}) if first is None else ratio(first.name, first.attributes or {})
         return _chance.threshold(float(asked))

@@ -13,7 +13,7 @@ from opentelemetry.sdk.trace import ReadableSpan
 
 from llmtrace._record import duration_of
 from llmtrace._span import Span
-from llmtrace.processors.tail_trace import OpenTrace
+from llmtrace.processors.tail_trace import OpenTrace, Verdict
 
 Clock = Callable[[], int]
 """Nanoseconds of a clock that nobody sets."""
@@ -22,9 +22,17 @@ Clock = Callable[[], int]
 class OpenTraces:
     """Which traces are open, and how many spans of each."""
 
-    def __init__(self, most: int, clock: Clock) -> None:
+    def __init__(self, most: int, clock: Clock, known: Callable[[int], Verdict | None]) -> None:
+        """Begin with none.
+
+        Args:
+            most: beyond twice as many, traces are not followed while they are open.
+            clock: the time.
+            known: the verdict on a trace that was decided before, if it is remembered.
+        """
         self._most = most
         self._clock = clock
+        self._known = known
         self.wake: Callable[[], None] = _nobody
         self.dozing = True
         """Set by the worker before it sleeps without an end: the next trace that begins wakes it."""
@@ -50,6 +58,7 @@ class OpenTraces:
         trace = self.traces.get(context.trace_id)
         if trace is None:
             fresh = OpenTrace(context.trace_id, context, span.parent, getattr(span, "started", None) or self._clock())
+            fresh.verdict = self._known(context.trace_id)
             trace = self.traces.setdefault(context.trace_id, fresh)
             if trace is fresh:
                 fresh.is_ours = type(span) is Span
@@ -93,6 +102,11 @@ class OpenTraces:
         if is_root and trace.roots:
             trace.roots.pop()
         return is_root
+
+    def forget(self, trace: OpenTrace) -> None:
+        """It is over."""
+        if self.traces.get(trace.trace_id) is trace:
+            self.traces.pop(trace.trace_id, None)
 
     def leave(self) -> None:
         """In a forked child: the open traces are the parent's."""

@@ -21,15 +21,14 @@ from llmtrace._span import Span
 from llmtrace._stats import stats
 from llmtrace.processors.rule_cap import RuleCap
 from llmtrace.processors.tail_buffer import SHARE, Buffer
-from llmtrace.processors.tail_counts import Base, exported, head_decision, randomness_of
+from llmtrace.processors.tail_counts import Base, BaseOf, exported, head_decision, randomness_of
 from llmtrace.processors.tail_memory import GRAVE_SECONDS, Grave, Verdicts
-from llmtrace.processors.tail_open import Clock, OpenTraces
+from llmtrace.processors.tail_open import Clock, OpenTraces, is_local_root
 from llmtrace.processors.tail_policies import Ended, Rules, own_cost
+from llmtrace.processors.tail_quick import QuickEnds
 from llmtrace.processors.tail_trace import DROPPED, OVER_THE_CAP, OpenTrace, Verdict
 from llmtrace.sampling import Reason, SamplingPolicy
 from llmtrace.semconv import trace as keys
-
-BaseOf = Callable[[OpenTrace], Base]
 
 _SECOND: Final = 1_000_000_000
 _NOTHING: Final[Sequence[SpanRecord]] = ()
@@ -68,7 +67,7 @@ class TailSampling:
         self._slow = round((policy.slow if policy.slow is not None else policy.max_age) * _SECOND)
         self._grace, self._max_age = round(policy.grace * _SECOND), round(policy.max_age * _SECOND)
         self._cap = RuleCap(policy.rule_cap, clock() / _SECOND)
-        self._open = OpenTraces(policy.max_traces, clock)
+        self._open = OpenTraces(policy.max_traces, clock, self._known)
         self.started = self._open.started
         self.lost = self._open.lost
         self._renew()
@@ -82,12 +81,22 @@ class TailSampling:
         self._verdicts = Verdicts()
         self._dropped = 0
         self._grave = Grave(self._policy.grave_spans, self._policy.max_bytes // SHARE)
+        never = float("inf") if self._policy.slow is None else self._slow
+        at_hand = self._policy.grave_spans // 8
+        self._quick = QuickEnds(self._open, self._rules.is_plain, self._base, never, self._buffer.hold, at_hand)
 
     # On the app's threads.
+
+    def _known(self, trace_id: int) -> Verdict | None:
+        return self._verdicts.get(trace_id)
 
     def on_wake(self, wake: Callable[[], None]) -> None:
         """Have somebody called when a trace begins while the worker sleeps without an end."""
         self._open.wake = wake
+
+    def end(self, span: ReadableSpan) -> ReadableSpan | OpenTrace | None:
+        """A span has ended, and nobody else wants to see it; returns what the worker has to look at."""
+        return self._quick(span)
 
     def foresee(self, span: ReadableSpan) -> None:
         """A span ended that a rule may want: the services that its trace calls next are told before the verdict."""
@@ -95,31 +104,49 @@ class TailSampling:
         if trace.verdict is None and trace.mark is None and self._cap.has_room:
             reason = self._rules.first_look(span)
             if reason is not None:
-                _mark(trace, reason, _chance.ALWAYS)
+                trace.say_kept(reason, _chance.ALWAYS)
 
     def foresee_keep(self, trace_id: int) -> None:
         """Somebody asks for this trace: the same."""
         trace = self._open.traces.get(trace_id)
         if trace is not None and trace.verdict is None and trace.mark is None and self._cap.has_room:
-            _mark(trace, Reason.FORCED, _chance.ALWAYS)
+            trace.say_kept(Reason.FORCED, _chance.ALWAYS)
 
     # On the worker.
 
     def take(self, span: ReadableSpan, seen: Seen | None = None) -> Iterable[SpanRecord]:
-        """An ended span; returns what is kept by now."""
-        item = span if seen is None else seen
+        """An ended span of which `end` was not told; returns what is kept by now."""
         trace = self._open.of(span)
         is_root = self._open.ended(span, trace)
+        is_plain = seen is None and type(span) is Span and self._rules.is_plain(span)
+        return self._take(trace, span if seen is None else seen, is_plain=is_plain, is_root=is_root)
+
+    def attend(self, item: ReadableSpan | OpenTrace) -> Iterable[SpanRecord]:
+        """What `end` has returned; returns what is kept by now."""
+        if not isinstance(item, OpenTrace):
+            return self._take(self._open.of(item), item, is_plain=False, is_root=is_local_root(item))
+        if not item.is_known:
+            self._recognise(item)
+        if item.verdict is None:
+            item.gather()
+            return self._look(item, is_root=True)
+        kept: list[SpanRecord] = []
+        while item.came:
+            kept += self._late(item, item.verdict, item.came.popleft())
+        return kept
+
+    def _take(self, trace: OpenTrace, item: Ended, *, is_plain: bool, is_root: bool) -> Iterable[SpanRecord]:
         if not trace.is_known:
             self._recognise(trace)
         if trace.verdict is not None:
             return self._late(trace, trace.verdict, item)
-        reason = None
-        if seen is not None or type(span) is not Span or not self._rules.is_plain(span):
-            reason = self._reason(trace, item)
+        reason = None if is_plain else self._reason(trace, item)
+        trace.gather()
         trace.spans.append(item)
-        if reason is not None:
-            return self._keep(trace, reason)
+        return self._look(trace, is_root=is_root) if reason is None else self._keep(trace, reason)
+
+    def _look(self, trace: OpenTrace, *, is_root: bool) -> Iterable[SpanRecord]:
+        """No rule has spoken: is anything to be done all the same?"""
         if trace.wanted_at is not None:
             return self._keep(trace, Reason.UPSTREAM, trace.wanted_at)
         if not trace.open:
@@ -133,6 +160,7 @@ class TailSampling:
 
     def keep(self, trace_id: int) -> Iterable[SpanRecord]:
         """Somebody asks for this trace: `span.keep()`."""
+        self._catch_up()
         trace = self._open.traces.get(trace_id)
         if trace is None:
             verdict = self._verdicts.get(trace_id)
@@ -155,19 +183,21 @@ class TailSampling:
             verdict = trace.verdict
             if verdict is None:
                 return Standing.OPEN
-        if verdict is None:
+        if verdict is None and not self._quick.has_dropped(trace_id):
             return Standing.UNKNOWN
-        if verdict.is_kept:
+        if verdict is not None and verdict.is_kept:
             return Standing.KEPT
-        return Standing.RECENTLY_DROPPED if self._grave.holds(trace_id) else Standing.DROPPED
+        is_at_hand = self._grave.holds(trace_id) or self._quick.holds(trace_id)
+        return Standing.RECENTLY_DROPPED if is_at_hand else Standing.DROPPED
 
     def tick(self) -> Iterable[SpanRecord]:
         """Time has passed."""
+        self._catch_up()
         now = self._clock()
         kept: list[SpanRecord] = []
         while self._open.births:
             trace = self._open.births.popleft()
-            if trace.verdict is None and (trace.open or trace.spans):
+            if trace.verdict is None and (trace.open or trace.spans or trace.came):
                 self._young[trace] = None
             elif trace.verdict is None:
                 self._forget(trace)
@@ -187,6 +217,7 @@ class TailSampling:
 
     def close(self) -> Iterable[SpanRecord]:
         """The process ends: what is undecided is kept."""
+        self._catch_up()
         kept: list[SpanRecord] = []
         verdict = Verdict(is_kept=True, reason=Reason.SHUTDOWN, threshold=_chance.ALWAYS, by_rule=True)
         for trace in self._buffer.all():
@@ -208,10 +239,22 @@ class TailSampling:
 
     # What happens to one trace.
 
+    def _catch_up(self) -> None:
+        """Hear of the traces that the app's threads have dropped."""
+        dropped, fallen = self._quick.dropped, self._quick.fallen
+        while dropped:
+            self._verdicts.put(dropped.popleft(), DROPPED)
+            self._dropped += 1
+        while fallen:
+            trace_id, spans = fallen.popleft()
+            self._grave.drop(trace_id, list(spans))
+
     def _recognise(self, trace: OpenTrace) -> None:
         """The first span of a trace that comes: was it decided before, here or by the caller?"""
         trace.is_known = True
-        trace.verdict = self._verdicts.get(trace.trace_id)
+        if trace.verdict is None:
+            self._catch_up()
+            trace.verdict = self._verdicts.get(trace.trace_id)
         state = trace.context.trace_state
         if state and self._believes:
             trace.wanted_at = _chance.read_kept(state.get(keys.KEPT_STATE, ""))
@@ -252,7 +295,7 @@ class TailSampling:
         self._cap.kept()
         verdict = Verdict(is_kept=True, reason=reason, threshold=threshold, by_rule=True)
         if trace.open:
-            _mark(trace, reason, threshold)
+            trace.say_kept(reason, threshold)
         return self._decide(trace, verdict)
 
     def _over_the_cap(self, trace: OpenTrace, threshold: int) -> int:
@@ -268,6 +311,8 @@ class TailSampling:
         return threshold if own is None else min(own, threshold)
 
     def _decide(self, trace: OpenTrace, verdict: Verdict, *, partial: bool = False) -> Iterable[SpanRecord]:
+        if not trace.own():  # it has just ended, boring, on an app's thread
+            return _NOTHING
         trace.verdict = verdict
         spans = self._buffer.remove(trace)
         self._young.pop(trace, None)
@@ -304,6 +349,7 @@ class TailSampling:
             return _NOTHING
         reason = self._rules.reason_for(item)
         if reason is None:
+            self._catch_up()
             self._grave.drop(trace.trace_id, [item], late=True)
             return _NOTHING
         return self._revive(trace.trace_id, trace, reason, [item])
@@ -315,6 +361,7 @@ class TailSampling:
         if self._cap.threshold(self._clock() / _SECOND) != _chance.ALWAYS:
             return _NOTHING
         self._cap.kept()
+        self._catch_up()
         buried, is_whole = self._grave.exhume(trace_id, self._clock())
         verdict = Verdict(is_kept=True, reason=reason, by_rule=True, stands_for_none=True)
         self._verdicts.put(trace_id, verdict)
@@ -327,8 +374,7 @@ class TailSampling:
 
     def _forget(self, trace: OpenTrace) -> None:
         self._old.pop(trace, None)
-        if self._open.traces.get(trace.trace_id) is trace:
-            del self._open.traces[trace.trace_id]
+        self._open.forget(trace)
 
     # Time and pressure.
 
@@ -364,9 +410,3 @@ class TailSampling:
             stats.add("traces.evicted")
             kept += self._by_chance(trace)
         self._forget(trace)
-
-
-def _mark(trace: OpenTrace, reason: Reason, threshold: int) -> None:
-    """Have the spans that begin in this trace say that it is kept, and where chance had a part in it, how large."""
-    said = _chance.written_kept(reason.value, threshold)
-    trace.mark = _chance.with_entry(trace.context.trace_state, keys.KEPT_STATE, said)

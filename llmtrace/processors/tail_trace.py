@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass
 
 from opentelemetry.trace import SpanContext, TraceState
 
+from llmtrace import _chance
 from llmtrace.processors.tail_policies import Ended
 from llmtrace.sampling import Reason
+from llmtrace.semconv import trace as keys
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +38,7 @@ class OpenTrace:
     __slots__ = (
         "began",
         "buffered",
+        "came",
         "context",
         "cost",
         "ended",
@@ -44,11 +48,13 @@ class OpenTrace:
         "is_left",
         "is_light",
         "is_ours",
+        "is_special",
         "mark",
         "open",
         "parent",
         "roots",
         "spans",
+        "token",
         "trace_id",
         "verdict",
         "wanted_at",
@@ -67,6 +73,8 @@ class OpenTrace:
         """One for each span that has begun and not yet come to the worker."""
         self.roots: list[None] = []
         """The same for its local roots: those with no parent, or one in another process."""
+        self.came: deque[Ended] = deque()
+        """Plain spans that have ended, by the app's threads; the worker gathers them into `spans`."""
         self.spans: list[Ended] = []
         self.buffered = 0
         """How many of `spans` the buffer has counted, and what they weigh."""
@@ -78,6 +86,10 @@ class OpenTrace:
         self.grace_ends = 0
         self.is_known = False
         """Whether the worker has looked for an earlier verdict on it."""
+        self.is_special = False
+        """Whether a span of it went to the worker, who then has the last word."""
+        self.token: list[None] = [None]
+        """Whoever takes it may decide on the trace."""
         self.is_fresh = False
         """Whether the buffer has spans of it to weigh."""
         self.is_light = False
@@ -87,3 +99,26 @@ class OpenTrace:
         """A caller that is believed has kept it, at this threshold."""
         self.is_left = False
         """In a forked child: the trace is the parent process's."""
+
+    def own(self) -> bool:
+        """Take the token; False where somebody else has it."""
+        try:
+            self.token.pop()
+        except IndexError:
+            return False
+        return True
+
+    def disown(self) -> None:
+        """Give the token back: nothing was decided."""
+        self.token.append(None)
+
+    def gather(self) -> None:
+        """Take over what the app's threads have brought; by the worker."""
+        came = self.came
+        while came:
+            self.spans.append(came.popleft())
+
+    def say_kept(self, reason: Reason, threshold: int) -> None:
+        """Have the spans that begin in it from now on tell the services that they call."""
+        said = _chance.written_kept(reason.value, threshold)
+        self.mark = _chance.with_entry(self.context.trace_state, keys.KEPT_STATE, said)

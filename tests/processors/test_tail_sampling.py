@@ -14,7 +14,13 @@ from llmtrace.semconv import alert
 from llmtrace.semconv import trace as keys
 
 pytest_plugins = ("core_fixtures",)
-pytestmark = pytest.mark.usefixtures("strict")
+pytestmark = pytest.mark.usefixtures("strict", "where_spans_end")
+
+
+@pytest.fixture(params=["on the worker", "on the app's thread"])
+def where_spans_end(request, monkeypatch):
+    """Every promise holds both ways."""
+    monkeypatch.setattr(House, "is_quick", request.param == "on the app's thread")
 
 
 def fail(span) -> None:

@@ -19,12 +19,14 @@ class TailMachine(RuleBasedStateMachine):
     """Roomy: nothing has to go, so nothing that matters may be missing."""
 
     policy = SamplingPolicy(rule_cap=None, slow=10.0, grace=5.0, max_age=60.0)
+    is_quick = False
     spans = Bundle("spans")
 
     def __init__(self) -> None:
         super().__init__()
         stats.reset()
         self.house = House(self.policy)
+        self.house.is_quick = self.is_quick
         self.open: dict[int, object] = {}
         self.ended: dict[int, set[int]] = defaultdict(set)
         self.bad: dict[int, set[int]] = defaultdict(set)
@@ -137,6 +139,23 @@ class NarrowTailMachine(TailMachine):
         """What was pushed out cannot be brought back whole."""
 
 
+class QuickTailMachine(TailMachine):
+    """Spans end on the app's threads, as where nobody else looks at them."""
+
+    is_quick = True
+
+
+class NarrowQuickTailMachine(NarrowTailMachine):
+    """Both."""
+
+    is_quick = True
+
+
 TestRoomy = TailMachine.TestCase
+TestQuick = QuickTailMachine.TestCase
+TestNarrowQuick = NarrowQuickTailMachine.TestCase
 TestNarrow = NarrowTailMachine.TestCase
-TestRoomy.settings = TestNarrow.settings = hypothesis.settings(max_examples=100, stateful_step_count=30, deadline=None)
+SETTINGS = hypothesis.settings(max_examples=100, stateful_step_count=30, deadline=None)
+for case_ in (TestRoomy, TestQuick, TestNarrow, TestNarrowQuick):
+    case_.settings = SETTINGS
+del case_
