@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from opentelemetry.sdk.trace import ReadableSpan
 
+from llmtrace._keeping import Standing
 from llmtrace._record import Seen, SpanRecord
 
 
