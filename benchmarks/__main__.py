@@ -14,6 +14,7 @@ SUITES = {
     "recording": "benchmarks.recording",
     "middleware": "benchmarks.middleware",
     "metrics": "benchmarks.metrics",
+    "delivery": "benchmarks.delivery",
 }
 """Name on the command line -> module; run in this order."""
 

@@ -25,7 +25,9 @@ class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     taken: ClassVar[list[bytes]] = []
     fault: ClassVar[dict[str, Any]] = {}
-    """`status`, `headers`, `hang` (seconds), `most_bytes` (413 above it), `rejects` (share of a batch)."""
+    """`status`, `headers`, `hang` (seconds), `most_bytes` (413 above it), `rejects` (share of a batch), `down` (so long
+    nobody listens, and connections are cut: seconds)."""
+    down: ClassVar[threading.Event] = threading.Event()
     released: ClassVar[threading.Event] = threading.Event()
 
     def do_POST(self) -> None:
@@ -34,6 +36,9 @@ class Handler(BaseHTTPRequestHandler):
         if self.headers.get("content-encoding") == "gzip":
             body = gzip.decompress(body)
         fault = dict(self.fault)
+        if "down" in fault:
+            self.close_connection = True
+            return
         if "hang" in fault:
             self.released.wait(fault["hang"])
             self.close_connection = True
@@ -61,6 +66,8 @@ class Handler(BaseHTTPRequestHandler):
         self.released.set()
         type(self).released = threading.Event()
         self._answer(200, b"", {})
+        if "down" in given:
+            self.down.set()
 
     def do_GET(self) -> None:
         """How many distinct spans were taken, and how many in all; by name prefix where one is given."""
@@ -110,10 +117,17 @@ def spans_of(body: bytes) -> list[Any]:
 def main(port: int = 0) -> None:
     """Serve until killed; the first line printed is the port."""
     server = Server(("127.0.0.1", port), Handler)
-    print(server.server_address[1], flush=True)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    port = server.server_address[1]
+    print(port, flush=True)
     while True:
-        time.sleep(3600)
+        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+        Handler.down.wait()
+        server.shutdown()
+        server.server_close()
+        time.sleep(Handler.fault["down"])
+        Handler.down.clear()
+        Handler.fault = {}
+        server = Server(("127.0.0.1", port), Handler)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,65 @@
+"""A process that makes spans under a fault, for the suite "delivery": one peer, paced; it says how long each one took.
+
+Run by path: peer, URL, spans, spans a second (0: unthrottled), bytes of payload, seconds to live on. Prints JSON.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median, quantiles
+
+Peer = tuple[Callable[[int, str], None], Callable[[], None]]
+
+
+def raw(url: str) -> Peer:
+    """The SDK with its own batch processor and exporter, as everybody sets them up."""
+    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter  # noqa: PLC0415 - one peer only
+    from opentelemetry.sdk.trace import TracerProvider  # noqa: PLC0415
+    from opentelemetry.sdk.trace.export import BatchSpanProcessor  # noqa: PLC0415
+
+    provider = TracerProvider()
+    provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(f"{url}/v1/traces")))
+    tracer = provider.get_tracer("bench")
+
+    def make(number: int, text: str) -> None:
+        with tracer.start_as_current_span(f"s{number}", attributes={"input.value": text}):
+            pass
+
+    return make, lambda: None
+
+
+def ours(url: str) -> Peer:
+    """Our own, with its defaults."""
+    import llmtrace  # noqa: PLC0415 - one peer only
+
+    llmtrace.init_tracing("bench", endpoint=url)
+
+    def make(number: int, text: str) -> None:
+        with llmtrace.chain_span(f"s{number}", input=text):
+            pass
+
+    return make, lambda: llmtrace.flush(0.0) and None
+
+
+def main(peer: str, url: str, count: int, rate: int, size: int, linger: float) -> None:
+    """Make the spans; the process then ends by itself."""
+    make, _ = {"raw": raw, "ours": ours}[peer](url)
+    text, took, began = "lorem ipsum " * (size // 12), [], time.perf_counter()
+    for number in range(count):
+        start = time.perf_counter()
+        make(number, text)
+        took.append(time.perf_counter() - start)
+        if rate:
+            time.sleep(max(0.0, began + (number + 1) / rate - time.perf_counter()))
+    time.sleep(linger)
+    p99 = quantiles(took, n=100)[98]
+    print(json.dumps({"p50": median(took) * 1e6, "p99": p99 * 1e6, "ended": time.time()}), flush=True)
+
+
+if __name__ == "__main__":
+    sys.path[:0] = [str(Path(__file__).parent)]
+    main(sys.argv[1], sys.argv[2], *map(int, sys.argv[3:6]), float(sys.argv[6]))
