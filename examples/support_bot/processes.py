@@ -109,6 +109,13 @@ class Children:
         self._children.append(child)
         return child
 
+    def end(self, name: str) -> None:
+        """Stop one of them, on purpose."""
+        for child in [child for child in self._children if child.name == name]:
+            self._children.remove(child)
+            child.ask_to_stop()
+            child.stop()
+
     def check(self) -> None:
         """Raise `DemoError` if one of them has ended."""
         for child in self._children:

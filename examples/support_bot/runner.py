@@ -21,6 +21,7 @@ from rich.console import Console
 
 from examples.support_bot import questions, report
 from examples.support_bot.asking import Answer, ask_all
+from examples.support_bot.outage import ask_through_outage
 from examples.support_bot.pager import Pager
 from examples.support_bot.processes import Children, DemoError, some, tail
 from examples.support_bot.progress import Progress
@@ -36,16 +37,16 @@ _INTERRUPTED = 130  # 128 + SIGINT, as a shell counts
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the demo and return its exit status: 0, 1 where something that it promised did not arrive, 130 at Ctrl-C."""
     arguments = _parser().parse_args(argv)
-    folder, sampling = arguments.logs, arguments.sampling
+    folder = arguments.logs
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # the bars, where the terminal's encoding has none
     console = Console(highlight=False, soft_wrap=True)
     if folder:
-        return _attempt(console, folder, sampling)
+        return _attempt(console, folder, arguments)
     folder = Path(tempfile.mkdtemp(prefix="llmtrace-demo-"))
-    status = _attempt(console, folder, sampling)
+    status = _attempt(console, folder, arguments)
     if status != _FAILED:
         shutil.rmtree(folder)
     return status
@@ -61,6 +62,9 @@ def _parser() -> argparse.ArgumentParser:
         choices=SAMPLING,
         default="development",
         help="production: only what matters is kept, and 1 %% of the rest (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--outage", action="store_true", help="stop Phoenix in the middle, and show that nothing is lost"
     )
     return parser
 
@@ -78,9 +82,9 @@ def _new_folder(path: str) -> Path:
     return folder
 
 
-def _attempt(console: Console, folder: Path, sampling: str) -> int:
+def _attempt(console: Console, folder: Path, arguments: argparse.Namespace) -> int:
     try:
-        _run(console, folder, sampling)
+        _run(console, folder, arguments.sampling, has_outage=arguments.outage)
     except DemoError as error:
         for log in [error.log] if error.log else sorted(folder.glob("*.log")):
             console.print(f"\nThe end of {log}:\n{tail(log)}", style="dim", markup=False)
@@ -92,7 +96,7 @@ def _attempt(console: Console, folder: Path, sampling: str) -> int:
     return 0
 
 
-def _run(console: Console, folder: Path, sampling: str) -> None:
+def _run(console: Console, folder: Path, sampling: str, *, has_outage: bool) -> None:
     progress = Progress(console)
     with Pager() as pager, Children(folder, clean_environment(os.environ, folder)) as children:
         progress.say(f"starting Phoenix, router and service; logs: {folder}")
@@ -101,7 +105,10 @@ def _run(console: Console, folder: Path, sampling: str) -> None:
         stack = start_stack(children, folder, pager.url, progress, SAMPLING[sampling])
         asked = questions.sessions(real_model=is_model_real(os.environ))
         progress.say(f"asking {sum(map(len, asked))} questions in {len(asked)} sessions")
-        answers = ask_all(stack.service, asked)
+        if has_outage:
+            answers = ask_through_outage(children, stack, folder, asked, progress)
+        else:
+            answers = ask_all(stack.service, asked)
         if wrong := wrong_status(answers):
             raise DemoError(some(wrong))
         progress.say("all are answered; reading back the traces from Phoenix and the page from the router")

@@ -15,7 +15,8 @@ from examples.support_bot.processes import Child, Children
 from examples.support_bot.progress import Progress
 
 _RULES: Final = Path(__file__).with_name("alerts.yaml")
-_PHOENIX: Final = ("llmtrace", "phoenix", "--port", "0", "--grpc-port", "0", "--working-dir")
+PHOENIX: Final = "Phoenix"
+_PHOENIX: Final = ("llmtrace", "phoenix", "--grpc-port", "0")
 _ROUTER: Final = ("llmtrace", "router", "serve", "--listen", "127.0.0.1:0", "--config")
 _UVICORN: Final = ("uvicorn", "--host", "127.0.0.1", "--port", "0")
 _OTHERS_SETTINGS: Final = ("OTEL_", "PHOENIX_", "LLMTRACE_")
@@ -40,7 +41,7 @@ class Stack:
 
 def start_stack(children: Children, folder: Path, pager: str, progress: Progress, sampling: str) -> Stack:
     """Start all parts, each as soon as the addresses that it needs are known, and wait until the last one answers."""
-    phoenix = children.start("Phoenix", *_PHOENIX, str(folder / "phoenix"))
+    phoenix = start_phoenix(children, folder)
     model = None if is_model_real(os.environ) else start_uvicorn(children, "model server", "scripted_model")
     # A local server wants no key, but the openai SDK does not start without one.
     key = os.environ.get("OPENAI_API_KEY") or "none"
@@ -51,6 +52,11 @@ def start_stack(children: Children, folder: Path, pager: str, progress: Progress
     settings["LLMTRACE_SAMPLING"] = sampling
     service = start_uvicorn(children, "service", "service", **settings)
     return Stack(phoenix_url, router_url, wait_for_uvicorn(service, progress))
+
+
+def start_phoenix(children: Children, folder: Path, port: int = 0, name: str = PHOENIX) -> Child:
+    """Start Phoenix on its data of this run; port 0: a free one."""
+    return children.start(name, *_PHOENIX, "--port", str(port), "--working-dir", str(folder / "phoenix"))
 
 
 def _start_router(children: Children, folder: Path, phoenix: str, pager: str) -> Child:

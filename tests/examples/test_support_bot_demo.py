@@ -124,6 +124,20 @@ def test_under_production_the_demo_keeps_what_matters(demo):
 
 @pytest.mark.phoenix
 @pytest.mark.full
+def test_with_an_outage_the_demo_loses_nothing(demo, tmp_path):
+    """Phoenix is stopped after half of the questions and started again at the end: all 20 traces are in it, whole."""
+    process = demo("--outage")
+    output, _ = process.communicate(timeout=DEADLINE)
+    assert process.returncode == 0, output
+    assert re.search(r"all are answered without Phoenix \([1-9]\d* files wait in the spool\)", output), output
+    assert len(re.findall(TABLE_ROW, output, re.MULTILINE)) == 20, output
+    service = (tmp_path / "logs" / "service.log").read_text()
+    assert len([line for line in service.splitlines() if "does not take spans" in line]) == 1, service
+    assert not re.search("Traceback", output + service)
+
+
+@pytest.mark.phoenix
+@pytest.mark.full
 @pytest.mark.parametrize(("name", "command"), [("Phoenix", "phoenix/_child.py"), ("router", "router serve")])
 def test_without_its_answers_the_demo_fails(demo, name, command):
     """Where Phoenix or the router dies on the way, nothing is printed as if it had been there: status 1, one line."""
