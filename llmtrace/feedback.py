@@ -1,6 +1,6 @@
 """A ready ASGI route for thumbs up and down: the page sends back the ``X-Trace-Id`` of the answer that it judges.
 
-    app.add_route("/feedback", FeedbackRoute())          # FastAPI, Starlette; or mount it in any ASGI application
+    app.router.routes.append(Route("/feedback", FeedbackRoute()))     # FastAPI, Starlette; it is an ASGI application
 
     POST {"trace_id": "0af7651916cd43dd8448eb211c80319c", "thumbs": "down", "comment": "It never rains there."}
 

@@ -13,6 +13,7 @@ from fastapi import FastAPI
 from hypothesis import given
 from hypothesis import strategies as st
 from score_server import ScoreServer, score_server
+from starlette.routing import Route
 from starlette.testclient import TestClient
 
 import llmtrace
@@ -189,11 +190,11 @@ def test_any_body_is_an_answer(body):
 
 
 def test_as_a_route_of_fastapi(start, phoenix_like, strict):
-    """By add_route, and behind the middleware."""
+    """As a route, and behind the middleware."""
     start(endpoint=phoenix_like.url)
     app = FastAPI()
     app.add_middleware(TraceIdMiddleware)
-    app.add_route("/feedback", FeedbackRoute())
+    app.router.routes.append(Route("/feedback", FeedbackRoute()))
     with TestClient(app) as client:
         header = client.get("/nowhere").headers["x-trace-id"]
         assert client.post("/feedback", json={"trace_id": header, "thumbs": "down"}).status_code == 202
