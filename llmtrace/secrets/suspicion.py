@@ -31,8 +31,6 @@ _CARD: Final = re.compile(b"0" * 13 + rb"(?<!00{13})(?<!0\.0{13})")
 """Thirteen digits that are no decimals. The check of what stands before comes last: the engine leaps to the zeros."""
 _FLAG: Final = re.compile(rb"-(?<=--)(?=[A-Za-z])")
 _SCHEME: Final = re.compile(rb"b(?:earer|asic)")
-_SAID: Final = re.compile(rb"(?:word|phrase|code|key|secret|token) {1,4}is |(?:BY|by|PASSWORD|password) {1,4}'")
-"""A sentence or a statement that goes on with a secret."""
 _ENDING_LENGTH: Final = 6
 _SEPARATED: Final = "-_."
 
@@ -59,6 +57,14 @@ def _after(separator: str, endings: set[str], following: str = "") -> re.Pattern
     return re.compile(f"{re.escape(separator)}{following}(?:{'|'.join(looks)})".encode())
 
 
+def _said() -> tuple[re.Pattern[bytes], re.Pattern[bytes]]:
+    """A sentence and a statement that go on with a secret: "the token is ", "IDENTIFIED BY '"."""
+    blanks = [" " * number for number in range(1, 5)]
+    sentences = {f"{name}{blank}" for name in ("word", "phrase", "code", "key", "secret", "token") for blank in blanks}
+    statements = {f"{name}{blank}" for name in ("BY", "by", "PASSWORD", "password") for blank in blanks}
+    return _after("is ", sentences), _after("'", statements)
+
+
 def _endings() -> re.Pattern[bytes]:
     """A colon after the end of a secret's name, of which only the last letters are compared."""
     names = {name.rstrip("0123456789")[-_ENDING_LENGTH:] for name in (*STRONG, *WEAK, *SUFFIXES)}
@@ -81,6 +87,7 @@ _REST: Final = {"AA": "(?<=:A)A", "SK": "K[0-9a-f]{16}"}
 """Short anchors need a closer look, or ordinary text would be full of them."""
 _ENDINGS: Final = _endings()
 _TOKEN_SIGNS: Final = _token_signs()
+_SENTENCE, _STATEMENT = _said()
 
 
 def suspected(text: str) -> Suspicion:
@@ -98,7 +105,7 @@ def suspected(text: str) -> Suspicion:
         found |= Suspicion.NAMED
     if _SCHEME.search(squeezed):
         found |= Suspicion.CREDENTIALS
-    if b"curl " in raw or b"value=" in raw or _SAID.search(raw):
+    if b"curl " in raw or b"value=" in raw or _SENTENCE.search(raw) or _STATEMENT.search(raw):
         found |= Suspicion.SAID
     if _CARD.search(raw.translate(_ZEROS, b" -")):
         found |= Suspicion.CARD
