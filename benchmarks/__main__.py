@@ -12,6 +12,9 @@ from benchmarks.rows import table
 
 SUITES = {
     "recording": "benchmarks.recording",
+    "starting": "benchmarks.starting",
+    "side-by-side": "benchmarks.side_by_side",
+    "worst": "benchmarks.worst",
     "middleware": "benchmarks.middleware",
     "metrics": "benchmarks.metrics",
     "delivery": "benchmarks.delivery",

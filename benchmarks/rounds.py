@@ -19,14 +19,14 @@ Side = tuple[Path, str, str]
 class Worker:
     """A process that does one peer's case, a round at a time."""
 
-    def __init__(self, side: Side) -> None:
+    def __init__(self, side: Side, how: str = "cost") -> None:
         python, peer, case = side
         self._process = subprocess.Popen(
-            [str(python), "-P", str(WORKER), peer, case], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            [str(python), "-P", str(WORKER), peer, case, how], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
 
     def round(self) -> float:
-        """CPU microseconds of one unit of work."""
+        """Microseconds of one unit of work."""
         if self._process.stdin is None or self._process.stdout is None:
             raise RuntimeError("the worker has no pipes")
         self._process.stdin.write("go\n")
@@ -52,10 +52,10 @@ class Figure:
     ratio: float
 
 
-def compare(peer: Side, baseline: Side) -> Figure:
-    """Measure one side against the other."""
-    with Worker(peer) as ours, Worker(baseline) as base:
-        pairs = [(ours.round(), base.round()) for _ in range(ROUNDS)]
+def compare(peer: Side, baseline: Side, how: str = "cost", rounds: int = ROUNDS) -> Figure:
+    """Measure one side against the other; `how` as in the worker."""
+    with Worker(peer, how) as ours, Worker(baseline, how) as base:
+        pairs = [(ours.round(), base.round()) for _ in range(rounds)]
     return Figure(
         median(cost for cost, _ in pairs),
         median(cost for _, cost in pairs),

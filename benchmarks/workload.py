@@ -30,3 +30,4 @@ ANSWER: dict[str, Any] = {
 }
 TOOL_INPUT = {"query": "refund policy", "top_k": 5}
 TOOL_OUTPUT = "Refunds are possible within 30 days."
+NESTED = {"rows": [{"id": number, "name": f"row {number}", "tags": ["a", "b"]} for number in range(100)]}

@@ -19,8 +19,9 @@ from llmtrace import _scope
 from llmtrace._attributes import Attributes
 from llmtrace._clean import clean_attributes
 from llmtrace._guard import flattening
+from llmtrace._noop import NOOP_SPAN, NoopSpan
 from llmtrace._serialize import to_text
-from llmtrace._span import NOOP_SPAN, SPAN_KEY, NoopSpan, Span, with_span
+from llmtrace._span import SPAN_KEY, Span, with_span
 from llmtrace._stream import Outcome
 from llmtrace._tracer import active
 from llmtrace.context import carried, with_values
@@ -34,24 +35,18 @@ _WORKERS: Final = (keys.KIND_AGENT, keys.KIND_CHAIN)
 class SpanScope:
     """The block of one span. May be entered again, or nested in itself: each entry is a span of its own."""
 
-    __slots__ = ("_attributes", "_entered", "_kind", "_name", "_values")
+    __slots__ = ("_attributes", "_entered", "_name", "_values")
 
-    def __init__(
-        self,
-        name: str,
-        attributes: Attributes,
-        values: Mapping[str, Any] | None = None,
-        kind: SpanKind = SpanKind.INTERNAL,
-    ) -> None:
+    def __init__(self, name: str, attributes: Attributes, values: Mapping[str, Any] | None = None) -> None:
         self._name = name
         self._attributes = attributes
         self._values = values
-        self._kind = kind
         self._entered: list[tuple[Span | NoopSpan, Context, _scope.Entered]] = []
 
     def __enter__(self) -> Span | NoopSpan:
-        outside = _scope.present(_scope.current())
-        span, context = self.open(outside)
+        outside = _scope.here()
+        context = self._with_values(outside) if self._values else outside
+        span = start_span(self._name, dict(self._attributes), context)
         context = with_span(span, context)
         entered = _scope.enter(sys._getframe(1), outside, context, _KEEPER, span)  # noqa: SLF001 - is it a generator?
         self._entered.append((span, context, entered))
@@ -59,10 +54,14 @@ class SpanScope:
 
     def open(self, context: Context) -> tuple[Span | NoopSpan, Context]:
         """Start the span below `context`, without making it current; returns it with the context to go on from."""
+        context = self._with_values(context)
+        return start_span(self._name, dict(self._attributes), context), context
+
+    def _with_values(self, context: Context) -> Context:
         if self._values:
             with flattening("carrying values in the context"):
-                context = with_values(context, **self._values)
-        return start_span(self._name, dict(self._attributes), context, self._kind), context
+                return with_values(context, **self._values)
+        return context
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         if self._entered:
@@ -108,22 +107,31 @@ def finish(span: Span | NoopSpan, error: BaseException | None, ended: int | None
         error: what leaves its block.
         ended: when it ended, if not just now, in nanoseconds since 1970.
     """
-    if isinstance(span, Span):
-        stopped = Outcome.CANCELLED if isinstance(error, CancelledError) else Outcome.ABANDONED
-        waiting = span.left_behind(stopped)
-        if waiting and error is None:
-            for pending in waiting:
-                pending.then = partial(finish, span)
-            return
-        if isinstance(error, _NOT_AN_ERROR):
-            span.put({keys.STREAM_OUTCOME: stopped.value})
-        elif error is not None:
-            span.fail(error)
+    if not isinstance(span, Span):
+        return
+    if (error is not None or span.pending) and not _is_over(span, error):
+        return
+    root = span.root
+    if root.adopts and span.span_kind in _WORKERS:
+        root.adopt(span)
+    span.end(ended)
+
+
+def _is_over(span: Span, error: BaseException | None) -> bool:
+    """Record why the block was left; False where a stream goes on, which will end the span."""
+    stopped = Outcome.CANCELLED if isinstance(error, CancelledError) else Outcome.ABANDONED
+    waiting = span.left_behind(stopped)
+    if waiting and error is None:
         for pending in waiting:
-            pending.finish(stopped)
-        if span.root.adopts and span.span_kind in _WORKERS:
-            span.root.adopt(span)
-        span.end(ended)
+            pending.then = partial(finish, span)
+        return False
+    if isinstance(error, _NOT_AN_ERROR):
+        span.put({keys.STREAM_OUTCOME: stopped.value})
+    elif error is not None:
+        span.fail(error)
+    for pending in waiting:
+        pending.finish(stopped)
+    return True
 
 
 def _watch(span: Span | NoopSpan, hold: _scope.Hold) -> None:

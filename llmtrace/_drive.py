@@ -18,7 +18,9 @@ from opentelemetry.context import Context
 
 from llmtrace import _scope
 from llmtrace._block import finish
-from llmtrace._span import NoopSpan, Span, with_span
+from llmtrace._noop import NoopSpan
+from llmtrace._place import Place, is_gone, place
+from llmtrace._span import Span, with_span
 from llmtrace._stream import Outcome, StreamRecording, Then, outcome_of
 
 _A_MOMENT: Final = 1_000_000
@@ -62,14 +64,14 @@ class Body:
         self._steps: _scope.Steps | None = None
         self._closing: int | None = None
         self._is_watched = False
-        self._place: _scope.Place | None = None
+        self._place: Place | None = None
         self._ending = _Ending()
 
     @classmethod
     def of(cls, span: Span, *, is_coroutine: bool = False) -> Body:
         """The body of a generator that a function returned whose span has begun already, and ends with it."""
         body = cls(lambda context: (span, context), is_coroutine=is_coroutine)
-        body._take(span, with_span(span, _scope.present(_scope.current())))
+        body._take(span, with_span(span, _scope.here()))
         if is_coroutine:
             span.await_end_of(body._ending)
         body._open_span = None
@@ -79,7 +81,7 @@ class Body:
         """The first step is to be made; `frame` is the driver's own."""
         if self._open_span is None:
             return
-        outside = _scope.present(_scope.current())
+        outside = _scope.here()
         span, context = self._open_span(outside)
         self._open_span = None
         self._take(span, with_span(span, context))
@@ -108,7 +110,7 @@ class Body:
         if self._recording is not None:
             self._recording.add(item)
         if self._is_watched:
-            self._place = _scope.place()
+            self._place = place()
 
     def note_thrown(self, error: BaseException) -> None:
         """The consumer throws something in; GeneratorExit: it has had enough."""
@@ -116,7 +118,7 @@ class Body:
 
     def request_is_over(self) -> None:
         """The request that the generator was read for is over: it is abandoned where its reader is gone."""
-        if self._place is not None and _scope.is_gone(self._place):
+        if self._place is not None and is_gone(self._place):
             self.over(GeneratorExit())
 
     def over(self, error: BaseException | None = None, returned: object = None) -> None:
@@ -243,7 +245,7 @@ class Answer:
     def __init__(self, span: Span, coroutine: Coroutine[Any, Any, Any]) -> None:
         self._ending = _Ending()
         self._coroutine = coroutine
-        self._steps = _scope.Steps(with_span(span, _scope.present(_scope.current())))
+        self._steps = _scope.Steps(with_span(span, _scope.here()))
         span.await_end_of(self._ending)
 
     async def wait(self) -> Any:

@@ -5,16 +5,40 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from llmtrace._attributes import Attributes, listed, put_documents, put_messages, put_tools, put_value, system_messages
+from llmtrace._attributes import Attributes, listed, put_documents, put_messages, put_tools, system_messages
 from llmtrace._attributes.budget import each
 from llmtrace._attributes.fields import fields
-from llmtrace._attributes.messages import SYSTEM_FIELDS
+from llmtrace._attributes.late import can_wait, put_later
+from llmtrace._attributes.messages import SYSTEM_FIELDS, put_plain_messages
 from llmtrace._serialize import to_json, to_text
 from llmtrace.semconv import trace as keys
 
 _TEXTS: Final = ("texts", "text", "input", "inputs", "documents", "query")
 _DOCUMENTS: Final = ("documents", "docs", "nodes", "passages", "results")
 _TOP_K: Final = ("top_k", "top_n", "k")
+
+
+_SYSTEM: Final = frozenset({*SYSTEM_FIELDS, "config"})
+"""Parameters in which a system prompt may stand."""
+
+
+def put_plain_llm(into: Attributes, model: object, messages: object, parameters: dict[str, Any]) -> bool:
+    """A call of a model whose messages and parameters are plain, the hot path; False: `put_llm` has to do it.
+
+    Args:
+        into: receives the attributes.
+        model: the model.
+        messages: the conversation.
+        parameters: a dict that nobody else has.
+    """
+    if type(model) is not str or type(messages) is not list:
+        return False
+    if parameters:
+        if not _SYSTEM.isdisjoint(parameters) or not can_wait(parameters.values()):
+            return False
+        into[keys.LLM_INVOCATION_PARAMETERS] = parameters
+    into[keys.LLM_MODEL_NAME] = to_text(model)
+    return put_plain_messages(into, keys.LLM_INPUT_MESSAGES, messages) == len(messages)
 
 
 def put_llm(into: Attributes, model: object, messages: object, tools: object, parameters: Mapping[str, Any]) -> None:
@@ -26,7 +50,8 @@ def put_llm(into: Attributes, model: object, messages: object, tools: object, pa
         if parameters:
             into[keys.LLM_INVOCATION_PARAMETERS] = to_json(parameters)
     put_messages(into, keys.LLM_INPUT_MESSAGES, messages)
-    put_tools(into, tools)
+    if tools is not None:
+        put_tools(into, tools)
 
 
 def _without_system(parameters: Mapping[str, Any], messages: object) -> tuple[Mapping[str, Any], object]:
@@ -50,7 +75,7 @@ def put_tool(into: Attributes, name: object, arguments: object, description: obj
     into[keys.TOOL_NAME] = to_text(name)
     if description is not None:
         into[keys.TOOL_DESCRIPTION] = to_text(description)
-    put_value(into, keys.INPUT_VALUE, keys.INPUT_MIME_TYPE, arguments)
+    put_later(into, keys.INPUT_VALUE, keys.INPUT_MIME_TYPE, arguments)
     if arguments is not None:
         into[keys.TOOL_PARAMETERS] = into[keys.INPUT_VALUE]
 
@@ -63,14 +88,14 @@ def put_embedding(into: Attributes, model: object, texts: object, parameters: Ma
         into[keys.EMBEDDING_INVOCATION_PARAMETERS] = to_json(parameters)
     for index, text in enumerate(each(listed(texts))):
         into[f"{keys.EMBEDDING_EMBEDDINGS}.{index}.{keys.EMBEDDING_TEXT}"] = to_text(text)
-    put_value(into, keys.INPUT_VALUE, keys.INPUT_MIME_TYPE, texts)
+    put_later(into, keys.INPUT_VALUE, keys.INPUT_MIME_TYPE, texts)
 
 
 def put_reranker(into: Attributes, query: object, documents: object, model: object, top_k: object) -> None:
     """A call of a reranker."""
     if query is not None:
         into[keys.RERANKER_QUERY] = to_text(query)
-    put_value(into, keys.INPUT_VALUE, keys.INPUT_MIME_TYPE, query)
+    put_later(into, keys.INPUT_VALUE, keys.INPUT_MIME_TYPE, query)
     if model is not None:
         into[keys.RERANKER_MODEL_NAME] = to_text(model)
     if type(top_k) is int:
@@ -91,7 +116,7 @@ def put_arguments(into: Attributes, kind: str, name: str, arguments: Mapping[str
     else:
         if kind == keys.KIND_AGENT:
             into[keys.AGENT_NAME] = name
-        put_value(into, keys.INPUT_VALUE, keys.INPUT_MIME_TYPE, _single_text(arguments))
+        put_later(into, keys.INPUT_VALUE, keys.INPUT_MIME_TYPE, _single_text(arguments))
 
 
 def _put_llm_arguments(into: Attributes, rest: dict[str, Any]) -> None:
@@ -104,7 +129,7 @@ def _put_llm_arguments(into: Attributes, rest: dict[str, Any]) -> None:
         return
     if model is not None:
         into[keys.LLM_MODEL_NAME] = to_text(model)
-    put_value(into, keys.INPUT_VALUE, keys.INPUT_MIME_TYPE, _single_text(rest))
+    put_later(into, keys.INPUT_VALUE, keys.INPUT_MIME_TYPE, _single_text(rest))
 
 
 def _put_embedding_arguments(into: Attributes, rest: dict[str, Any]) -> None:
@@ -118,7 +143,7 @@ def _put_reranker_arguments(into: Attributes, rest: dict[str, Any]) -> None:
     query, documents = rest.pop("query", None), _popped(rest, _DOCUMENTS)
     put_reranker(into, query, documents, rest.pop("model", None), _popped(rest, _TOP_K))
     if query is None:
-        put_value(into, keys.INPUT_VALUE, keys.INPUT_MIME_TYPE, rest)
+        put_later(into, keys.INPUT_VALUE, keys.INPUT_MIME_TYPE, rest)
 
 
 def _popped(rest: dict[str, Any], names: tuple[str, ...]) -> Any:

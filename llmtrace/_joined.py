@@ -38,7 +38,7 @@ class _JoinedRelay(Relay):
         with guarded("joining a span"):
             scope = span.instrumentation_scope
             if self.target is not None and scope is not None and span.attributes:
-                context = _scope.present(_scope.current()) if parent_context is None else parent_context
+                context = _scope.here() if parent_context is None else parent_context
                 ours = doubled_by(context, scope.name, span.attributes)
                 if ours is not None and len(self._loans) < _MOST_LOANS:
                     self._loans[span.context.span_id] = Loan(ours)

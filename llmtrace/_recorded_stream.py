@@ -14,7 +14,8 @@ from typing import Any, Final
 
 import wrapt
 
-from llmtrace._scope import Place, Steps, is_gone, place
+from llmtrace._place import Place, is_gone, place
+from llmtrace._scope import Steps
 from llmtrace._stream import Outcome, StreamRecording, outcome_of
 from llmtrace.recorders.stream_helpers import READERS, helper_abilities
 

@@ -2,16 +2,13 @@
 
 OpenTelemetry's own ``detach`` logs "Failed to detach context" when a generator is closed from another task, and then
 the next span gets a dead parent. Here a context that is entered in a generator's own frame is a `Hold`. Whoever reads
-the current context asks, by `present`, which one counts: outside of the generator that of the consumer, in its body its
+the current context asks, by `here`, which one counts: outside of the generator that of the consumer, in its body its
 own, also where another thread or task goes on with it. `Steps` is for generators that llmtrace itself runs.
 """
 
 from __future__ import annotations
 
-import asyncio
 import sys
-import threading
-import weakref
 from collections.abc import Awaitable, Callable, ItemsView, Iterator, ValuesView
 from contextvars import Token
 from dataclasses import dataclass
@@ -21,11 +18,21 @@ from typing import Any, Final, TypeVar, cast
 
 from opentelemetry import context as otel_context
 from opentelemetry.context import Context
+from opentelemetry.context.contextvars_context import ContextVarsRuntimeContext
+
+from llmtrace._place import is_gone, is_here, place
 
 T = TypeVar("T")
 
-attach = otel_context.attach
-current = otel_context.get_current
+current: Callable[[], Context]
+attach: Callable[[Context], Token[Context]]
+_detach: Callable[[Token[Context]], None]
+_runtime: Final = otel_context._RUNTIME_CONTEXT  # noqa: SLF001 - OpenTelemetry's functions are three calls around it
+if type(_runtime) is ContextVarsRuntimeContext:
+    _variable: Final = _runtime._current_context  # noqa: SLF001 - and it is two around its variable
+    current, attach, _detach = _variable.get, _variable.set, _variable.reset
+else:
+    current, attach, _detach = _runtime.get_current, _runtime.attach, _runtime.detach
 
 _GENERATORS: Final = CO_GENERATOR | CO_ASYNC_GENERATOR
 _ENTERING: Final = frozenset({"__enter__", "__aenter__", "enter_context", "enter_async_context"})
@@ -53,14 +60,15 @@ An id and not the frame: a frame that somebody refers to outlives its generator,
 def detach(token: Token[Context]) -> bool:
     """Leave the context that `token` stands for; False where it was entered in another execution context."""
     try:
-        otel_context._RUNTIME_CONTEXT.detach(token)  # noqa: SLF001 - the public detach logs the failure that we expect
+        _detach(token)  # the public detach logs the failure that we expect
     except (ValueError, RuntimeError):
         return False
     return True
 
 
-def present(context: Context) -> Context:
-    """The context that counts here: `context`, unless a generator's is in it, or missing from it."""
+def here() -> Context:
+    """The context that counts here: the current one, unless a generator's is in it, or missing from it."""
+    context = current()
     return context if type(context) is Context and not _holds else _resolve(context)
 
 
@@ -122,11 +130,11 @@ class Hold:
 
         A task or thread that was started inside has a context of its own: for it the generator is never away.
         """
-        return self._state == "stuck" or (self._state == "held" and _is_here(self._place))
+        return self._state == "stuck" or (self._state == "held" and is_here(self._place))
 
     def seen_running(self) -> None:
         """The generator is running here and now, perhaps in another task than the one that it began in."""
-        if not _is_here(self._place):
+        if not is_here(self._place):
             self._place = place()
 
     def _forget(self) -> None:
@@ -181,7 +189,8 @@ def enter(
         keeper: told of a generator that holds the context.
         who: whose context it is.
     """
-    if frame.f_code.co_flags & _GENERATORS or frame.f_code.co_name in _ENTERING:
+    code = frame.f_code
+    if code.co_flags & _GENERATORS or code.co_name in _ENTERING:
         generator = _generator_of(frame)
         if generator is not None:
             if generator.f_back is not None and generator.f_back.f_globals is _STEPS:
@@ -208,8 +217,11 @@ def take(entries: list[tuple[T, Context, Entered]]) -> tuple[T, Context, Entered
 
 def leave(entered: Entered) -> None:
     """Make the context from before current again."""
-    if isinstance(entered, Token):
-        detach(entered)
+    if type(entered) is Token:
+        try:
+            _detach(entered)
+        except (ValueError, RuntimeError):  # entered in another execution context
+            return
     elif isinstance(entered, Grip):
         entered.hold.release()
     else:
@@ -362,38 +374,3 @@ def _is_fixture(frame: FrameType) -> bool:
         (module == name or module.startswith((f"{name}.", f"{name}_"))) and frame.f_code.co_qualname.startswith(inner)
         for name, inner in _FIXTURES
     )
-
-
-Place = tuple[int, weakref.ref[Any] | None]
-"""A thread and a task, where there is one: the task weakly, so that no context keeps one alive."""
-
-
-def place() -> Place:
-    """This thread and this task."""
-    task = _task()
-    return threading.get_ident(), None if task is None else weakref.ref(task)
-
-
-def is_gone(reader: Place) -> bool:
-    """Whether the reader of a stream cannot come back, once the request that it read for is over.
-
-    Its task is done, or is the one that ends the request just now; or it was a worker thread, which works for others
-    now.
-    """
-    thread, task = reader
-    if task is None:
-        return thread != threading.get_ident()
-    found = task()
-    return found is None or found.done() or found is _task()
-
-
-def _is_here(where: Place) -> bool:
-    thread, task = where
-    return thread == threading.get_ident() and (None if task is None else task()) is _task()
-
-
-def _task() -> asyncio.Task[Any] | None:
-    try:
-        return asyncio.current_task()
-    except RuntimeError:
-        return None

@@ -115,7 +115,7 @@ def to_text(value: object, *, limit: int = DEFAULT_TEXT_LIMIT) -> str:
     """A str as it is (cut and cleaned), everything else as compact JSON of at most ``limit`` characters."""
     try:
         if type(value) is str and len(value) <= limit:
-            return clean_text(value)
+            return value if value.isascii() else clean_text(value)
         return render(value, limit=limit).text
     except RecursionError:
         return _UNRENDERED.text if limit > _UNRENDERED_LENGTH else _NOTHING.text

@@ -1,13 +1,15 @@
 """Our span: a real OpenTelemetry span at a fraction of the SDK's cost.
 
 A `Span` is an ``opentelemetry.sdk.trace.Span``: any SDK processor, exporter and third-party instrumentor takes it. It
-differs inside: attributes live in a plain dict, nothing is copied at the end, and no value that it is given can raise
-into the app. Without `init_tracing` a `NoopSpan` takes its place.
+differs inside: attributes live in a plain dict, some as what becomes their text when somebody reads it, nothing is
+copied at the end, and no value that it is given can raise into the app. Without `init_tracing` a `NoopSpan` takes its
+place.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from time import perf_counter_ns, time_ns
 from typing import Any, Final
 from weakref import WeakMethod
@@ -33,18 +35,17 @@ from opentelemetry.trace import (
 )
 from opentelemetry.util.types import Attributes as ApiAttributes
 
-from llmtrace import _scope
-from llmtrace._attributes import Attributes, put_documents, put_value
+from llmtrace import _outputs, _scope
+from llmtrace._attributes import Attributes
+from llmtrace._attributes.late import settle
 from llmtrace._clean import clean_attributes, clean_value, is_plain
 from llmtrace._failure import exception_message, stack_trace, type_name
-from llmtrace._guard import flattening, guarded
+from llmtrace._guard import flattening, guarded, swallowed
 from llmtrace._keeping import keeping
 from llmtrace._recorded_stream import Reader, recorded
 from llmtrace._serialize import to_text
 from llmtrace._stream import Outcome, Pending, StreamRecording
-from llmtrace.recorders import embedding, llm_accumulator, llm_answer, verdict
-from llmtrace.recorders.items import DocumentAccumulator, ItemAccumulator
-from llmtrace.recorders.shape import Accumulator
+from llmtrace.recorders.openai_chat_usual import put_usual
 from llmtrace.semconv import trace as keys
 
 _ADOPTED: Final = (
@@ -68,7 +69,7 @@ class Span(sdk.Span):
     _status = UNSET_STATUS
     _events: Sequence[Event] = ()
     _links: Sequence[Link] = ()
-    _pending: Sequence[Pending] = ()
+    pending: Sequence[Pending] = ()
     _readers: Sequence[WeakMethod[Callable[[], None]]] = ()
     _root: Span | None = None
     local_trace: Any = None
@@ -79,6 +80,7 @@ class Span(sdk.Span):
     adopts = False
     _adopted_at: float = float("inf")
     _adopted: frozenset[str] = frozenset()
+    _is_read = False
 
     def __init__(  # the SDK's constructor builds locks and bounded containers that cost more than the whole span
         self,
@@ -98,7 +100,7 @@ class Span(sdk.Span):
         self._context = context
         self._parent = parent
         self._kind = kind
-        self._attributes: Attributes = attributes
+        self._held = attributes
         self._start_time = start_time
         self._span_processor = processor
         self._resource = resource
@@ -111,9 +113,19 @@ class Span(sdk.Span):
             self._links = list(links)
 
     @property
+    def _attributes(self) -> Attributes:  # type: ignore[override]  # under this name the SDK's own code reads them
+        settle(self._held)
+        self._is_read = True
+        return self._held
+
+    def get_span_context(self) -> SpanContext:
+        """Its ids, as OpenTelemetry hands them on."""
+        return self._context  # type: ignore[return-value]  # None only in the SDK's base class
+
+    @property
     def span_kind(self) -> str | None:
         """OpenInference's kind: LLM, TOOL, AGENT ..."""
-        return self._attributes.get(keys.SPAN_KIND)
+        return self._held.get(keys.SPAN_KIND)
 
     def adopt(self, child: Span) -> None:
         """Take over who asked, what was asked and what came out, from the span that really did the work.
@@ -123,8 +135,8 @@ class Span(sdk.Span):
         """
         if child.started < self._adopted_at:
             self._adopted_at = child.started
-            present = self._attributes.keys() - self._adopted
-            taken = {key: child._attributes[key] for key in _ADOPTED if key in child._attributes and key not in present}
+            present = self._held.keys() - self._adopted
+            taken = {key: child._held[key] for key in _ADOPTED if key in child._held and key not in present}
             self._adopted = frozenset(taken)
             self.put(taken)
 
@@ -137,20 +149,22 @@ class Span(sdk.Span):
         """Set one attribute. Any value is taken; what OTLP does not carry becomes text."""
         if self._end_time is None and value is not None:
             if type(key) is str and is_plain(type(value)):
-                self._attributes[key] = value
+                self._held[key] = value
             else:
                 with guarded("setting an attribute"):
-                    self._attributes[to_text(key)] = clean_value(value)
+                    self._held[to_text(key)] = clean_value(value)
 
     def set_attributes(self, attributes: Mapping[str, Any]) -> None:
         """Set several attributes."""
         if self._end_time is None:
-            self._attributes.update(clean_attributes(attributes))
+            self._held.update(clean_attributes(attributes))
 
     def put(self, attributes: Attributes) -> None:
         """Take attributes that are clean already, from llmtrace's own recorders."""
         if self._end_time is None:
-            self._attributes.update(attributes)
+            if self._is_read:  # somebody may hold a view of the attributes: nothing in it may wait any more
+                settle(attributes)
+            self._held.update(attributes)
 
     def add_event(self, name: str, attributes: ApiAttributes = None, timestamp: int | None = None) -> None:
         """Add a timestamped event."""
@@ -168,8 +182,8 @@ class Span(sdk.Span):
     def drop_attributes(self, prefix: str) -> None:
         """Take back the attributes under a prefix of ours."""
         if self._end_time is None:
-            for key in [key for key in self._attributes if key.startswith(prefix)]:
-                del self._attributes[key]
+            for key in [key for key in self._held if key.startswith(prefix)]:
+                del self._held[key]
 
     def add_link(self, context: SpanContext, attributes: ApiAttributes = None) -> None:
         """Link to another span."""
@@ -225,19 +239,23 @@ class Span(sdk.Span):
 
     def end(self, end_time: int | None = None) -> None:
         """End the span, once: a second call changes nothing."""
-        if self.__dict__.pop("_open", False):  # one atomic step: of two threads that end a span one finds it open
-            for reader in self._readers:
-                tell = reader()
-                if tell is not None:
-                    tell()
-            if end_time is None:
-                self.elapsed = perf_counter_ns() - self.started
-                self._end_time = time_ns()
-            else:
-                self.elapsed = end_time - (self._start_time or end_time)
-                self._end_time = end_time
-            self._span_processor._on_ending(self)  # noqa: SLF001 - in the SDK's protocol, still under a private name
-            self._span_processor.on_end(self)
+        try:
+            del self._open  # one atomic step: of two threads that end a span one finds it open
+        except AttributeError:
+            return
+        for reader in self._readers:
+            tell = reader()
+            if tell is not None:
+                tell()
+        if end_time is None:
+            self.elapsed = perf_counter_ns() - self.started
+            self._end_time = time_ns()
+        else:
+            self.elapsed = end_time - (self._start_time or end_time)
+            self._end_time = end_time
+        processor = self._span_processor
+        processor._on_ending(self)  # noqa: SLF001 - in the SDK's protocol, still under a private name
+        processor.on_end(self)
 
     def _readable_span(self) -> ReadableSpan:
         return self
@@ -262,32 +280,32 @@ class Span(sdk.Span):
         messages, tool calls, token counts and finish reason; a text becomes the assistant's message. Elsewhere the
         value becomes ``output.value``. Never raises, whatever the value is.
         """
+        try:
+            if self._put_usual(value):
+                return
+        except BaseException as error:  # noqa: BLE001 - `guarded`, without the cost of a block
+            swallowed("recording output", error)
         with flattening("recording output"):
-            self.put_answer(self._answer(value))
+            self.put_answer(_outputs.answer(self.span_kind, self._name, self._held, value))
+
+    def _put_usual(self, value: Any) -> bool:
+        """Take the answer that nearly every model call gets: the hot path."""
+        held = self._held
+        if self._end_time is not None or held.get(keys.SPAN_KIND) != keys.KIND_LLM:
+            return False
+        asked = held.get(keys.LLM_MODEL_NAME)
+        if not put_usual(held, value):
+            return False
+        if asked is not None:
+            held.setdefault(keys.LLM_REQUEST_MODEL_NAME, asked)
+        return True
 
     def put_answer(self, answer: Attributes) -> None:
         """Take what an answer says; the model that was asked for stays named beside the one that answered."""
-        asked = self._attributes.get(keys.LLM_MODEL_NAME)
+        asked = self._held.get(keys.LLM_MODEL_NAME)
         if asked is not None and keys.LLM_MODEL_NAME in answer:
-            self._attributes.setdefault(keys.LLM_REQUEST_MODEL_NAME, asked)
+            self._held.setdefault(keys.LLM_REQUEST_MODEL_NAME, asked)
         self.put(answer)
-
-    def _answer(self, value: Any) -> Attributes:
-        into: Attributes = {}
-        match self.span_kind:
-            case keys.KIND_LLM:
-                return llm_answer(value)
-            case keys.KIND_EMBEDDING:
-                return embedding.attributes(value)
-            case keys.KIND_GUARDRAIL:
-                return verdict.guardrail(value)
-            case keys.KIND_EVALUATOR:
-                return verdict.evaluation(value, self._name)
-            case keys.KIND_RERANKER:
-                verdict.put_reranked(into, self._attributes, value)
-            case _:
-                put_value(into, keys.OUTPUT_VALUE, keys.OUTPUT_MIME_TYPE, value)
-        return into
 
     def record_guardrail(self, passed: bool | str, *, score: float | None = None, reason: str | None = None) -> None:
         """Record what a guardrail decided.
@@ -298,10 +316,7 @@ class Span(sdk.Span):
             reason: why; in ``output.value``.
         """
         with flattening("recording a guardrail"):
-            given = {"outcome": passed, "score": score, "reason": reason}
-            if type(passed) is bool:
-                given["outcome"] = verdict.PASSED if passed else verdict.BLOCKED
-            self.put(verdict.guardrail({name: value for name, value in given.items() if value is not None}))
+            self.put(_outputs.guardrail(passed, score, reason))
 
     def record_evaluation(
         self,
@@ -320,13 +335,7 @@ class Span(sdk.Span):
             name: what was judged; default: the span's name. A second finding is added to the first.
         """
         with flattening("recording an evaluation"):
-            into: Attributes = {}
-            index = sum(key.endswith(keys.EVALUATION_NAME) for key in self._attributes)
-            if verdict.put_evaluation(into, index, name or self._name, score, label, explanation):
-                found = {"score": score, "label": label, "explanation": explanation}
-                value = {key: item for key, item in found.items() if item is not None}
-                put_value(into, keys.OUTPUT_VALUE, keys.OUTPUT_MIME_TYPE, value)
-                self.put(into)
+            self.put(_outputs.evaluation(name or self._name, self._held, score, label, explanation))
 
     def record_stream(self, stream: Any) -> Any:
         """Record a stream while you read it, synchronously or asynchronously.
@@ -337,20 +346,20 @@ class Span(sdk.Span):
             ``llmtrace.stream.outcome``: complete, abandoned, cancelled or error. Where the span's block is left before
             the first chunk was read, the span ends with the stream.
         """
-        context = with_span(self, _scope.present(_scope.current()))
+        context = with_span(self, _scope.here())
         reader = Reader(self.recording(), _scope.Steps(context))
         reader.is_watched = self.watch_request(reader.request_is_over)
         return recorded(stream, reader)
 
     def recording(self) -> StreamRecording:
         """A recording for one stream of this span, by the span's kind."""
-        recording = StreamRecording(self, _ACCUMULATORS.get(self.span_kind or "", _items))
+        recording = StreamRecording(self, partial(_outputs.accumulator, self.span_kind))
         self.await_end_of(recording)
         return recording
 
     def await_end_of(self, pending: Pending) -> None:
         """Where `pending` has not begun when the block is left, the span ends with it."""
-        self._own("_pending").append(pending)
+        self._own("pending").append(pending)
 
     def watch_request(self, is_over: Callable[[], None]) -> bool:
         """Have a method called when the request that this span belongs to is over; False where it belongs to none.
@@ -366,8 +375,8 @@ class Span(sdk.Span):
 
     def left_behind(self, outcome: Outcome) -> list[Pending]:
         """Finish the streams that have begun; returns those that go on without the block."""
-        waiting = [pending for pending in self._pending if not pending.is_over and not pending.has_begun]
-        for pending in self._pending:
+        waiting = [pending for pending in self.pending if not pending.is_over and not pending.has_begun]
+        for pending in self.pending:
             if pending not in waiting:
                 pending.finish(outcome)
         return waiting
@@ -375,23 +384,7 @@ class Span(sdk.Span):
     def record_documents(self, documents: Any) -> None:
         """Record retrieved or reranked documents: texts, dicts or objects with content/text, id, score, metadata."""
         with flattening("recording documents"):
-            into: Attributes = {}
-            if self.span_kind == keys.KIND_RERANKER:
-                self.put(self._answer(documents))
-                return
-            into[keys.RETRIEVAL_COUNT] = put_documents(into, keys.RETRIEVAL_DOCUMENTS, documents)
-            self.put(into)
-
-
-def _items(_: object) -> Accumulator:
-    return ItemAccumulator()
-
-
-def _documents(_: object) -> Accumulator:
-    return DocumentAccumulator()
-
-
-_ACCUMULATORS: Final = {keys.KIND_LLM: llm_accumulator, keys.KIND_RETRIEVER: _documents}
+            self.put(_outputs.documents(self.span_kind, self._held, documents))
 
 
 SPAN_KEY: Final = next(iter(set_span_in_context(NonRecordingSpan(INVALID_SPAN_CONTEXT), Context())))
@@ -401,36 +394,3 @@ SPAN_KEY: Final = next(iter(set_span_in_context(NonRecordingSpan(INVALID_SPAN_CO
 def with_span(span: ApiSpan, context: Context) -> Context:
     """`context` with `span` as the current one."""
     return Context({**context, SPAN_KEY: span})
-
-
-class NoopSpan(NonRecordingSpan):
-    """What the context managers give where nothing is recorded: every method is there, none does anything."""
-
-    def keep(self, reason: str | None = None) -> None:
-        """Do nothing."""
-
-    def record_output(self, value: Any) -> None:
-        """Do nothing."""
-
-    def record_documents(self, documents: Any) -> None:
-        """Do nothing."""
-
-    def record_guardrail(self, passed: bool | str, *, score: float | None = None, reason: str | None = None) -> None:
-        """Do nothing."""
-
-    def record_evaluation(
-        self,
-        score: float | None = None,
-        label: str | None = None,
-        explanation: str | None = None,
-        *,
-        name: str | None = None,
-    ) -> None:
-        """Do nothing."""
-
-    def record_stream(self, stream: Any) -> Any:
-        """The stream itself."""
-        return stream
-
-
-NOOP_SPAN: Final = NoopSpan(INVALID_SPAN_CONTEXT)

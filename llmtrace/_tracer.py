@@ -21,36 +21,25 @@ from opentelemetry.sdk.trace import SpanProcessor
 from opentelemetry.sdk.trace.id_generator import IdGenerator
 from opentelemetry.sdk.trace.sampling import ALWAYS_ON, Decision, Sampler
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
-from opentelemetry.trace import (
-    Link,
-    SpanContext,
-    SpanKind,
-    StatusCode,
-    TraceFlags,
-    TraceState,
-)
-from opentelemetry.trace import (
-    Span as ApiSpan,
-)
-from opentelemetry.trace import (
-    Tracer as ApiTracer,
-)
+from opentelemetry.trace import Link, SpanContext, SpanKind, StatusCode
+from opentelemetry.trace import Span as ApiSpan
+from opentelemetry.trace import Tracer as ApiTracer
 from opentelemetry.util._decorator import _agnosticcontextmanager
 from opentelemetry.util.types import Attributes as ApiAttributes
 
 from llmtrace import _scope
 from llmtrace._attributes import Attributes
+from llmtrace._attributes.late import settle
 from llmtrace._clean import clean_attributes
 from llmtrace._double import DoubledSpan, doubled_by
 from llmtrace._failure import exception_message
 from llmtrace._head import Head
+from llmtrace._ids import FLAGS, SAMPLED, inherited, sampled_below
+from llmtrace._noop import NOOP_SPAN, NoopSpan
 from llmtrace._record import SpanRecord
-from llmtrace._relay import Relay
+from llmtrace._relay import OwnRelay
 from llmtrace._serialize import to_text
-from llmtrace._span import NOOP_SPAN, SPAN_KEY, NoopSpan, Span, with_span
-
-_SAMPLED: Final = TraceFlags.SAMPLED
-_RANDOM_TRACE_ID: Final = TraceFlags.RANDOM_TRACE_ID
+from llmtrace._span import SPAN_KEY, Span, with_span
 
 
 class SpanSource(Protocol):
@@ -105,22 +94,30 @@ class Tracer(ApiTracer):
         """Start a span whose attributes are clean already; the dict becomes the span's own."""
         source = self._source
         if context is None:
-            context = _scope.present(_scope.current())
+            context = _scope.here()
         parent_span = context.get(SPAN_KEY)
-        if type(parent_span) is Span:
-            parent, root = parent_span.context, parent_span.root
+        parent: SpanContext | None
+        root: Span | None
+        if parent_span is None:
+            parent = root = None
+        elif type(parent_span) is Span:
+            parent, root = parent_span._context, parent_span._root or parent_span  # noqa: SLF001 - our own class
         else:
             parent, root = _remote_or_foreign(parent_span), None
         if not source.enabled:
             return NOOP_SPAN if parent is None else NoopSpan(parent)
         processor: SpanProcessor | None
-        if type(source.sampler) is Head:
+        if source.sampler is ALWAYS_ON:
+            span_context, processor, added = sampled_below(source.id_generator, parent), source.processor, None
+        elif type(source.sampler) is Head:
             span_context, processor, added = _by_head(source, parent, root, name, attributes, context)
         else:
             span_context, processor, added = _decide(source, parent, name, kind, attributes, links, context)
         if processor is None:
             return NoopSpan(span_context)
-        span = Span(
+        span: Span = object.__new__(Span)  # calling the class would run the SDK's `__new__`: a third of the cost
+        Span.__init__(
+            span,
             name,
             span_context,
             parent,
@@ -154,7 +151,7 @@ class Tracer(ApiTracer):
         """OpenTelemetry's `start_span`."""
         name = name if type(name) is str else to_text(name)
         if attributes:
-            around = _scope.present(_scope.current()) if context is None else context
+            around = _scope.here() if context is None else context
             ours = doubled_by(around, self._scope.name, attributes)
             if ours is not None:
                 return DoubledSpan(ours, clean_attributes(attributes))
@@ -181,7 +178,7 @@ class Tracer(ApiTracer):
         span = self.start_span(
             name, context, kind, attributes, links, start_time, record_exception, set_status_on_exception
         )
-        outside = _scope.present(_scope.current())
+        outside = _scope.here()
         entered = _scope.enter(sys._getframe(), outside, with_span(span, outside))  # noqa: SLF001 - is it a generator?
         try:
             yield span
@@ -205,9 +202,6 @@ def _remote_or_foreign(span: object) -> SpanContext | None:
     return context if context.is_valid else None
 
 
-_FLAGS: Final = {flags: TraceFlags(flags) for flags in (0, _SAMPLED, _RANDOM_TRACE_ID, _SAMPLED | _RANDOM_TRACE_ID)}
-
-
 def _decide(
     source: SpanSource,
     parent: SpanContext | None,
@@ -217,26 +211,18 @@ def _decide(
     links: Sequence[Link],
     context: Context,
 ) -> tuple[SpanContext, SpanProcessor | None, ApiAttributes]:
-    """Make the ids and ask the sampler.
+    """Ask the sampler, and make the ids.
 
     Returns:
         the new span's context; who takes it, None: nobody records it; attributes that the sampler adds.
     """
     ids = source.id_generator
-    if parent is None:
-        trace_id, state = ids.generate_trace_id(), None
-        random = _RANDOM_TRACE_ID if ids.is_trace_id_random() else 0
-    else:
-        trace_id, state = parent.trace_id, parent.trace_state
-        random = parent.trace_flags & _RANDOM_TRACE_ID
-    sampler = source.sampler
-    if sampler is ALWAYS_ON:
-        span_context = SpanContext(trace_id, ids.generate_span_id(), False, _FLAGS[_SAMPLED | random], state)
-        return span_context, source.processor, None
+    trace_id, state, random = inherited(ids, parent)
+    settle(attributes)
     # The SDK itself leaves out the trace state here, and so loses what the parent said of its probability.
-    result = sampler.should_sample(context, trace_id, name, kind, attributes, links, state)
-    flags = _SAMPLED if result.decision is Decision.RECORD_AND_SAMPLE else 0
-    span_context = SpanContext(trace_id, ids.generate_span_id(), False, _FLAGS[flags | random], result.trace_state)
+    result = source.sampler.should_sample(context, trace_id, name, kind, attributes, links, state)
+    flags = SAMPLED if result.decision is Decision.RECORD_AND_SAMPLE else 0
+    span_context = SpanContext(trace_id, ids.generate_span_id(), False, FLAGS[flags | random], result.trace_state)
     if result.decision is Decision.DROP:
         return span_context, source.own_processor, None
     return span_context, source.processor, result.attributes
@@ -253,20 +239,18 @@ def _by_head(
     """The same with our own head, which drops nothing; only a trace's first span is decided on."""
     ids, head = source.id_generator, source.sampler
     assert isinstance(head, Head)  # noqa: S101 - asked by the caller
-    state: TraceState | None
+    trace_id, state, random = inherited(ids, parent)
     if parent is None:
-        trace_id = ids.generate_trace_id()
-        random = _RANDOM_TRACE_ID if ids.is_trace_id_random() else 0
+        settle(attributes)  # the user's own function may look at them
         flag, state = head.of_root(trace_id, random, name, attributes)
+    elif parent.is_remote:
+        flag, state = head.of_remote(parent, context)
     else:
-        trace_id, random = parent.trace_id, parent.trace_flags & _RANDOM_TRACE_ID
-        if parent.is_remote:
-            flag, state = head.of_remote(parent, context)
-        else:
-            known = None if root is None else root.local_trace
-            flag = parent.trace_flags & _SAMPLED
-            state = parent.trace_state if known is None or known.mark is None else known.mark
-    return SpanContext(trace_id, ids.generate_span_id(), False, _FLAGS[flag | random], state), source.processor, None
+        known = None if root is None else root.local_trace
+        flag = parent.trace_flags & SAMPLED
+        if known is not None and known.mark is not None:
+            state = known.mark
+    return SpanContext(trace_id, ids.generate_span_id(), False, FLAGS[flag | random], state), source.processor, None
 
 
 class TracerProvider(sdk.TracerProvider):
@@ -280,13 +264,14 @@ class TracerProvider(sdk.TracerProvider):
         super().__init__(sampler=ALWAYS_ON, resource=Resource.get_empty(), shutdown_on_exit=False)
         self.enabled = False
         self.own_processor: SpanProcessor | None = None
-        self._relay = Relay()
-        self.add_span_processor(self._relay)
+        self._relay = OwnRelay()
+        self.processor: SpanProcessor = self._relay
+        super().add_span_processor(self._relay)
 
-    @property
-    def processor(self) -> SpanProcessor:
-        """Ours, and every processor that the user added."""
-        return self._active_span_processor
+    def add_span_processor(self, span_processor: SpanProcessor) -> None:
+        """Show every span to a processor of the user's, too."""
+        super().add_span_processor(span_processor)
+        self.processor = self._active_span_processor
 
     def arm(self, processor: SpanProcessor, resource: Resource, sampler: Sampler) -> None:
         """Begin to record, by the settings of one `init_tracing`."""

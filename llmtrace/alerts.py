@@ -49,7 +49,7 @@ def tag_alert(
         span: the span to tag; default: the current one.
     """
     with guarded("tagging an alert"):
-        target = get_current_span(_scope.present(_scope.current())) if span is None else span
+        target = get_current_span(_scope.here()) if span is None else span
         if not target.is_recording():
             return
         tag = AlertTag(

@@ -155,7 +155,7 @@ class using:  # noqa: N801 - used as a statement: `with using(user_id="u-1"):`
         self._entered: list[tuple[None, Context, _scope.Entered]] = []
 
     def __enter__(self) -> None:
-        outside = _scope.present(_scope.current())
+        outside = _scope.here()
         context = with_values(outside, **self._values)
         entered = _scope.enter(sys._getframe(1), outside, context)  # noqa: SLF001 - is it a generator?
         self._entered.append((None, context, entered))
@@ -178,7 +178,7 @@ def carry(function: Callable[P, R]) -> Callable[P, R]:
     Returns:
         a function (a coroutine function where `function` is one) with the same signature, that runs in that context.
     """
-    context = _scope.present(_scope.current())
+    context = _scope.here()
     if inspect.iscoroutinefunction(function):
 
         @functools.wraps(function)

@@ -23,7 +23,8 @@ from llmtrace._block import SpanScope, scope
 from llmtrace._drive import Answer, Body, drive, drive_answer, drive_async, drive_coroutine
 from llmtrace._guard import flattening
 from llmtrace._inputs import put_arguments
-from llmtrace._span import NoopSpan, Span
+from llmtrace._noop import NoopSpan
+from llmtrace._span import Span
 from llmtrace._tracer import active
 from llmtrace.semconv import trace as keys
 

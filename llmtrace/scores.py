@@ -168,7 +168,7 @@ def record_score(
     if active.tracer is None:
         return ScoreOutcome.OFF
     if trace_id is None and span_id is None:
-        context = get_current_span(_scope.present(_scope.current())).get_span_context()
+        context = get_current_span(_scope.here()).get_span_context()
         if not context.is_valid:
             return ScoreOutcome.NO_TRACE
         trace_id, span_id = f"{context.trace_id:032x}", f"{context.span_id:016x}"

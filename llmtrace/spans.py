@@ -15,11 +15,13 @@ from typing import Any
 from opentelemetry.trace import get_current_span
 
 from llmtrace import _inputs, _scope
-from llmtrace._attributes import Attributes, put_value
+from llmtrace._attributes import Attributes
+from llmtrace._attributes.late import put_later
 from llmtrace._block import NOOP_SCOPE, NoopScope, SpanScope, scope
-from llmtrace._guard import flattening
+from llmtrace._guard import flattening, swallowed
+from llmtrace._noop import NoopSpan
 from llmtrace._serialize import to_text
-from llmtrace._span import NoopSpan, Span
+from llmtrace._span import Span
 from llmtrace._tracer import active
 from llmtrace.context import Prompt, prompt_values
 from llmtrace.semconv import trace as keys
@@ -47,7 +49,7 @@ def agent_span(
     into: Attributes = {}
     with flattening("recording input"):
         into[keys.AGENT_NAME] = to_text(name)
-        put_value(into, keys.INPUT_VALUE, keys.INPUT_MIME_TYPE, input)
+        put_later(into, keys.INPUT_VALUE, keys.INPUT_MIME_TYPE, input)
     return scope(keys.KIND_AGENT, name, into, attributes, _who(user_id, session_id))
 
 
@@ -64,7 +66,7 @@ def chain_span(
         return NOOP_SCOPE
     into: Attributes = {}
     with flattening("recording input"):
-        put_value(into, keys.INPUT_VALUE, keys.INPUT_MIME_TYPE, input)
+        put_later(into, keys.INPUT_VALUE, keys.INPUT_MIME_TYPE, input)
     return scope(keys.KIND_CHAIN, name, into, attributes, _who(user_id, session_id))
 
 
@@ -92,10 +94,16 @@ def llm_span(
     if active.tracer is None:
         return NOOP_SCOPE
     into: Attributes = {}
-    with flattening("recording input"):
-        if temperature is not None:
-            invocation_parameters = {"temperature": temperature, **invocation_parameters}
-        _inputs.put_llm(into, model, messages, tools, invocation_parameters)
+    if temperature is not None:
+        invocation_parameters = {"temperature": temperature, **invocation_parameters}
+    is_done = False
+    try:
+        is_done = tools is None and _inputs.put_plain_llm(into, model, messages, invocation_parameters)
+    except BaseException as error:  # noqa: BLE001 - `guarded`, without the cost of a block
+        swallowed("recording input", error)
+    if not is_done:
+        with flattening("recording input"):
+            _inputs.put_llm(into, model, messages, tools, invocation_parameters)
     return scope(keys.KIND_LLM, name, into, attributes)
 
 
@@ -141,7 +149,7 @@ def retrieval_span(
         return NOOP_SCOPE
     into: Attributes = {}
     with flattening("recording input"):
-        put_value(into, keys.INPUT_VALUE, keys.INPUT_MIME_TYPE, query)
+        put_later(into, keys.INPUT_VALUE, keys.INPUT_MIME_TYPE, query)
         if isinstance(top_k, int):
             into[keys.RETRIEVAL_TOP_K] = top_k
     return scope(keys.KIND_RETRIEVER, name, into, attributes)
@@ -256,7 +264,7 @@ def prompt_span(
     with flattening("recording input"):
         prompt = template if isinstance(template, Prompt) else Prompt(template, version, variables)
         into.update(prompt_values(prompt))
-        put_value(into, keys.INPUT_VALUE, keys.INPUT_MIME_TYPE, prompt.variables)
+        put_later(into, keys.INPUT_VALUE, keys.INPUT_MIME_TYPE, prompt.variables)
     return scope(keys.KIND_PROMPT, name, into, attributes)
 
 
@@ -265,7 +273,7 @@ def _plain(kind: str, name: str, given: Any, attributes: Mapping[str, Any] | Non
         return NOOP_SCOPE
     into: Attributes = {}
     with flattening("recording input"):
-        put_value(into, keys.INPUT_VALUE, keys.INPUT_MIME_TYPE, given)
+        put_later(into, keys.INPUT_VALUE, keys.INPUT_MIME_TYPE, given)
     return scope(kind, name, into, attributes)
 
 
@@ -277,7 +285,7 @@ def _who(user_id: str | None, session_id: str | None) -> dict[str, Any] | None:
 
 def current_trace_id() -> str | None:
     """The id of the trace that is current here, as 32 hex characters; None outside any trace."""
-    context = get_current_span(_scope.present(_scope.current())).get_span_context()
+    context = get_current_span(_scope.here()).get_span_context()
     return f"{context.trace_id:032x}" if context.is_valid else None
 
 

@@ -12,10 +12,13 @@ from typing import Any
 import pytest
 from bounded import at_most
 from hypothesis import example, given
+from hypothesis import strategies as st
 from openai.types.chat import ChatCompletionMessage
-from strategies import HOSTILE, recipes
+from strategies import HOSTILE, any_texts, recipes
 
 from llmtrace._attributes import put_documents, put_message, put_messages, put_tools, put_value
+from llmtrace._attributes.message_keys import MOST_KEPT
+from llmtrace._spending import spending
 
 IN = "llm.input_messages"
 OUT = "llm.output_messages"
@@ -251,6 +254,62 @@ def test_what_the_caller_changes_later_does_not_change_the_record():
     tool["name"] = document["metadata"]["k"] = message["content"][0]["text"] = "after"
     document["content"].append("b")
     assert json.dumps(flat) == before
+
+
+class Roundabout(dict[str, Any]):
+    """A dict that is none by its exact type: it never takes the quick way."""
+
+
+ROLES = st.sampled_from(["user", "assistant", "tool", "human", "ai", "", None, 7])
+CONTENTS = st.one_of(st.none(), any_texts, st.lists(any_texts, max_size=2))
+CALLS = st.lists(
+    st.one_of(
+        st.just({"id": "call_1", "type": "function", "function": {"name": "search", "arguments": "{}"}}),
+        st.fixed_dictionaries(
+            {},
+            optional={
+                "id": st.one_of(st.none(), any_texts),
+                "function": st.one_of(
+                    st.none(), st.fixed_dictionaries({}, optional={"name": any_texts, "arguments": CONTENTS})
+                ),
+                "custom": st.one_of(st.none(), st.just({"name": "shell", "input": "ls"})),
+                "name": any_texts,
+                "args": st.just({"q": 1}),
+            },
+        ),
+    ),
+    max_size=3,
+)
+MESSAGES = st.one_of(
+    st.fixed_dictionaries({"role": ROLES, "content": CONTENTS}),
+    st.fixed_dictionaries(
+        {"role": ROLES},
+        optional={
+            "content": CONTENTS,
+            "tool_calls": st.one_of(st.none(), CALLS),
+            "tool_call_id": st.one_of(st.none(), any_texts),
+            "name": st.one_of(st.none(), any_texts),
+        },
+    ),
+    st.just({"role": "user", "content": [{"type": "tool_result", "tool_use_id": "1", "content": "found"}] * 2}),
+)
+
+
+@given(conversation=st.lists(MESSAGES, max_size=6))
+def test_the_quick_way_and_the_long_one_give_the_same(conversation):
+    """A conversation of dicts gives the attributes that the same conversation gives in any other mapping."""
+    spending.left = 60 * 10**9  # a busy machine must not decide what is recorded
+    try:
+        assert messages(conversation) == messages([Roundabout(message) for message in conversation])
+    finally:
+        spending.left = None
+
+
+def test_a_conversation_of_any_length_is_recorded():
+    """Beyond the messages whose keys are kept, every message still has its place."""
+    flat = messages([{"role": "user", "content": str(index)} for index in range(MOST_KEPT + 40)])
+    assert flat[f"{IN}.{MOST_KEPT + 39}.message.content"] == str(MOST_KEPT + 39)
+    assert len(flat) == 2 * (MOST_KEPT + 40)
 
 
 def is_flat(attributes: dict[str, Any]) -> bool:

@@ -67,6 +67,7 @@ def initialised(work: Callable[[], None], sampling: str = "development", *, usin
                 running.source._relay.target = Nothing()  # noqa: SLF001
             if using:
                 llmtrace.using(user_id="u-1", session_id="s-1", tags=["beta"], metadata={"tenant": "acme"}).__enter__()
+            llmtrace.agent_span("support").__enter__()
         work()
 
     return run

@@ -6,7 +6,8 @@ from typing import Final
 
 from llmtrace.semconv import trace as keys
 
-_MOST_KEPT: Final = 512
+MOST_KEPT: Final = 512
+"""Messages of a list whose keys are kept."""
 
 
 class MessageKeys:
@@ -17,6 +18,7 @@ class MessageKeys:
         "contents",
         "function_arguments",
         "function_name",
+        "index",
         "is_input",
         "name",
         "role",
@@ -26,6 +28,7 @@ class MessageKeys:
 
     def __init__(self, list_key: str, index: int) -> None:
         prefix = f"{list_key}.{index}."
+        self.index = index
         self.is_input = list_key == keys.LLM_INPUT_MESSAGES
         self.role = prefix + keys.MESSAGE_ROLE
         self.content = prefix + keys.MESSAGE_CONTENT
@@ -40,9 +43,13 @@ class MessageKeys:
 _KEPT: Final[dict[str, list[MessageKeys]]] = {keys.LLM_INPUT_MESSAGES: [], keys.LLM_OUTPUT_MESSAGES: []}
 
 
-def kept_keys(list_key: str) -> list[MessageKeys]:
-    """The keys that were made so far, of the messages from the first on."""
-    return _KEPT[list_key]
+def kept_keys(list_key: str, count: int) -> list[MessageKeys]:
+    """The keys of a list's messages from the first on: of `count` at least, as far as they are kept."""
+    kept = _KEPT[list_key]
+    if count > len(kept):
+        for index in range(len(kept), min(count, MOST_KEPT)):
+            message_keys(list_key, index)
+    return kept
 
 
 def message_keys(list_key: str, index: int) -> MessageKeys:
@@ -51,6 +58,6 @@ def message_keys(list_key: str, index: int) -> MessageKeys:
     if index < len(kept):
         return kept[index]
     made = MessageKeys(list_key, index)
-    if index == len(kept) and index < _MOST_KEPT:
+    if index == len(kept) and index < MOST_KEPT:
         kept.append(made)
     return made

@@ -17,7 +17,7 @@ from llmtrace._attributes.fields import Attributes, Fields, either, entries, fie
 from llmtrace._attributes.gemini import put_content
 from llmtrace._attributes.items import put_item
 from llmtrace._attributes.media import bare_image, image_url, put_audio, put_image
-from llmtrace._attributes.message_keys import MessageKeys, kept_keys, message_keys
+from llmtrace._attributes.message_keys import MOST_KEPT, MessageKeys, kept_keys, message_keys
 from llmtrace._attributes.parts import converse_block, is_converse, put_parts, put_words
 from llmtrace._attributes.values import put_value
 from llmtrace._serialize import to_text
@@ -25,8 +25,6 @@ from llmtrace.semconv import trace as keys
 
 _ROLES: Final = {"human": "user", "ai": "assistant"}
 """LangChain's words for what everybody else calls user and assistant."""
-_CHAT: Final = frozenset({"role", "content", "tool_call_id", "tool_calls"})
-"""The fields that `_put_plain` knows."""
 _PLAIN: Final = 2
 """Fields of a message that has a role and a content, and nothing else."""
 _REASONING: Final = ("reasoning_content", "reasoning", "thinking")
@@ -46,18 +44,37 @@ def put_messages(into: Attributes, list_key: str, messages: object) -> None:
     """
     if type(messages) is dict and "role" not in messages:
         messages = _of_request(into, messages)
-    index = 0
-    kept = kept_keys(list_key)
     items = listed(messages)
-    if len(items) <= MOST_TAKEN:
-        for message, named in zip(items, kept, strict=False):
-            # What most messages are, a role and a text or a tool call in a dict, is done here: it is the hot path.
-            if type(message) is not dict or not _put_plain(into, named, message):
-                break
-            index += 1
+    index = put_plain_messages(into, list_key, items)
     if index < len(items):
         for message in each(items[index:] if index else items):
             index = _put(into, list_key, index, message)
+
+
+def put_plain_messages(into: Attributes, list_key: str, items: Sequence[Any]) -> int:
+    """Flatten a conversation as far as its messages are dicts of OpenAI's shape with texts and calls in them.
+
+    Returns:
+        How many messages that are, from the first one on.
+    """
+    if len(items) > MOST_TAKEN:
+        return 0
+    for named, message in zip(kept_keys(list_key, len(items)), items):  # noqa: B905 - as far as keys are kept
+        if type(message) is not dict:
+            return named.index
+        # What most messages are, a role and a text, is done here, without a call: it is the hot path.
+        if len(message) == _PLAIN:
+            try:
+                role, content = message["role"], message["content"]
+            except KeyError:
+                return named.index
+            if type(role) is str and type(content) is str and content and role not in _ROLES:
+                into[named.role] = role
+                into[named.content] = content
+                continue
+        if not _put_plain(into, named, message):
+            return named.index
+    return min(len(items), MOST_KEPT)
 
 
 def put_message(into: Attributes, list_key: str, index: int, message: object) -> None:
@@ -67,17 +84,23 @@ def put_message(into: Attributes, list_key: str, index: int, message: object) ->
 
 def _put_plain(into: Attributes, named: MessageKeys, message: dict[Any, Any]) -> bool:
     """Flatten a message of OpenAI's shape whose content is a text or None; False where it has anything else."""
-    role, content = message.get("role"), message.get("content")
-    if type(role) is not str or not (content is None or type(content) is str):
+    try:
+        role, content = message["role"], message["content"]
+    except KeyError:
         return False
-    if len(message) != _PLAIN or content is None:
-        if not message.keys() <= _CHAT:
-            return False
-        identity, calls = message.get("tool_call_id"), message.get("tool_calls")
-        if type(identity) is str and identity:
-            into[named.tool_call_id] = identity
+    if type(role) is not str or (content is not None and type(content) is not str):
+        return False
+    if len(message) == _PLAIN + 1:  # who called a tool, or what it gave
+        calls = message.get("tool_calls")
         if calls is not None:
             put_tool_calls(into, named.tools, calls)
+        else:
+            identity = message.get("tool_call_id")
+            if type(identity) is not str or not identity:
+                return False
+            into[named.tool_call_id] = identity
+    elif len(message) != _PLAIN:
+        return False
     into[named.role] = _ROLES.get(role, role)
     if content:
         into[named.content] = content

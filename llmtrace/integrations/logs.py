@@ -31,7 +31,7 @@ Factory = Callable[..., logging.LogRecord]
 
 def ids() -> tuple[str, str]:
     """The current trace's id and the current span's, in hex."""
-    context = get_current_span(_scope.present(_scope.current())).get_span_context()
+    context = get_current_span(_scope.here()).get_span_context()
     return (f"{context.trace_id:032x}", f"{context.span_id:016x}") if context.is_valid else (NO_ID, NO_ID)
 
 

@@ -18,8 +18,9 @@ from opentelemetry.trace import Span as ApiSpan
 
 from llmtrace import _scope
 from llmtrace._guard import guarded
+from llmtrace._noop import NoopSpan
 from llmtrace._recent import recent
-from llmtrace._span import NoopSpan, Span, with_span
+from llmtrace._span import Span, with_span
 from llmtrace._tracer import active
 from llmtrace.context import with_values
 from llmtrace.middleware.answer import Answer, Message, Send
@@ -132,7 +133,7 @@ class TraceIdMiddleware:
 
 def _begin(scope: Scope, headers: Mapping[bytes, bytes], who: Mapping[str, str]) -> tuple[ApiSpan, Context, bool]:
     """The span of a request, the context to serve it in, and whether the span is ours to end."""
-    context = _scope.present(_scope.current())
+    context = _scope.here()
     found = caller(scope, headers, context)
     context = found.context
     if who:

@@ -22,7 +22,8 @@ from opentelemetry.trace import Span as ApiSpan
 from llmtrace._attributes import Attributes
 from llmtrace._block import finish
 from llmtrace._guard import guarded
-from llmtrace._span import NoopSpan, Span
+from llmtrace._noop import NoopSpan
+from llmtrace._span import Span
 from llmtrace._stream import Outcome
 from llmtrace._tracer import active
 from llmtrace.context import carried

@@ -123,7 +123,7 @@ def put_usage(into: Attributes, usage: Fields) -> None:
     prompt = usage.get("prompt_tokens_details")
     if prompt is not None:
         put_counts(into, fields(prompt), _PROMPT_DETAILS)
-    else:
+    elif usage.get("prompt_cache_hit_tokens") is not None:
         put_counts(into, usage, _DEEPSEEK)
     completion = usage.get("completion_tokens_details")
     if completion is not None:

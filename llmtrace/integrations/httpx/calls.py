@@ -48,7 +48,7 @@ def begun(request: Any) -> ModelCall | None:
     found = None if endpoint is None or content is None else asked(endpoint, host, path, content)
     if found is None or content is None:
         return _Passing(host) if decides_everywhere() else None
-    context = _scope.present(_scope.current())
+    context = _scope.here()
     around = get_current_span(context)
     key: Key = (around.get_span_context().span_id, str(request.url), hash(content))
     attempts = retries.again(key)
@@ -114,7 +114,7 @@ class _Passing(ModelCall):
     """A request that is no model call, where the hosts that may see our trace were named."""
 
     def __init__(self, host: str) -> None:
-        self.context = telling(_scope.present(_scope.current()), host, None)
+        self.context = telling(_scope.here(), host, None)
 
 
 class _CoveredCall(ModelCall):

@@ -1,0 +1,46 @@
+"""JSON that is written when it is first read: by the worker, where nobody reads it on the caller's thread.
+
+It waits as a dict among a span's attributes, where no other value is one. Only what cannot change afterwards can wait:
+a dict of our own whose values are texts and numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Final
+
+from llmtrace._attributes.fields import Attributes
+from llmtrace._attributes.values import put_value
+from llmtrace._serialize import to_json
+from llmtrace.semconv import trace as keys
+
+_MOST: Final = 64
+"""Entries of a dict that may wait; a larger one is rendered at once, within the limits of `to_json`."""
+_SCALARS: Final[frozenset[type]] = frozenset({str, int, float, bool, type(None)})
+_TEXT: Final[frozenset[type]] = frozenset({str})
+
+
+def put_later(into: Attributes, value_key: str, mime_key: str, value: object) -> None:
+    """`put_value`, where the JSON of a small dict can wait."""
+    if type(value) is dict and can_wait(value, _TEXT) and can_wait((own := value.copy()).values()):
+        into[value_key] = own
+        into[mime_key] = keys.MIME_JSON
+    else:
+        put_value(into, value_key, mime_key, value)
+
+
+def can_wait(values: Collection[object], kinds: frozenset[type] = _SCALARS) -> bool:
+    """Whether these are few values, and all of types that cannot change."""
+    try:
+        return len(values) <= _MOST and kinds.issuperset(map(type, values))
+    except KeyboardInterrupt:
+        raise
+    except BaseException:  # noqa: BLE001 - the metaclass of a foreign value may raise when it is compared
+        return False
+
+
+def settle(attributes: Attributes) -> None:
+    """Put the JSON of what waits in its place."""
+    for key, value in list(attributes.items()):
+        if type(value) is dict:
+            attributes[key] = to_json(value)

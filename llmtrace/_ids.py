@@ -1,0 +1,47 @@
+"""The context of a new span: its ids, and the flags and trace state that it has from its parent.
+
+Ids come from OpenTelemetry's random generator, or from the one that the application chose. A `SpanContext` is a tuple;
+that is made use of, where it is still the tuple that we know: its constructor costs more than the rest.
+"""
+
+from __future__ import annotations
+
+from random import getrandbits
+from typing import Any, Final
+
+from opentelemetry.sdk.trace.id_generator import IdGenerator, RandomIdGenerator
+from opentelemetry.trace import SpanContext, TraceFlags, TraceState
+
+SAMPLED: Final = TraceFlags.SAMPLED
+RANDOM: Final = TraceFlags.RANDOM_TRACE_ID
+FLAGS: Final = {flags: TraceFlags(flags) for flags in (0, SAMPLED, RANDOM, SAMPLED | RANDOM)}
+_NO_STATE: Final = TraceState()
+_SAMPLED_RANDOM: Final = FLAGS[SAMPLED | RANDOM]
+_new: Final[Any] = tuple.__new__
+_is_known: Final = tuple(SpanContext(3, 2, False, FLAGS[1], _NO_STATE)) == (3, 2, False, FLAGS[1], _NO_STATE, True)
+
+
+def inherited(ids: IdGenerator, parent: SpanContext | None) -> tuple[int, TraceState | None, int]:
+    """What a span has from its parent: trace id, trace state, and the flag that its trace id is random.
+
+    Without a parent they are those of a new trace.
+    """
+    if parent is None:
+        return ids.generate_trace_id(), None, RANDOM if ids.is_trace_id_random() else 0
+    return parent.trace_id, parent.trace_state, parent.trace_flags & RANDOM
+
+
+def sampled_below(ids: IdGenerator, parent: SpanContext | None) -> SpanContext:
+    """The context of a new span that is sampled."""
+    if not _is_known or type(ids) is not RandomIdGenerator:
+        trace_id, state, random = inherited(ids, parent)
+        return SpanContext(trace_id, ids.generate_span_id(), False, FLAGS[SAMPLED | random], state)
+    # 0 is no valid id: the generator knows what to do then.
+    span_id = getrandbits(64) or ids.generate_span_id()
+    if parent is None:
+        trace_id = getrandbits(128) or ids.generate_trace_id()
+        return _new(SpanContext, (trace_id, span_id, False, _SAMPLED_RANDOM, _NO_STATE, True))  # type: ignore[no-any-return]
+    trace_id, _, _, flags, above, _ = parent
+    if flags is not _SAMPLED_RANDOM:
+        flags = FLAGS[SAMPLED | flags & RANDOM]
+    return _new(SpanContext, (trace_id, span_id, False, flags, above, True))  # type: ignore[no-any-return]
