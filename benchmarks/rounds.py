@@ -19,10 +19,13 @@ Side = tuple[Path, str, str]
 class Worker:
     """A process that does one peer's case, a round at a time."""
 
-    def __init__(self, side: Side, how: str = "cost") -> None:
+    def __init__(self, side: Side, how: str = "cost", units: int | None = None) -> None:
         python, peer, case = side
         self._process = subprocess.Popen(
-            [str(python), "-P", str(WORKER), peer, case, how], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            [str(python), "-P", str(WORKER), peer, case, how, *(() if units is None else (str(units),))],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
         )
 
     def round(self) -> float:
@@ -52,9 +55,9 @@ class Figure:
     ratio: float
 
 
-def compare(peer: Side, baseline: Side, how: str = "cost", rounds: int = ROUNDS) -> Figure:
-    """Measure one side against the other; `how` as in the worker."""
-    with Worker(peer, how) as ours, Worker(baseline, how) as base:
+def compare(peer: Side, baseline: Side, how: str = "cost", rounds: int = ROUNDS, units: int | None = None) -> Figure:
+    """Measure one side against the other; `how` and `units` as in the worker."""
+    with Worker(peer, how, units) as ours, Worker(baseline, how, units) as base:
         pairs = [(ours.round(), base.round()) for _ in range(rounds)]
     return Figure(
         median(cost for cost, _ in pairs),

@@ -18,7 +18,7 @@ ROUND = 0.5
 THREADS = 8
 
 
-def main(peer: str, case: str, how: str = "cost") -> None:
+def main(peer: str, case: str, how: str = "cost", most: str = "5000") -> None:
     """Print "ready", then one figure in microseconds a round.
 
     Args:
@@ -26,13 +26,14 @@ def main(peer: str, case: str, how: str = "cost") -> None:
         case: one of its cases.
         how: "cost": this thread's CPU time of one unit; "p99": what 99 in 100 units take at most, by the clock, while
             eight threads do them.
+        most: units of a round at most.
     """
     here = str(Path(__file__).parent)
     sys.path[:0] = [here]
     module = importlib.import_module(f"peers.{peer}")
     work = module.cases()[case]
     _cost(work, 500)
-    units = max(200, min(UNITS, int(ROUND * 1e6 / _cost(work, 100))))
+    units = max(200, min(int(most), int(ROUND * 1e6 / _cost(work, 100))))
     print("ready", flush=True)
     for _ in sys.stdin:
         print(_cost(work, units) if how == "cost" else _p99(work), flush=True)
@@ -67,4 +68,4 @@ def _p99(work: Callable[[], None]) -> float:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:4])
+    main(*sys.argv[1:5])
