@@ -6,9 +6,11 @@ import os
 import shutil
 import socket
 import subprocess
+import threading
 from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import httpx
 import pytest
@@ -57,12 +59,46 @@ def _answers(url: str) -> bool:
         return False
 
 
+class Gauge:
+    """A page of one metric, ``answer_seconds``, whose value the test sets."""
+
+    def __init__(self, value: float) -> None:
+        self.value = value
+        outer = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                body = f"answer_seconds {outer.value}\n".encode()
+                self.send_response(200)
+                self.send_header("content-type", "text/plain; version=0.0.4")
+                self.send_header("content-length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
+        self.address = f"127.0.0.1:{self._server.server_port}"
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+
 @contextmanager
-def prometheus(folder: Path, rules: str, alertmanager: str) -> Iterator[str]:
-    """A Prometheus that evaluates these rules every two seconds and pushes to ``alertmanager`` (host:port)."""
+def prometheus(folder: Path, rules: str, alertmanager: str, target: str) -> Iterator[str]:
+    """A Prometheus that reads ``target``, evaluates these rules often and pushes to ``alertmanager`` (host:port)."""
     (folder / "rules.yml").write_text(rules)
     (folder / "prometheus.yml").write_text(f"""
-global: {{evaluation_interval: 2s}}
+global: {{evaluation_interval: 3s, scrape_interval: 1s}}
+scrape_configs: [{{job_name: bot, static_configs: [{{targets: ["{target}"]}}]}}]
 rule_files: [rules.yml]
 alerting: {{alertmanagers: [{{static_configs: [{{targets: ["{alertmanager}"]}}]}}]}}
 """)
