@@ -11,6 +11,8 @@ from llmtrace._attributes import Attributes
 from llmtrace._guard import guarded
 from llmtrace._serialize import to_json, to_text
 
+_MOST_ITEMS: Final = 10_000
+"""Items of a list that stays a list; a longer one becomes the beginning of its JSON."""
 _MOST_ATTRIBUTES: Final = 10_000
 _ATTRIBUTES_BUDGET: Final = 2_000_000
 """What one call may bring, in number and in nanoseconds of rendering: a mapping may be endless."""
@@ -27,6 +29,8 @@ def clean_value(value: object) -> Any:
     if is_plain(kind):
         return value
     if kind is list or kind is tuple:
+        if len(value) > _MOST_ITEMS:  # type: ignore[arg-type] # as below
+            return to_json(value)
         items: tuple[object, ...] = tuple(value)  # type: ignore[arg-type] # it is a list or a tuple
         return items if all(is_plain(type(item)) for item in items) else to_json(items)
     return to_json(value) if kind is dict else to_text(value)

@@ -6,20 +6,23 @@ severe tag, and the topmost span of the trace in this process carries the trace'
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from itertools import islice
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Final
 
 from opentelemetry.sdk.trace import Event
 from opentelemetry.trace import Span as ApiSpan
 from opentelemetry.trace import get_current_span
 
 from llmtrace import _scope
-from llmtrace._guard import guarded, say_once
+from llmtrace._guard import flattening, say_once
 from llmtrace._serialize import to_text
 from llmtrace._span import Span
 from llmtrace.semconv import alert
 from llmtrace.semconv.alert import AlertTag, Severity
+
+_MOST_SEGMENTS: Final = 64
 
 
 def tag_alert(
@@ -48,7 +51,7 @@ def tag_alert(
         segment: who is affected, e.g. ``{"tier": "premium"}``.
         span: the span to tag; default: the current one.
     """
-    with guarded("tagging an alert"):
+    with flattening("tagging an alert"):
         target = get_current_span(_scope.here()) if span is None else span
         if not target.is_recording():
             return
@@ -60,9 +63,14 @@ def tag_alert(
             priority=_text(priority),
             runbook_url=_text(runbook_url),
             regulated=bool(regulated),
-            segment=MappingProxyType({to_text(name): to_text(value) for name, value in (segment or {}).items()}),
+            segment=MappingProxyType({to_text(name): to_text(value) for name, value in _few(segment)}),
         )
         put_tag(target, tag)
+
+
+def _few(segment: Mapping[str, Any] | None) -> Iterator[tuple[Any, Any]]:
+    """The first segments of a mapping that may have no end."""
+    return islice((segment or {}).items(), _MOST_SEGMENTS)
 
 
 def put_tag(span: ApiSpan, tag: AlertTag) -> None:

@@ -86,9 +86,13 @@ def with_values(
     return Context({**context, **values})
 
 
+_TAGS: Final = 8_192
+"""Characters of all tags of one `using`."""
+
+
 def _joined_tags(context: Context, tags: Sequence[str]) -> list[str]:
     present = context.get(keys.TAGS)
-    given = _plain(tags)
+    given = json.loads(to_json(tags, limit=_TAGS))
     added = given if isinstance(given, list) else [given]
     return list(dict.fromkeys([*(present if isinstance(present, list) else ()), *map(to_text, added)]))
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
+from bounded import at_most
+from strategies import HOSTILE
 
 import llmtrace
 from llmtrace._attributes.budget import MOST_TAKEN, each
@@ -15,7 +19,7 @@ from llmtrace._spending import spending
 pytest_plugins = ["core_fixtures"]
 
 EXTRA = 0.005
-"""Seconds that a call may cost more than without us."""
+"""Seconds that a call may cost more than without us; twice that here, where others share the cores and their caches."""
 SLOW = 0.0003
 
 
@@ -116,8 +120,8 @@ def test_thousands_of_foreign_objects_share_one_budget(case, spans, strict):
     """Whatever a call is given thousands of, it costs a few milliseconds, not one budget for each of them."""
     call, recordings = CALLS[case]
     call()
-    best = min(_seconds(call) for _ in range(15))
-    assert best < recordings * EXTRA
+    best = min(_seconds(call) for _ in range(20))
+    assert best < 2 * recordings * EXTRA
 
 
 def _seconds(call: Callable[[], None]) -> float:
@@ -169,3 +173,88 @@ def test_a_list_that_is_left_in_the_middle_leaves_no_budget_behind():
     assert next(items) == 1
     items.close()
     assert spending.left is None
+
+
+HEAVY: dict[str, Callable[[], Any]] = {
+    "10 MB text": lambda: "x" * 10_000_000,
+    "10 MB text inside": lambda: {"a": "é" * 5_000_000},
+    "1,000,000 numbers": lambda: list(range(1_000_000)),
+    "100,000 keys": lambda: {str(number): number for number in range(100_000)},
+    "10,000 objects": lambda: [Bare() for _ in range(10_000)],
+    "10,000 slow objects": lambda: [Slow() for _ in range(10_000)],
+    "a set of 100,000": lambda: set(range(100_000)),
+    "10 MB bytes": lambda: b"x" * 10_000_000,
+}
+
+
+def tool(value: Any) -> None:
+    """A tool call."""
+    with llmtrace.tool_span("t", value):
+        pass
+
+
+def result(value: Any) -> None:
+    """A tool's result."""
+    with llmtrace.tool_span("t") as span:
+        span.record_output(value)
+
+
+def attribute(value: Any) -> None:
+    """An attribute of the user's own."""
+    with llmtrace.chain_span("c", attributes={"mine": value}) as span:
+        span.add_event("e", {"mine": value})
+
+
+def carried(**values: Any) -> None:
+    """Values of `using`."""
+    with llmtrace.using(**values):
+        pass
+
+
+def error(value: Any) -> None:
+    """An exception."""
+    with contextlib.suppress(ValueError), llmtrace.chain_span("c"):
+        raise ValueError(value)
+
+
+DOORS: dict[str, Callable[[Any], Any]] = {
+    "messages": lambda value: llm(value)(),
+    "content": lambda value: llm([{"role": "user", "content": value}])(),
+    "parameter": lambda value: llm("q", extra=value)(),
+    "answer": lambda value: llm("q", value)(),
+    "arguments": tool,
+    "result": result,
+    "documents": lambda value: documents(value)(),
+    "attribute": attribute,
+    "metadata": lambda value: carried(metadata={"x": value}),
+    "tags": lambda value: carried(tags=value),
+    "exception": error,
+}
+
+
+@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize("heavy", HEAVY)
+def test_a_heavy_value_costs_no_more_than_a_light_one(door, heavy, spans, lenient):
+    """However large a value is, by whatever door it comes: the call costs a few milliseconds more."""
+    value = HEAVY[heavy]()
+    with at_most(20.0):
+        DOORS[door](value)
+        best = min(_seconds(lambda: DOORS[door](value)) for _ in range(8))
+    assert best < 2 * EXTRA
+
+
+def test_the_other_spans_of_the_batch_arrive(start, sink, lenient):
+    """Between hostile values by every door, 99 ordinary spans reach the backend, each with what it says."""
+    start()
+    values = [make for name, make in HOSTILE.items() if "end" not in name] + list(HEAVY.values())
+    doors = list(DOORS.values())
+    for number in range(99):
+        with llmtrace.tool_span(f"good-{number}", {"n": number}):
+            pass
+        door, make = doors[number % len(doors)], values[number % len(values)]
+        with at_most(20.0):
+            door(make())
+    assert llmtrace.flush(60)
+    arrived = {span.name: span.attributes for span in sink.spans if span.name.startswith("tool.good-")}
+    assert len(arrived) == 99
+    assert all(json.loads(found["input.value"]) == {"n": int(name[10:])} for name, found in arrived.items())

@@ -14,6 +14,7 @@ _ID_KEYS: Final = ("id", "id_", "doc_id", "document_id", "node_id")
 _SCORE_KEYS: Final = ("score", "relevance_score", "similarity")
 MOST_DOCUMENTS: Final = 500
 """Documents of one list that are flattened: half of them from its beginning, half from its end."""
+_MOST_FIELDS: Final = 64
 _PAIR: Final = 2
 
 
@@ -49,7 +50,7 @@ def _unwrapped(document: object) -> object:
     inner = document.get("document")
     if type(inner) is dict:
         return inner
-    if any(type(key) is str and key.startswith("document.") for key in document):
+    if len(document) <= _MOST_FIELDS and any(type(key) is str and key.startswith("document.") for key in document):
         return {key.removeprefix("document."): value for key, value in document.items() if type(key) is str}
     return document
 

@@ -47,15 +47,7 @@ class _Asked:
         self._value = value
 
     def get(self, name: str, /) -> Any:
-        left = spending.left
-        if left is None:
-            return read(self._value, name)
-        if left <= 0:
-            return None
-        began = perf_counter_ns()
-        found = read(self._value, name)
-        spending.left = left - min(perf_counter_ns() - began, _MOST_A_READ)
-        return found
+        return read(self._value, name)
 
 
 def fields(value: object) -> Fields:
@@ -90,6 +82,19 @@ def read(value: object, name: str) -> Any:
     kind = type(value)
     if kind is dict:
         return value.get(name)  # type: ignore[attr-defined]  # a dict by its exact type
+    left = spending.left
+    if left is None:
+        return _asked(value, name)
+    if left <= 0:
+        return None
+    began = perf_counter_ns()
+    found = _asked(value, name)
+    spending.left = left - min(perf_counter_ns() - began, _MOST_A_READ)
+    return found
+
+
+def _asked(value: object, name: str) -> Any:
+    kind = type(value)
     try:
         if issubclass(kind, dict):
             return dict.get(value, name)  # type: ignore[call-overload]  # a dict by the line above

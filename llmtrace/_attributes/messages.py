@@ -25,6 +25,7 @@ from llmtrace.semconv import trace as keys
 
 _ROLES: Final = {"human": "user", "ai": "assistant"}
 """LangChain's words for what everybody else calls user and assistant."""
+_MOST_FIELDS: Final = 256
 _PLAIN: Final = 2
 """Fields of a message that has a role and a content, and nothing else."""
 _REASONING: Final = ("reasoning_content", "reasoning", "thinking")
@@ -265,7 +266,7 @@ def _unnested(message: object) -> object:
     inner = message.get("message")
     if type(inner) is dict:
         return inner
-    if any(type(key) is str and key.startswith("message.") for key in message):
+    if len(message) <= _MOST_FIELDS and any(type(key) is str and key.startswith("message.") for key in message):
         return {key.removeprefix("message."): value for key, value in message.items() if type(key) is str}
     return message
 

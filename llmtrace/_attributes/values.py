@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from llmtrace._attributes.budget import each
 from llmtrace._attributes.fields import Attributes, listed
 from llmtrace._serialize import to_json
 from llmtrace.semconv import trace as keys
+
+_MOST_TOOLS: Final = 256
+"""Tools that are recorded; providers take 128 at most."""
 
 
 def put_value(into: Attributes, value_key: str, mime_key: str, value: object) -> None:
@@ -23,6 +28,6 @@ def put_value(into: Attributes, value_key: str, mime_key: str, value: object) ->
 
 def put_tools(into: Attributes, tools: object) -> None:
     """The tools offered to a model, each as its JSON schema: ``llm.tools.<i>.tool.json_schema``."""
-    for index, tool in enumerate(each(listed(tools))):
+    for index, tool in enumerate(each(listed(tools), _MOST_TOOLS)):
         key = f"{keys.LLM_TOOLS}.{index}.{keys.TOOL_JSON_SCHEMA}"
         into[key] = str.__str__(tool) if issubclass(type(tool), str) else to_json(tool)

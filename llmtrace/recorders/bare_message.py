@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from llmtrace._attributes.budget import each
 from llmtrace._attributes.fields import Attributes, Fields, either, entries, fields, read, text
 from llmtrace._attributes.messages import put_message
 from llmtrace.recorders import openai_chat
@@ -24,7 +25,7 @@ def _listed(answer: object) -> list[object]:
     found = fields(answer)
     if text(found.get("object")) == "list":
         return [*reversed(entries(found.get("data")))]
-    return [*entries(answer)] or [answer]
+    return list(entries(answer)) or [answer]
 
 
 def _is_message(found: Fields) -> bool:
@@ -39,7 +40,7 @@ def attributes(answer: object) -> Attributes:
     """Each message, and the last one's words; model, counts and reason where the message itself says them."""
     into: Attributes = {}
     listed = _listed(answer)
-    for index, message in enumerate(listed):
+    for index, message in enumerate(each(listed)):
         put_message(into, keys.LLM_OUTPUT_MESSAGES, index, _with_content(message))
     last = fields(listed[-1])
     content = either(last, "content", "text")
