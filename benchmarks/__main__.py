@@ -18,6 +18,7 @@ SUITES = {
     "middleware": "benchmarks.middleware",
     "metrics": "benchmarks.metrics",
     "delivery": "benchmarks.delivery",
+    "sampling": "benchmarks.sampling",
 }
 """Name on the command line -> module; run in this order."""
 

@@ -130,7 +130,10 @@ def _looks_early(settings: Settings) -> bool:
     metered = settings.metrics.url is not None or (
         settings.metrics.is_on and "opentelemetry.sdk.metrics" in sys.modules
     )
-    return bool(settings.hints or settings.alerts or metered or _asks_cost(settings))
+    from llmtrace import pricing  # noqa: PLC0415 - as in `_steps`
+
+    is_priced = _asks_cost(settings) and pricing.is_installed()  # else a cost is there when the span ends, or never
+    return bool(settings.hints or settings.alerts or metered or is_priced)
 
 
 def _asks_cost(settings: Settings) -> bool:

@@ -109,7 +109,7 @@ class House(SpanProcessor):
     def is_empty(self) -> bool:
         """Whether nothing is held of any trace but verdicts."""
         tail = self.tail
-        held = (tail._open.traces, tail._open.births, tail._young, tail._old, tail._buffer, tail._grave)
+        held = (tail._open.traces, tail._open.births, tail._timers, tail._buffer, tail._grave)
         return not any(map(len, held[:-1])) and not tail._grave and not tail._buffer.spans and not tail._buffer.weight
 
 

@@ -10,7 +10,6 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 from opentelemetry.context import Context
@@ -22,6 +21,7 @@ from llmtrace._keeping import Standing
 from llmtrace._record import Glance, Seen, SpanRecord
 from llmtrace._span import UNSET_STATUS
 from llmtrace._stats import Loss, stats
+from llmtrace.exporters.orders import Attend, Keep, Mark, Measure, Order
 from llmtrace.exporters.verdict import Tail
 from llmtrace.semconv import alert
 
@@ -77,32 +77,6 @@ class Alerts(Sink, Protocol):
 
     def tick(self) -> float | None:
         """Send what has waited long enough; returns the seconds until it wants to be asked again, None: not at all."""
-
-
-class _Order:
-    """What stands in the queue beside spans."""
-
-
-class _Mark(_Order):
-    """A place in the queue: passed when the worker has done all that stood before it."""
-
-    def __init__(self, is_last: bool) -> None:
-        self.is_last = is_last
-        self.passed = threading.Event()
-
-
-@dataclass(frozen=True, slots=True)
-class _Keep(_Order):
-    """The app asks for a trace."""
-
-    trace_id: int
-
-
-@dataclass(frozen=True, slots=True)
-class _Measure(_Order):
-    """Something is to be measured that is no span: a score."""
-
-    record: SpanRecord
 
 
 class Pipeline(SpanProcessor):
@@ -183,6 +157,10 @@ class Pipeline(SpanProcessor):
             item = self._end(span)
             if item is None:
                 return
+        elif self._tail is not None and len(self._waiting) * 2 > self._capacity and self._tail.is_plain(span):
+            item = self._crowded(span, self._tail)
+            if item is None:
+                return
         if len(self._waiting) >= self._capacity:
             self._lose(item)
             return
@@ -191,6 +169,13 @@ class Pipeline(SpanProcessor):
         self._waiting.append(item)
         if not self._arrived.is_set():
             self._wake()
+
+    def _crowded(self, span: ReadableSpan, tail: Tail) -> Any:
+        """The worker does not keep up: plain spans go by hints and metrics, so that those that matter find room."""
+        stats.add("spans.unobserved")
+        say_once("pipeline:crowded", "llmtrace: spans end faster than hints and metrics can look at each; some are not")
+        item = tail.end(span)
+        return item if item is None else Attend(item)
 
     def _lose(self, item: Any) -> None:
         if not isinstance(item, ReadableSpan):
@@ -204,7 +189,7 @@ class Pipeline(SpanProcessor):
         """Keep a trace, whatever chance says. Never blocks."""
         if self._tail is not None and not self._closed and len(self._waiting) < self._capacity:
             self._tail.foresee_keep(trace_id)
-            self._waiting.append(_Keep(trace_id))
+            self._waiting.append(Keep(trace_id))
             self._wake()
 
     def standing(self, trace_id: int) -> Standing:
@@ -214,7 +199,7 @@ class Pipeline(SpanProcessor):
     def measure(self, record: SpanRecord) -> None:
         """Show something that is no span to those that measure, and to nobody else. Never blocks."""
         if not self._closed and len(self._waiting) < self._capacity:
-            self._waiting.append(_Measure(record))
+            self._waiting.append(Measure(record))
             self._wake()
 
     def _wake(self) -> None:
@@ -267,7 +252,7 @@ class Pipeline(SpanProcessor):
         for _ in range(len(self._waiting)):
             item = self._waiting.popleft()
             try:
-                if isinstance(item, _Order):
+                if isinstance(item, Order):
                     self._obey(item)
                 else:
                     self._work(item)
@@ -276,14 +261,16 @@ class Pipeline(SpanProcessor):
             except BaseException as error:  # noqa: BLE001 - `guarded`, without the cost of a block for each span
                 swallowed("working on a span", error)
 
-    def _obey(self, order: _Order) -> None:
-        if isinstance(order, _Keep):
+    def _obey(self, order: Order) -> None:
+        if isinstance(order, Attend) and self._tail is not None:
+            self._release_all(self._tail.attend(order.item))
+        elif isinstance(order, Keep):
             if self._tail is not None:
                 self._release_all(self._tail.keep(order.trace_id))
-        elif isinstance(order, _Measure):
+        elif isinstance(order, Measure):
             for observe in self._observers:
                 observe(order.record)
-        elif isinstance(order, _Mark):
+        elif isinstance(order, Mark):
             if order.is_last and self._tail is not None:
                 with guarded("deciding what is open at the end"):
                     self._release_all(self._tail.close())
@@ -342,7 +329,7 @@ class Pipeline(SpanProcessor):
     def _settle(self, deadline: float, *, is_last: bool = False) -> bool:
         if self._worker is None:
             return not self._waiting
-        mark = _Mark(is_last)
+        mark = Mark(is_last)
         self._waiting.append(mark)
         self._hurry.set()
         self._arrived.set()
@@ -369,7 +356,7 @@ class Pipeline(SpanProcessor):
         """After `close`, at the end of the process: let the worker hand on what it has still to do, then count."""
         if self._worker is not None:
             self._worker.join(grace)
-        left = sum(not isinstance(item, _Order) for item in list(self._waiting))
+        left = sum(not isinstance(item, Order) for item in list(self._waiting))
         if left:
             stats.lose(Loss.SHUTDOWN, left)
             logger.warning("llmtrace: %d spans had not been worked on at the end of the process", left)

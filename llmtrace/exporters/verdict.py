@@ -27,6 +27,9 @@ class Tail(Protocol):
     def foresee(self, span: ReadableSpan) -> None:
         """A span ended that a rule may want: what it calls next is told already; on the app's thread."""
 
+    def is_plain(self, span: ReadableSpan) -> bool:
+        """Whether one look says that nobody will ask for it; on the app's thread."""
+
     def end(self, span: ReadableSpan) -> object | None:
         """An ended span that nobody else looks at; returns what is to be handed to `attend`; on the app's thread."""
 

@@ -43,6 +43,11 @@ def head_decision(context: SpanContext) -> Base:
     return Base(is_sampled=True, threshold=_chance.read(context.trace_state).threshold)
 
 
+def of_head(trace: OpenTrace) -> Base:
+    """Chance in a provider of ours: what the head said."""
+    return head_decision(trace.context)
+
+
 def joined_decision(ratio: float | Ratio, sampler: Sampler) -> BaseOf:
     """Chance in an application's own provider, whose sampler decides what its own exporters get: our ratio, our dice.
 

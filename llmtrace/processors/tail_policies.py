@@ -44,7 +44,7 @@ class Rules:
         self._slow = float("inf") if policy.slow is None else policy.slow * _NANOSECONDS
         self._cost = policy.cost
         self._keep_if = policy.keep_if
-        self._looks_closer = policy.asks_cost
+        self.trace_cost = policy.trace_cost if policy.trace_cost is not None else policy.cost
         self.counts_cost = policy.cost is not None or policy.trace_cost is not None
 
     def is_plain(self, span: Span) -> bool:
@@ -52,10 +52,22 @@ class Rules:
         return (
             span._status is UNSET_STATUS  # noqa: SLF001 - our own class
             and not span._events  # noqa: SLF001 - our own class
-            and not self._looks_closer
+            and self._keep_if is None
             and (span.elapsed or 0) < self._slow
             and keys.KEEP not in held_by(span)
         )
+
+    def is_dear(self, span: Span, costs: list[float]) -> bool:
+        """Whether a span costs too much, alone or with the others of its trace, to whose costs it is added if not."""
+        attributes = held_by(span)
+        if not attributes.get(keys.LLM_COST_TOTAL):
+            return False
+        own = own_cost(attributes)
+        is_dear = self._cost is not None and cost_of(attributes) >= self._cost
+        if is_dear or (self.trace_cost is not None and sum(costs) + own >= self.trace_cost):
+            return True
+        costs.append(own)
+        return False
 
     def first_look(self, span: ReadableSpan) -> Reason | None:
         """Why this span keeps its trace, as far as its status and events say so; on the app's thread."""

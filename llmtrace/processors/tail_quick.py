@@ -17,7 +17,7 @@ from llmtrace._span import Span
 from llmtrace.processors.tail_counts import BaseOf
 from llmtrace.processors.tail_memory import MOST_VERDICTS
 from llmtrace.processors.tail_open import OpenTraces
-from llmtrace.processors.tail_policies import Ended
+from llmtrace.processors.tail_policies import Ended, Rules
 from llmtrace.processors.tail_trace import DROPPED, OpenTrace
 from llmtrace.semconv import trace as keys
 
@@ -31,7 +31,7 @@ class QuickEnds:
     def __init__(
         self,
         traces: OpenTraces,
-        is_plain: Callable[[Span], bool],
+        rules: Rules,
         base: BaseOf,
         slow: float,
         hold: Callable[[OpenTrace], None],
@@ -41,14 +41,15 @@ class QuickEnds:
 
         Args:
             traces: the open traces.
-            is_plain: whether no rule can want a span.
+            rules: those of the policy.
             base: what chance says of a trace.
             slow: nanoseconds from which a trace is slow.
             hold: notes that a trace has spans that nobody has weighed.
             at_hand: how many of the last dropped traces stay at hand until the worker has time.
         """
         self._traces = traces
-        self._is_plain = is_plain
+        self._is_plain = rules.is_plain
+        self._is_dear = rules.is_dear if rules.counts_cost else None
         self._base = base
         self._slow = slow
         self._hold = hold
@@ -60,7 +61,12 @@ class QuickEnds:
     def __call__(self, span: ReadableSpan) -> ReadableSpan | OpenTrace | None:
         """A span has ended."""
         trace = self._traces.of(span)
-        if trace.verdict is not None or type(span) is not Span or not self._is_plain(span):
+        if (
+            trace.verdict is not None
+            or type(span) is not Span
+            or not self._is_plain(span)
+            or (self._is_dear is not None and self._is_dear(span, trace.costs))
+        ):
             trace.is_special = True  # before the end is counted: whoever comes last sees it
             self._traces.ended(span, trace)
             return span

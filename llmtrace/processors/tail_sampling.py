@@ -6,7 +6,6 @@ locks: `started` and `lost` take single atomic steps on the app's threads, every
 
 from __future__ import annotations
 
-from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable, Sequence
 from time import perf_counter_ns
 from typing import Final
@@ -21,21 +20,18 @@ from llmtrace._span import Span
 from llmtrace._stats import stats
 from llmtrace.processors.rule_cap import RuleCap
 from llmtrace.processors.tail_buffer import SHARE, Buffer
-from llmtrace.processors.tail_counts import Base, BaseOf, exported, head_decision, randomness_of
+from llmtrace.processors.tail_counts import BaseOf, exported, of_head, randomness_of
 from llmtrace.processors.tail_memory import GRAVE_SECONDS, Grave, Verdicts
 from llmtrace.processors.tail_open import Clock, OpenTraces, is_local_root
 from llmtrace.processors.tail_policies import Ended, Rules, own_cost
 from llmtrace.processors.tail_quick import QuickEnds
+from llmtrace.processors.tail_timers import Timers
 from llmtrace.processors.tail_trace import DROPPED, OVER_THE_CAP, OpenTrace, Verdict
 from llmtrace.sampling import Reason, SamplingPolicy
 from llmtrace.semconv import trace as keys
 
 _SECOND: Final = 1_000_000_000
 _NOTHING: Final[Sequence[SpanRecord]] = ()
-
-
-def _of_head(trace: OpenTrace) -> Base:
-    return head_decision(trace.context)
 
 
 class TailSampling:
@@ -45,7 +41,7 @@ class TailSampling:
         self,
         policy: SamplingPolicy,
         *,
-        base: BaseOf = _of_head,
+        base: BaseOf = of_head,
         believes: bool = True,
         clock: Clock = perf_counter_ns,
     ) -> None:
@@ -62,7 +58,6 @@ class TailSampling:
         self._believes = believes
         self._clock = clock
         self._rules = Rules(policy)
-        self._trace_cost = policy.trace_cost if policy.trace_cost is not None else policy.cost
         self._has_slow = policy.slow is not None and policy.slow <= policy.max_age
         self._slow = round((policy.slow if policy.slow is not None else policy.max_age) * _SECOND)
         self._grace, self._max_age = round(policy.grace * _SECOND), round(policy.max_age * _SECOND)
@@ -74,16 +69,14 @@ class TailSampling:
         stats.watch("buffer.spans", lambda: self._buffer.spans)
 
     def _renew(self) -> None:
-        self._young: OrderedDict[OpenTrace, None] = OrderedDict()
-        self._old: OrderedDict[OpenTrace, None] = OrderedDict()
+        self._timers = Timers(self._slow, self._grace, self._max_age)
         self._buffer = Buffer(self._policy.max_spans, self._policy.max_bytes)
-        self._graces: deque[tuple[int, OpenTrace]] = deque()
         self._verdicts = Verdicts()
         self._dropped = 0
         self._grave = Grave(self._policy.grave_spans, self._policy.max_bytes // SHARE)
         never = float("inf") if self._policy.slow is None else self._slow
         at_hand = self._policy.grave_spans // 8
-        self._quick = QuickEnds(self._open, self._rules.is_plain, self._base, never, self._buffer.hold, at_hand)
+        self._quick = QuickEnds(self._open, self._rules, self._base, never, self._buffer.hold, at_hand)
 
     # On the app's threads.
 
@@ -93,6 +86,10 @@ class TailSampling:
     def on_wake(self, wake: Callable[[], None]) -> None:
         """Have somebody called when a trace begins while the worker sleeps without an end."""
         self._open.wake = wake
+
+    def is_plain(self, span: ReadableSpan) -> bool:
+        """Whether one look says that no rule can want this span, but for its cost."""
+        return type(span) is Span and self._rules.is_plain(span)
 
     def end(self, span: ReadableSpan) -> ReadableSpan | OpenTrace | None:
         """A span has ended, and nobody else wants to see it; returns what the worker has to look at."""
@@ -118,7 +115,7 @@ class TailSampling:
         """An ended span of which `end` was not told; returns what is kept by now."""
         trace = self._open.of(span)
         is_root = self._open.ended(span, trace)
-        is_plain = seen is None and type(span) is Span and self._rules.is_plain(span)
+        is_plain = seen is None and self.is_plain(span) and not self._rules.counts_cost
         return self._take(trace, span if seen is None else seen, is_plain=is_plain, is_root=is_root)
 
     def attend(self, item: ReadableSpan | OpenTrace) -> Iterable[SpanRecord]:
@@ -154,8 +151,7 @@ class TailSampling:
         if not trace.is_fresh:
             self._buffer.hold(trace)
         if not trace.roots and (is_root or not trace.grace_ends):
-            trace.grace_ends = self._clock() + self._grace
-            self._graces.append((trace.grace_ends, trace))
+            self._timers.lose_root(trace, self._clock())
         return _NOTHING
 
     def keep(self, trace_id: int) -> Iterable[SpanRecord]:
@@ -196,18 +192,18 @@ class TailSampling:
         now = self._clock()
         kept: list[SpanRecord] = []
         while self._open.births:
-            trace = self._open.births.popleft()
-            if trace.verdict is None and (trace.open or trace.spans or trace.came):
-                self._young[trace] = None
-            elif trace.verdict is None:
-                self._forget(trace)
-        self._end_graces(now, kept)
-        self._age(now, kept)
+            self._see(self._open.births.popleft())
+        for trace in self._timers.graces_over(now):
+            kept += self._settle(trace)
+        for trace in self._timers.slow(now):
+            kept += self._grow_slow(trace)
+        for trace in self._timers.too_old(now):
+            kept += self._push_out(trace)
         for trace in self._buffer.to_evict():
             stats.add("traces.evicted")
             kept += self._by_chance(trace)
-        while len(self._open.traces) > self._policy.max_traces and (self._old or self._young):
-            self._push_out(next(iter(self._old or self._young)), kept)
+        while len(self._open.traces) > self._policy.max_traces and (oldest := self._timers.oldest()):
+            kept += self._push_out(oldest)
         self._grave.bury(now)
         self._grave.forget(now - round(GRAVE_SECONDS * _SECOND))
         if self._dropped:
@@ -251,6 +247,8 @@ class TailSampling:
 
     def _recognise(self, trace: OpenTrace) -> None:
         """The first span of a trace that comes: was it decided before, here or by the caller?"""
+        if trace.is_known:
+            return
         trace.is_known = True
         if trace.verdict is None:
             self._catch_up()
@@ -263,7 +261,8 @@ class TailSampling:
         reason = self._rules.reason_for(item)
         if reason is None and self._rules.counts_cost:
             trace.cost += own_cost(held_by(item))
-            if self._trace_cost is not None and trace.cost >= self._trace_cost:
+            most = self._rules.trace_cost
+            if most is not None and trace.cost + sum(trace.costs) >= most:
                 return Reason.COST
         return reason
 
@@ -315,11 +314,15 @@ class TailSampling:
             return _NOTHING
         trace.verdict = verdict
         spans = self._buffer.remove(trace)
-        self._young.pop(trace, None)
         self._verdicts.put(trace.trace_id, verdict)
-        self._count(verdict)
+        if verdict.is_final:
+            stats.add("traces.dropped.over_the_cap")
+        elif not verdict.is_kept:
+            self._dropped += 1  # most of them: counted together, at the next tick
+        elif verdict.reason is not None:
+            stats.add(f"traces.kept.{verdict.reason.value}")
         if trace.open:
-            self._old[trace] = None
+            self._timers.outlive(trace)
         else:
             self._forget(trace)
         if verdict.is_kept:
@@ -328,14 +331,6 @@ class TailSampling:
         if not verdict.is_final:
             self._grave.drop(trace.trace_id, spans)
         return _NOTHING
-
-    def _count(self, verdict: Verdict) -> None:
-        if verdict.is_kept and verdict.reason is not None:
-            stats.add(f"traces.kept.{verdict.reason.value}")
-        elif verdict.is_final:
-            stats.add("traces.dropped.over_the_cap")
-        else:
-            self._dropped += 1  # most of them: counted together, at the next tick
 
     def _late(self, trace: OpenTrace, verdict: Verdict, item: Ended) -> Iterable[SpanRecord]:
         """A span that ended after the verdict follows it; an error brings a dropped trace back."""
@@ -373,40 +368,34 @@ class TailSampling:
         return [exported(span, verdict, partial=partial) for span in [*buried, *late]]
 
     def _forget(self, trace: OpenTrace) -> None:
-        self._old.pop(trace, None)
+        self._timers.forget(trace)
         self._open.forget(trace)
 
-    # Time and pressure.
+    def _see(self, trace: OpenTrace) -> None:
+        """A trace that has begun since the last tick."""
+        if not trace.open and not trace.spans and not trace.came:
+            self._forget(trace)
+        elif trace.verdict is None:
+            self._timers.begin(trace)
+        else:
+            self._timers.outlive(trace)
 
-    def _end_graces(self, now: int, kept: list[SpanRecord]) -> None:
-        while self._graces and self._graces[0][0] <= now:
-            due, trace = self._graces.popleft()
-            if trace.verdict is None and not trace.roots and trace.grace_ends == due:
-                kept += self._settle(trace)
+    def _grow_slow(self, trace: OpenTrace) -> Iterable[SpanRecord]:
+        """Time has made it slow, or, where there is no such rule, too old."""
+        self._recognise(trace)
+        if trace.verdict is not None:
+            self._timers.outlive(trace)
+            return _NOTHING
+        if not trace.open:
+            return self._settle(trace)
+        return self._keep(trace, Reason.SLOW) if self._has_slow else self._push_out(trace)
 
-    def _age(self, now: int, kept: list[SpanRecord]) -> None:
-        wait = min(self._slow, self._max_age)
-        while self._young and (trace := next(iter(self._young))).began + wait <= now:
-            del self._young[trace]
-            if not trace.is_known:
-                self._recognise(trace)
-            if trace.verdict is not None:
-                self._old[trace] = None
-            elif not trace.open:
-                kept += self._settle(trace)
-            elif self._has_slow:
-                kept += self._keep(trace, Reason.SLOW)
-            else:
-                self._push_out(trace, kept)
-        while self._old and (trace := next(iter(self._old))).began + self._max_age <= now:
-            self._push_out(trace, kept)
-
-    def _push_out(self, trace: OpenTrace, kept: list[SpanRecord]) -> None:
+    def _push_out(self, trace: OpenTrace) -> Iterable[SpanRecord]:
         """Wait for this trace no longer."""
-        self._young.pop(trace, None)
-        if not trace.is_known:
-            self._recognise(trace)
+        kept: Iterable[SpanRecord] = _NOTHING
+        self._recognise(trace)
         if trace.verdict is None:
             stats.add("traces.evicted")
-            kept += self._by_chance(trace)
+            kept = self._by_chance(trace)
         self._forget(trace)
+        return kept

@@ -41,6 +41,7 @@ class OpenTrace:
         "came",
         "context",
         "cost",
+        "costs",
         "ended",
         "grace_ends",
         "is_fresh",
@@ -80,6 +81,8 @@ class OpenTrace:
         """How many of `spans` the buffer has counted, and what they weigh."""
         self.weight = 0
         self.cost = 0.0
+        """What the spans cost that the worker has asked about; the plain ones: `costs`."""
+        self.costs: list[float] = []
         self.verdict: Verdict | None = None
         self.mark: TraceState | None = None
         """Once a rule has kept it: the state that tells the services it calls from now on."""
