@@ -233,8 +233,6 @@ class TailSampling:
         self._open.leave()
         self._renew()
 
-    # What happens to one trace.
-
     def _catch_up(self) -> None:
         """Hear of the traces that the app's threads have dropped."""
         dropped, fallen = self._quick.dropped, self._quick.fallen
