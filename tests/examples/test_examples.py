@@ -21,7 +21,8 @@ def sink() -> Iterator[OtlpSink]:
 
 def run(name: str, sink: OtlpSink, **env: str) -> tuple[str, str]:
     """What an example prints, on both streams; it ends well."""
-    code = f"from examples import {name}; {name}.main()"
+    # Warnings of other people's libraries are not ours: one of them, raised, would end up inside an instrumentor.
+    code = f"import warnings; warnings.simplefilter('default'); from examples import {name}; {name}.main()"
     settings = {"PHOENIX_COLLECTOR_ENDPOINT": sink.url, "PYTHONPATH": str(ROOT), **env}
     done = run_script(code, env=settings, timeout=60)
     assert done.returncode == 0, done.stderr
@@ -115,3 +116,28 @@ def test_a_chat_behind_fastapi(sink):
     (model,) = [span for span in asked if span.name == "llm.chat"]
     assert model.attributes["llmtrace.stream.outcome"] == "complete"
     assert {span.attributes.get("user.id") for span in asked if span.name in ("chat", "llm.chat")} == {"u-1"}
+
+
+@pytest.mark.full
+def test_langchain_next_to_our_spans(sink):
+    """The chain below our agent, each once, with our user."""
+    assert run("langchain_chain", sink)[0] == "Rain.\n"
+    expected = """support AGENT
+  RunnableSequence CHAIN
+    look_up CHAIN
+    ChatPromptTemplate PROMPT
+    FakeListChatModel LLM
+  retrieval RETRIEVER"""
+    assert tree(sink.spans) == expected
+    assert {span.attributes["user.id"] for span in sink.spans} == {"u-1"}
+
+
+@pytest.mark.full
+def test_llama_index_next_to_our_spans(sink):
+    """The query below our agent, with our user."""
+    assert run("llama_index_query", sink)[0] == "answered\n"
+    agent = sink.span("support")
+    asked = [span for span in sink.spans if span.trace_id == agent.trace_id]
+    assert sink.span("RetrieverQueryEngine.query").parent_id == agent.span_id
+    assert {"RETRIEVER", "LLM"} <= {span.attributes["openinference.span.kind"] for span in asked}
+    assert {span.attributes["user.id"] for span in asked} == {"u-1"}
