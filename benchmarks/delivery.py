@@ -102,6 +102,7 @@ def is_down(seconds: float) -> Callable[[Sink], None]:
     return happens
 
 
+CALM = Fault("no fault", 10_000, 1_000, 500, lambda _: None)
 FAULTS = (
     Fault("burst, unthrottled, 20,000 x 500 B", 20_000, 0, 500, lambda _: None),
     Fault("burst, unthrottled, 10,000 x 10 kB", 10_000, 0, 10_000, lambda _: None),
@@ -230,12 +231,21 @@ def soak() -> Iterator[Row]:
 
 
 def measure() -> Iterator[Row]:
-    """Each fault for both, then exits, the cost, and the long run."""
+    """Each fault for both, the caller's delay in them, then exits, the cost, and the long run."""
+    _, calm = under(CALM, "ours")
+    p50, p99 = [0.0], [0.0]
     for fault in FAULTS:
         arrived, said = under(fault, "ours")
         base, base_said = under(fault, "raw")
         detail = f"raw SDK {base:,}; p50 {said['p50']:.0f} µs (raw {base_said['p50']:.0f}), p99 {said['p99']:.0f} µs"
         yield Row(fault.title, arrived, fault.spans, "spans", detail, is_floor=True)
+        if (fault.rate, fault.size) == (CALM.rate, CALM.size):
+            p50.append(said["p50"])
+            p99.append(said["p99"])
+    detail = f"{max(p50):.0f} µs / {calm['p50']:.0f} µs"
+    yield Row("caller's p50 in the worst of these / without a fault", max(p50) / calm["p50"], 1.2, detail=detail)
+    allowed = max(1.5 * calm["p99"], calm["p99"] + 1_000)
+    yield Row("caller's p99 in the worst of these", max(p99), allowed, "µs", f"{calm['p99']:.0f} µs without a fault")
     yield from exit_rows()
     yield from cost_rows()
     yield from soak()

@@ -85,7 +85,7 @@ FAULTS = {
 }
 
 
-SHORT = ("hang", "503 with Retry-After 1", "429", "400 to everything")
+SHORT = ("hang", "503 with Retry-After 1", "400 to everything")
 
 
 @pytest.mark.parametrize(
@@ -122,7 +122,7 @@ def test_a_long_retry_after_is_respected_and_costs_nothing(services):
         assert set(sink.names) == NAMES
 
 
-@pytest.mark.parametrize(("count", "size"), [(5_000, 500), (1_500, 10_000)])
+@pytest.mark.parametrize(("count", "size"), [(3_000, 500), pytest.param(1_500, 10_000, marks=pytest.mark.full)])
 def test_a_burst_costs_nothing(services, count, size):
     """As fast as the process can make them, with the default bounds, and then its end at once."""
     with otlp_sink() as sink:

@@ -37,7 +37,9 @@ def numbers(sink: OtlpSink) -> set[int]:
     return {int(name[1:]) for name in sink.names if name.startswith("s")}
 
 
-@pytest.mark.parametrize("is_up", [True, False], ids=["backend up", "backend down"])
+@pytest.mark.parametrize(
+    "is_up", [True, pytest.param(False, marks=pytest.mark.full)], ids=["backend up", "backend down"]
+)
 @pytest.mark.parametrize(("spool", "may_lose"), [("write-ahead", 0), (True, 250)])
 def test_a_kill_costs_what_the_mode_says(services, spool, may_lose, is_up):
     """SIGKILL at 1,000 spans a second: nothing with write-ahead, else the last fraction of a second."""
@@ -135,7 +137,10 @@ CHILDREN = {
 }
 
 
-@pytest.mark.parametrize("way", CHILDREN)
+SHORT = ("multiprocessing", "billiard", "os.fork, flush and os._exit")
+
+
+@pytest.mark.parametrize("way", [pytest.param(way, marks=() if way in SHORT else pytest.mark.full) for way in CHILDREN])
 @pytest.mark.parametrize("warm", [True, pytest.param(False, marks=pytest.mark.full)], ids=["warm", "cold"])
 def test_children_lose_nothing_and_double_nothing(services, sink, way, warm):
     """Whether the parent has spans under way and an open connection at the fork or not."""
