@@ -15,6 +15,7 @@ from opentelemetry.instrumentation.asgi import OpenTelemetryMiddleware
 
 import llmtrace
 from llmtrace import _guard
+from llmtrace._recent import MOST, recent
 from llmtrace.middleware import TraceIdMiddleware
 from llmtrace.testing import capture_spans
 
@@ -158,6 +159,8 @@ def growth(count: int) -> int:
             client = (f"10.{number >> 16 & 255}.{number >> 8 & 255}.{number & 255}", 1)
             finished(answer_to(APP, http_scope("/", headers if number % 2 else headers[:2], client)))
 
+    for trace_id in range(1, MOST + 1):
+        recent.add(trace_id << 64)  # the bounded memory of recent traces is full
     many(0)
     gc.collect()
     tracemalloc.start()
