@@ -46,6 +46,8 @@ class Head(Sampler):
             trusts: believe every caller that has kept a trace; False: those of a `trusting` context.
         """
         self._ratio = ratio if callable(ratio) else None
+        self.asks = callable(ratio)
+        """Whether the attributes of a root are looked at."""
         self._threshold = _chance.ALWAYS if callable(ratio) else _chance.threshold(ratio)
         self._trusts = trusts
         self._states: dict[int, TraceState] = {}

@@ -45,3 +45,11 @@ def sampled_below(ids: IdGenerator, parent: SpanContext | None) -> SpanContext:
     if flags is not _SAMPLED_RANDOM:
         flags = FLAGS[SAMPLED | flags & RANDOM]
     return _new(SpanContext, (trace_id, span_id, False, flags, above, True))  # type: ignore[no-any-return]
+
+
+def made(ids: IdGenerator, trace_id: int, flags: TraceFlags, state: TraceState | None) -> SpanContext:
+    """The context of a new span of a trace, with these flags and this state."""
+    if not _is_known or type(ids) is not RandomIdGenerator or not trace_id:
+        return SpanContext(trace_id, ids.generate_span_id(), False, flags, state)
+    span_id = getrandbits(64) or ids.generate_span_id()
+    return _new(SpanContext, (trace_id, span_id, False, flags, _NO_STATE if state is None else state, True))  # type: ignore[no-any-return]

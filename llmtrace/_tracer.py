@@ -34,7 +34,7 @@ from llmtrace._clean import clean_attributes
 from llmtrace._double import DoubledSpan, doubled_by
 from llmtrace._failure import exception_message
 from llmtrace._head import Head
-from llmtrace._ids import FLAGS, SAMPLED, inherited, sampled_below
+from llmtrace._ids import FLAGS, RANDOM, SAMPLED, inherited, made, sampled_below
 from llmtrace._noop import NOOP_SPAN, NoopSpan
 from llmtrace._record import SpanRecord
 from llmtrace._relay import OwnRelay
@@ -238,19 +238,20 @@ def _by_head(
 ) -> tuple[SpanContext, SpanProcessor, None]:
     """The same with our own head, which drops nothing; only a trace's first span is decided on."""
     ids, head = source.id_generator, source.sampler
-    assert isinstance(head, Head)  # noqa: S101 - asked by the caller
-    trace_id, state, random = inherited(ids, parent)
+    if not isinstance(head, Head):
+        raise TypeError(head)
     if parent is None:
-        settle(attributes)  # the user's own function may look at them
+        trace_id, _, random = inherited(ids, None)
+        if head.asks:
+            settle(attributes)
         flag, state = head.of_root(trace_id, random, name, attributes)
-    elif parent.is_remote:
+        return made(ids, trace_id, FLAGS[flag | random], state), source.processor, None
+    if parent.is_remote:
         flag, state = head.of_remote(parent, context)
-    else:
-        known = None if root is None else root.local_trace
-        flag = parent.trace_flags & SAMPLED
-        if known is not None and known.mark is not None:
-            state = known.mark
-    return SpanContext(trace_id, ids.generate_span_id(), False, FLAGS[flag | random], state), source.processor, None
+        return made(ids, parent.trace_id, FLAGS[flag | parent.trace_flags & RANDOM], state), source.processor, None
+    trace = None if root is None else root.local_trace
+    state = parent.trace_state if trace is None or trace.mark is None else trace.mark
+    return made(ids, parent.trace_id, parent.trace_flags, state), source.processor, None
 
 
 class TracerProvider(sdk.TracerProvider):

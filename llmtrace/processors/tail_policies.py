@@ -54,7 +54,7 @@ class Rules:
             and not span._events  # noqa: SLF001 - our own class
             and self._keep_if is None
             and (span.elapsed or 0) < self._slow
-            and keys.KEEP not in held_by(span)
+            and keys.KEEP not in span._held  # noqa: SLF001 - our own class
         )
 
     def is_dear(self, span: Span, costs: list[float]) -> bool:

@@ -14,7 +14,6 @@ from typing import Final
 from opentelemetry.sdk.trace import ReadableSpan
 
 from llmtrace._span import Span
-from llmtrace.processors.tail_counts import BaseOf
 from llmtrace.processors.tail_memory import MOST_VERDICTS
 from llmtrace.processors.tail_open import OpenTraces
 from llmtrace.processors.tail_policies import Ended, Rules
@@ -32,7 +31,7 @@ class QuickEnds:
         self,
         traces: OpenTraces,
         rules: Rules,
-        base: BaseOf,
+        is_sampled: Callable[[OpenTrace], object],
         slow: float,
         hold: Callable[[OpenTrace], None],
         at_hand: int,
@@ -42,7 +41,7 @@ class QuickEnds:
         Args:
             traces: the open traces.
             rules: those of the policy.
-            base: what chance says of a trace.
+            is_sampled: whether chance keeps a trace.
             slow: nanoseconds from which a trace is slow.
             hold: notes that a trace has spans that nobody has weighed.
             at_hand: how many of the last dropped traces stay at hand until the worker has time.
@@ -50,7 +49,7 @@ class QuickEnds:
         self._traces = traces
         self._is_plain = rules.is_plain
         self._is_dear = rules.is_dear if rules.counts_cost else None
-        self._base = base
+        self._is_sampled = is_sampled
         self._slow = slow
         self._hold = hold
         self.dropped: deque[int] = deque(maxlen=MOST_VERDICTS)
@@ -88,7 +87,7 @@ class QuickEnds:
         wants_thought = (
             trace.is_special or trace.ended - trace.began >= self._slow or (state and keys.KEPT_STATE in state)
         )
-        if wants_thought or self._base(trace).is_sampled or not trace.own():
+        if wants_thought or self._is_sampled(trace) or not trace.own():
             return trace
         if trace.buffered:
             trace.disown()

@@ -20,7 +20,7 @@ from llmtrace._span import Span
 from llmtrace._stats import stats
 from llmtrace.processors.rule_cap import RuleCap
 from llmtrace.processors.tail_buffer import SHARE, Buffer
-from llmtrace.processors.tail_counts import BaseOf, exported, of_head, randomness_of
+from llmtrace.processors.tail_counts import BaseOf, exported, flag_of_head, of_head, randomness_of
 from llmtrace.processors.tail_memory import GRAVE_SECONDS, Grave, Verdicts
 from llmtrace.processors.tail_open import Clock, OpenTraces, is_local_root
 from llmtrace.processors.tail_policies import Ended, Rules, own_cost
@@ -55,6 +55,7 @@ class TailSampling:
         """
         self._policy = policy
         self._base = base
+        self._is_sampled = flag_of_head if base is of_head else lambda trace: base(trace).is_sampled
         self._believes = believes
         self._clock = clock
         self._rules = Rules(policy)
@@ -76,7 +77,7 @@ class TailSampling:
         self._grave = Grave(self._policy.grave_spans, self._policy.max_bytes // SHARE)
         never = float("inf") if self._policy.slow is None else self._slow
         at_hand = self._policy.grave_spans // 8
-        self._quick = QuickEnds(self._open, self._rules, self._base, never, self._buffer.hold, at_hand)
+        self._quick = QuickEnds(self._open, self._rules, self._is_sampled, never, self._buffer.hold, at_hand)
 
     # On the app's threads.
 

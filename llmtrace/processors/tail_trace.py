@@ -35,32 +35,29 @@ OVER_THE_CAP = Verdict(is_kept=False, is_final=True)
 class OpenTrace:
     """What is known of one trace. The app's threads touch `open` and `roots` only, by single steps that are atomic."""
 
-    __slots__ = (
-        "began",
-        "buffered",
-        "came",
-        "context",
-        "cost",
-        "costs",
-        "ended",
-        "grace_ends",
-        "is_fresh",
-        "is_known",
-        "is_left",
-        "is_light",
-        "is_ours",
-        "is_special",
-        "mark",
-        "open",
-        "parent",
-        "roots",
-        "spans",
-        "token",
-        "trace_id",
-        "verdict",
-        "wanted_at",
-        "weight",
-    )
+    # What most traces never change stands here once, not in each of them.
+    buffered = 0
+    """How many of `spans` the buffer has counted, and what they weigh."""
+    weight = 0
+    cost = 0.0
+    """What the spans cost that the worker has asked about; the plain ones: `costs`."""
+    verdict: Verdict | None = None
+    mark: TraceState | None = None
+    """Once a rule has kept it: the state that tells the services it calls from now on."""
+    grace_ends = 0
+    is_known = False
+    """Whether the worker has looked for an earlier verdict on it."""
+    is_special = False
+    """Whether a span of it went to the worker, who then has the last word."""
+    is_fresh = False
+    """Whether the buffer has spans of it to weigh."""
+    is_light = False
+    is_ours = False
+    """Its first span is one of ours, which is recorded whatever an application's sampler says."""
+    wanted_at: int | None = None
+    """A caller that is believed has kept it, at this threshold."""
+    is_left = False
+    """In a forked child: the trace is the parent process's."""
 
     def __init__(self, trace_id: int, context: SpanContext, parent: SpanContext | None, began: int) -> None:
         self.trace_id = trace_id
@@ -77,31 +74,9 @@ class OpenTrace:
         self.came: deque[Ended] = deque()
         """Plain spans that have ended, by the app's threads; the worker gathers them into `spans`."""
         self.spans: list[Ended] = []
-        self.buffered = 0
-        """How many of `spans` the buffer has counted, and what they weigh."""
-        self.weight = 0
-        self.cost = 0.0
-        """What the spans cost that the worker has asked about; the plain ones: `costs`."""
         self.costs: list[float] = []
-        self.verdict: Verdict | None = None
-        self.mark: TraceState | None = None
-        """Once a rule has kept it: the state that tells the services it calls from now on."""
-        self.grace_ends = 0
-        self.is_known = False
-        """Whether the worker has looked for an earlier verdict on it."""
-        self.is_special = False
-        """Whether a span of it went to the worker, who then has the last word."""
         self.token: list[None] = [None]
         """Whoever takes it may decide on the trace."""
-        self.is_fresh = False
-        """Whether the buffer has spans of it to weigh."""
-        self.is_light = False
-        self.is_ours = False
-        """Its first span is one of ours, which is recorded whatever an application's sampler says."""
-        self.wanted_at: int | None = None
-        """A caller that is believed has kept it, at this threshold."""
-        self.is_left = False
-        """In a forked child: the trace is the parent process's."""
 
     def own(self) -> bool:
         """Take the token; False where somebody else has it."""
