@@ -76,7 +76,7 @@ class TailSampling:
         self._dropped = 0
         self._grave = Grave(self._policy.grave_spans, self._policy.max_bytes // SHARE)
         never = float("inf") if self._policy.slow is None else self._slow
-        at_hand = self._policy.grave_spans // 8
+        at_hand = self._policy.grave_spans // 64  # of each tick: weighing all of them would cost more than it saves
         self._quick = QuickEnds(self._open, self._rules, self._is_sampled, never, self._buffer.hold, at_hand)
 
     # On the app's threads.
