@@ -120,7 +120,7 @@ def test_thousands_of_foreign_objects_share_one_budget(case, spans, strict):
     """Whatever a call is given thousands of, it costs a few milliseconds, not one budget for each of them."""
     call, recordings = CALLS[case]
     call()
-    best = min(_seconds(call) for _ in range(20))
+    best = min(_seconds(call) for _ in range(10))
     assert best < 2 * recordings * EXTRA
 
 
@@ -239,7 +239,7 @@ def test_a_heavy_value_costs_no_more_than_a_light_one(door, heavy, spans, lenien
     value = HEAVY[heavy]()
     with at_most(20.0):
         DOORS[door](value)
-        best = min(_seconds(lambda: DOORS[door](value)) for _ in range(8))
+        best = min(_seconds(lambda: DOORS[door](value)) for _ in range(4))
     assert best < 2 * EXTRA
 
 
