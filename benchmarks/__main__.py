@@ -19,6 +19,7 @@ SUITES = {
     "metrics": "benchmarks.metrics",
     "delivery": "benchmarks.delivery",
     "sampling": "benchmarks.sampling",
+    "router": "benchmarks.router.figures",
 }
 """Name on the command line -> module; run in this order."""
 

@@ -34,10 +34,11 @@ class Run:
         return sorted(self.latencies)[min(int(len(self.latencies) * share), len(self.latencies) - 1)]
 
 
-def bodies(alerts: int, batch: int, groups: int = 0) -> Iterator[bytes]:
+def bodies(alerts: int, batch: int, groups: int = 0, start: int = 0) -> Iterator[bytes]:
     """JSON bodies of ``batch`` alerts each, every alert a condition of its own, in so many groups (0: one each)."""
-    for first in range(0, alerts, batch):
-        yield json.dumps([_alert(number, groups) for number in range(first, min(first + batch, alerts))]).encode()
+    for first in range(start, start + alerts, batch):
+        numbers = range(first, min(first + batch, start + alerts))
+        yield json.dumps([_alert(number, groups) for number in numbers]).encode()
 
 
 def requests(port: int, made: Iterator[bytes], path: str = "/api/v2/alerts", token: str = "") -> list[bytes]:
@@ -101,12 +102,14 @@ def _alert(number: int, groups: int) -> dict[str, object]:
     return {"labels": labels, "annotations": annotations, "generatorURL": "http://prometheus/graph?g0.expr=x"}
 
 
-def main(port: int, alerts: int, batch: int, connections: int, token: str = "", groups: int = 0) -> None:
+def main(
+    port: int, alerts: int, batch: int, connections: int, token: str = "", groups: int = 0, start: int = 0
+) -> None:
     """Send and say what it came to."""
-    done = run(port, requests(port, bodies(alerts, batch, groups), token=token), connections)
+    done = run(port, requests(port, bodies(alerts, batch, groups, start), token=token), connections)
     said = {"seconds": done.seconds, "rate": alerts / done.seconds, "refused": done.refused}
     print(json.dumps({**said, "p50": done.at(0.5), "p99": done.at(0.99)}))
 
 
 if __name__ == "__main__":
-    main(*(int(text) for text in sys.argv[1:5]), *sys.argv[5:6], *(int(text) for text in sys.argv[6:7]))
+    main(*(int(text) for text in sys.argv[1:5]), *sys.argv[5:6], *(int(text) for text in sys.argv[6:8]))

@@ -85,7 +85,7 @@ def check_all_told(folder: Path, receiver: WebhookReceiver, accepted: set[str]) 
         return accepted <= {alert["labels"]["alertname"] for got in receiver.accepted for alert in got.body["alerts"]}
 
     with RouterProcess(folder / "alerts.yaml") as router:
-        wait_until(all_told, "all that was accepted is told", deadline=120)
+        wait_until(all_told, "all that was accepted is told", deadline=300)
         wait_until(lambda: router.client.get("/healthz").status_code == 200, "it is well")
     for got in receiver.accepted:
         about = got.body["llmtrace"]

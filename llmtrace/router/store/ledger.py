@@ -46,6 +46,8 @@ class Ledger:
         self._silences: Sequence[Silence] | None = None
         self._firing: dict[str, Alert] | None = None
         self._over: list[str] = []
+        self.notified = False
+        """Whether a group is to be told because of a decision of this turn."""
         self.released = False
         """Whether alerts that were held are to be decided again at once."""
 
@@ -101,6 +103,7 @@ class Ledger:
         if decision.state.status is Status.RESOLVED:
             self._over.append(fingerprint)
         if decision.notifies:
+            self.notified = True
             before = self.group(decision.group.key)
             self._groups[decision.group.key] = GroupState(before.told_at if before else None, decision.due_at)
 

@@ -5,18 +5,39 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import Connection, bindparam, case, exists, func, insert, or_, select, tuple_, update
+from sqlalchemy import Connection, Integer, bindparam, case, exists, func, insert, or_, select, tuple_, update
 
 from llmtrace.router.model import Attempt, Delivery, Destination, Outcome, Phase
 from llmtrace.router.ports import Desk
 from llmtrace.router.store.audit import AuditTrail
+from llmtrace.router.store.due import FAILED
 from llmtrace.router.store.messages import GONE, load_deliveries
 from llmtrace.router.store.rows import AnyRow
-from llmtrace.router.store.schema import PENDING, deliveries, incidents, notifications
+from llmtrace.router.store.schema import PENDING, Time, deliveries, incidents, notifications
 
-_FAILED = [outcome.value for outcome in Outcome if outcome.failed]
+_older = deliveries.alias()
+_behind = exists().where(
+    _older.c.state == PENDING,
+    _older.c.receiver == deliveries.c.receiver,
+    _older.c.notifier == deliveries.c.notifier,
+    _older.c.dedup_key == deliveries.c.dedup_key,
+    _older.c.id < deliveries.c.id,
+)
+_CLAIM: Final = (
+    select(deliveries.c.id)
+    .where(
+        deliveries.c.state == PENDING,
+        deliveries.c.receiver == bindparam("receiver"),
+        deliveries.c.notifier == bindparam("notifier"),
+        deliveries.c.due_at <= bindparam("now", type_=Time),
+        deliveries.c.id.not_in(bindparam("busy", expanding=True)),
+        ~_behind,
+    )
+    .order_by(deliveries.c.due_at, deliveries.c.id)
+    .limit(bindparam("most", type_=Integer))
+)
 
 
 def retire(connection: Connection, destinations: Collection[Destination], trail: AuditTrail, now: datetime) -> int:
@@ -36,21 +57,9 @@ def claim(
     connection: Connection, destination: Destination, busy: Collection[int], now: datetime, limit: int
 ) -> list[Delivery]:
     """Deliveries that are due, without those in ``busy``, and none before an older one of its group."""
-    older = deliveries.alias()
-    waits = exists().where(
-        older.c.state == PENDING,
-        older.c.receiver == deliveries.c.receiver,
-        older.c.notifier == deliveries.c.notifier,
-        older.c.dedup_key == deliveries.c.dedup_key,
-        older.c.id < deliveries.c.id,
-    )
-    due = (
-        select(deliveries.c.id)
-        .where(*_to(destination), deliveries.c.due_at <= now, deliveries.c.id.not_in(busy), ~waits)
-        .order_by(deliveries.c.due_at, deliveries.c.id)
-        .limit(limit)
-    )
-    return load_deliveries(connection, connection.scalars(due).all())
+    asked = {"receiver": destination.receiver, "notifier": destination.notifier, "now": now, "most": limit}
+    found = connection.scalars(_CLAIM, {**asked, "busy": list(busy)}).all()
+    return load_deliveries(connection, found)
 
 
 def coalesce(connection: Connection, destination: Destination, busy: Collection[int], now: datetime) -> None:
@@ -122,7 +131,7 @@ def fall_back(connection: Connection, desk: Desk, trail: AuditTrail, now: dateti
     """Tell the fallback receiver what another one refused, or did not take for so long."""
     if desk.fallback is None:
         return
-    failed = or_(deliveries.c.state.in_(_FAILED), (deliveries.c.state == PENDING) & (deliveries.c.fallback_at <= now))
+    failed = or_(deliveries.c.state.in_(FAILED), (deliveries.c.state == PENDING) & (deliveries.c.fallback_at <= now))
     query = select(deliveries).where(failed, deliveries.c.fallback_at.is_not(None))
     targets = [destination for destination in desk.destinations if destination.receiver == desk.fallback]
     for row in connection.execute(query.order_by(deliveries.c.id).limit(limit)).all():

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, func, select, union_all, update
+from sqlalchemy import Connection, select, update
 
 from llmtrace.router.matchers import Silence
 from llmtrace.router.model import Act, Alert, Attempt, Delivery, Destination, Group, Status
@@ -17,10 +17,11 @@ from llmtrace.router.store import outbox, pruning
 from llmtrace.router.store import silences as silence_book
 from llmtrace.router.store.audit import AuditTrail
 from llmtrace.router.store.database import Database
+from llmtrace.router.store.due import look, next_due
 from llmtrace.router.store.inbox import Entry, Inbox
 from llmtrace.router.store.ledger import Ledger
 from llmtrace.router.store.rows import from_alert, insert_all, to_alert, to_policy, to_state
-from llmtrace.router.store.schema import PENDING, about, alerts, decisions, deliveries, groups, incidents, states
+from llmtrace.router.store.schema import about, alerts, decisions, groups, states
 from llmtrace.router.store.telling import Telling
 from llmtrace.router.store.waiting import hold_back
 
@@ -62,21 +63,29 @@ class SqlStore:
         with self._database.write() as connection:
             trail = AuditTrail(connection, now)
             ledger = Ledger(connection, now)
-            counts = [
-                _release(connection, now, limit),
-                _decide_again(connection, decider, ledger, now, limit),
-            ]
+            due = look(connection, now)
+            counts = [_release(connection, now, limit) if due.released else 0]
+            if due.undecided or counts[0]:
+                counts.append(_decide_again(connection, decider, ledger, now, limit))
             taken = _take(connection, self._database.inbox, limit)
             _decide(decider, ledger, _keep_alerts(connection, taken.entries, now))
-            counts.append(_expire(connection, decider, ledger, now, limit))
-            hold_back(connection, decider, ledger, now, limit)
+            # What was decided just now may end what was over, and the other way round.
+            if due.over or taken.entries:
+                counts.append(_expire(connection, decider, ledger, now, limit))
+            if due.groups or ledger.notified:
+                hold_back(connection, decider, ledger, now, limit)
             ledger.write(trail)
-            counts.append(_tell(connection, desk, trail, now, limit))
-            counts.append(incident_book.escalate(connection, desk, trail, now, limit))
-            outbox.fall_back(connection, desk, trail, now, limit)
+            if due.groups or ledger.notified:
+                counts.append(_tell(connection, desk, trail, now, limit))
+            told = due.groups or ledger.notified
+            if due.escalations or told:
+                counts.append(incident_book.escalate(connection, desk, trail, now, limit))
+            if due.fallbacks:
+                outbox.fall_back(connection, desk, trail, now, limit)
             trail.write()
-            for destination in desk.coalescing:
-                outbox.coalesce(connection, destination, busy, now)
+            if due.crowds or due.escalations or told:
+                for destination in desk.coalescing:
+                    outbox.coalesce(connection, destination, busy, now)
         if taken.entries:
             self._database.inbox.decided(taken.entries[-1].id, taken.alerts)
         return ledger.released or taken.alerts >= limit or limit in counts
@@ -135,18 +144,8 @@ class SqlStore:
 
     def next_due(self, now: datetime) -> datetime | None:
         """When the next thing comes due, after ``now``."""
-        firing = states.c.status == Status.FIRING
-        times = union_all(
-            select(func.min(groups.c.due_at).label("at")).where(groups.c.due_at > now),
-            select(func.min(incidents.c.escalate_at)).where(incidents.c.escalate_at > now),
-            select(func.min(states.c.resolve_at)).where(firing, states.c.resolve_at > now),
-            select(func.min(states.c.held_until)).where(firing, states.c.held_until > now),
-            select(func.min(deliveries.c.due_at)).where(deliveries.c.state == PENDING, deliveries.c.due_at > now),
-            select(func.min(deliveries.c.fallback_at)).where(deliveries.c.fallback_at > now),
-        ).subquery()
         with self._database.read() as connection:
-            due: datetime | None = connection.scalar(select(func.min(times.c.at)))
-        return due
+            return next_due(connection, now)
 
 
 def _release(connection: Connection, now: datetime, limit: int) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from http import HTTPStatus
+from time import monotonic
 from typing import Final
 
 from starlette.requests import Request
@@ -13,19 +14,26 @@ from starlette.responses import PlainTextResponse, Response
 from llmtrace.router.ports import Records, StoreError
 from llmtrace.router.web.intake import Door
 
+FRESH: Final = 2.0
+"""Seconds for which what was counted in the store holds: to count again and again would take the time of others."""
 _FORMAT: Final = "text/plain; version=0.0.4; charset=utf-8"
 Samples = Iterable[tuple[Mapping[str, str], int]]
 
 
 def figures(door: Door, records: Records) -> Callable[[Request], Awaitable[Response]]:
     """The endpoint. Those of the store are gauges: what is pruned is counted no more."""
+    kept: dict[str, Mapping[str, int]] = {}
+    counted_at = float("-inf")
 
     async def endpoint(_request: Request) -> Response:
+        nonlocal kept, counted_at
+        now = monotonic()
         try:
-            stored = await asyncio.to_thread(records.counts)
+            if now - counted_at > FRESH:
+                kept, counted_at = dict(await asyncio.to_thread(records.counts)), now
         except StoreError:
             return PlainTextResponse("the store cannot be read\n", HTTPStatus.SERVICE_UNAVAILABLE)
-        lines = [*_of_the_door(door), *_of_the_store(stored)]
+        lines = [*_of_the_door(door), *_of_the_store(kept)]
         return Response("\n".join(lines) + "\n", media_type=_FORMAT)
 
     return endpoint
