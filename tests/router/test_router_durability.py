@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 RULES = """
     version: 1
+    external_url: http://router.example.org
     intake: {{auth: {{bearer: ["0123456789abcdef"]}}}}
     receivers: {{hook: {{webhook: {{url: "{url}", allow_private: true}}}}}}
     routes:
