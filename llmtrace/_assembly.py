@@ -55,8 +55,8 @@ def _tail(settings: Settings, source: TracerProvider | JoinedProvider) -> Tail |
     policy = policy_of(settings.sampling)
     if policy is None:
         return None
-    from llmtrace.processors.tail_counts import joined_decision  # noqa: PLC0415 - only where it is asked for
-    from llmtrace.processors.tail_sampling import TailSampling  # noqa: PLC0415 - as above
+    from llmtrace.processors.tail import TailSampling  # noqa: PLC0415 - as above
+    from llmtrace.processors.tail.counts import joined_decision  # noqa: PLC0415 - only where it is asked for
 
     if isinstance(source, JoinedProvider):
         base = joined_decision(policy.ratio, source.sampler)

@@ -20,10 +20,10 @@ from llmtrace._attributes import Attributes
 from llmtrace._clean import clean_attributes
 from llmtrace._guard import flattening
 from llmtrace._noop import NOOP_SPAN, NoopSpan
-from llmtrace._serialize import to_text
 from llmtrace._span import SPAN_KEY, Span, with_span
 from llmtrace._stream import Outcome
 from llmtrace._tracer import active
+from llmtrace._values.serialize import to_text
 from llmtrace.context import carried, with_values
 from llmtrace.semconv import trace as keys
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from llmtrace._attributes import Attributes
 from llmtrace._guard import guarded
-from llmtrace._serialize import to_json, to_text
+from llmtrace._values.serialize import to_json, to_text
 
 _MOST_ITEMS: Final = 10_000
 """Items of a list that stays a list; a longer one becomes the beginning of its JSON."""

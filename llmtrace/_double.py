@@ -17,9 +17,9 @@ from opentelemetry.util.types import Attributes as ApiAttributes
 from llmtrace._attributes import Attributes
 from llmtrace._clean import clean_attributes, clean_value
 from llmtrace._guard import guarded
-from llmtrace._serialize import to_text
 from llmtrace._span import SPAN_KEY, Span
 from llmtrace._stream import Outcome, Then
+from llmtrace._values.serialize import to_text
 from llmtrace.semconv import gen_ai
 from llmtrace.semconv import trace as keys
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from types import TracebackType
 from typing import Final
 
-from llmtrace._serialize import MARK_UNRENDERED, to_text
-from llmtrace._storage import attribute
+from llmtrace._values.serialize import MARK_UNRENDERED, to_text
+from llmtrace._values.storage import attribute
 
 _LONGEST: Final = 65_536
 """Characters of a message that is shown as Python shows it."""

@@ -6,8 +6,8 @@ import logging
 from types import TracebackType
 from typing import Final
 
-from llmtrace._spending import BUDGET, MOST_ENTRIES, spending
 from llmtrace._stats import Loss, stats
+from llmtrace._values.spending import BUDGET, MOST_ENTRIES, spending
 
 logger: Final = logging.getLogger("llmtrace")
 

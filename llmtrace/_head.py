@@ -1,6 +1,6 @@
 """The head: the sampled flag and the ``tracestate`` that leave this process, an honest decision by chance.
 
-Everything is recorded whatever it decides; what is kept is decided at a trace's end (`processors/tail_sampling.py`).
+Everything is recorded whatever it decides; what is kept is decided at a trace's end (`processors/tail/__init__.py`).
 The SDK's own samplers cannot stand here: those that record all lose the attributes a span starts with, and the SDK
 hides the parent's ``tracestate`` from them.
 """

@@ -10,7 +10,7 @@ from llmtrace._attributes.budget import each
 from llmtrace._attributes.fields import fields
 from llmtrace._attributes.late import can_wait, put_later
 from llmtrace._attributes.messages import SYSTEM_FIELDS, put_plain_messages
-from llmtrace._serialize import to_json, to_text
+from llmtrace._values.serialize import to_json, to_text
 from llmtrace.semconv import trace as keys
 
 _TEXTS: Final = ("texts", "text", "input", "inputs", "documents", "query")

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from opentelemetry.sdk.resources import Resource
 
-from llmtrace._addresses import TRACES_PATH
 from llmtrace._config import Privacy, Settings
+from llmtrace._config.addresses import TRACES_PATH
 from llmtrace.destinations import Spool
 from llmtrace.exporters.annotations import Annotations
 from llmtrace.exporters.delivery import Delivery

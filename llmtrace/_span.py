@@ -43,8 +43,8 @@ from llmtrace._failure import exception_message, stack_trace, type_name
 from llmtrace._guard import flattening, guarded, swallowed
 from llmtrace._keeping import keeping
 from llmtrace._recorded_stream import Reader, recorded
-from llmtrace._serialize import to_text
 from llmtrace._stream import Outcome, Pending, StreamRecording
+from llmtrace._values.serialize import to_text
 from llmtrace.recorders.openai_chat_usual import put_usual
 from llmtrace.semconv import trace as keys
 

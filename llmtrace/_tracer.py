@@ -38,8 +38,8 @@ from llmtrace._ids import FLAGS, RANDOM, SAMPLED, inherited, made, sampled_below
 from llmtrace._noop import NOOP_SPAN, NoopSpan
 from llmtrace._record import SpanRecord
 from llmtrace._relay import OwnRelay
-from llmtrace._serialize import to_text
 from llmtrace._span import SPAN_KEY, Span, with_span
+from llmtrace._values.serialize import to_text
 
 
 class SpanSource(Protocol):

@@ -17,8 +17,8 @@ from opentelemetry.trace import get_current_span
 
 from llmtrace import _scope
 from llmtrace._guard import flattening, say_once
-from llmtrace._serialize import to_text
 from llmtrace._span import Span
+from llmtrace._values.serialize import to_text
 from llmtrace.semconv import alert
 from llmtrace.semconv.alert import AlertTag, Severity
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from llmtrace.exceptions import ConfigurationError
-from llmtrace.processors.tail_policies import INTERRUPTS
+from llmtrace.processors.tail.policies import INTERRUPTS
 from llmtrace.sampling import SamplingPolicy
 from llmtrace.semconv import alert
 from llmtrace.semconv import trace as keys

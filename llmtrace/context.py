@@ -19,8 +19,8 @@ from opentelemetry.context import Context
 
 from llmtrace import _scope
 from llmtrace._guard import guarded
-from llmtrace._serialize import to_json, to_text
-from llmtrace._spending import BUDGET, spending
+from llmtrace._values.serialize import to_json, to_text
+from llmtrace._values.spending import BUDGET, spending
 from llmtrace.semconv import trace as keys
 
 P = ParamSpec("P")

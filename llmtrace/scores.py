@@ -24,8 +24,8 @@ from llmtrace import _scope
 from llmtrace._guard import guarded, say_once
 from llmtrace._keeping import Standing, keeping
 from llmtrace._record import SpanRecord
-from llmtrace._serialize import to_json
 from llmtrace._tracer import active
+from llmtrace._values.serialize import to_json
 from llmtrace.recorders import verdict
 from llmtrace.semconv import trace as keys
 

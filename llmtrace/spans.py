@@ -20,9 +20,9 @@ from llmtrace._attributes.late import put_later
 from llmtrace._block import NOOP_SCOPE, NoopScope, SpanScope, scope
 from llmtrace._guard import flattening, swallowed
 from llmtrace._noop import NoopSpan
-from llmtrace._serialize import to_text
 from llmtrace._span import Span
 from llmtrace._tracer import active
+from llmtrace._values.serialize import to_text
 from llmtrace.context import Prompt, prompt_values
 from llmtrace.semconv import trace as keys
 

@@ -17,7 +17,7 @@ from llmtrace._head import Head
 from llmtrace._record import SpanRecord
 from llmtrace._span import Span
 from llmtrace._tracer import Tracer, TracerProvider
-from llmtrace.processors.tail_sampling import TailSampling
+from llmtrace.processors.tail import TailSampling
 from llmtrace.sampling import SamplingPolicy
 from llmtrace.semconv import trace as keys
 

@@ -18,7 +18,7 @@ from strategies import HOSTILE, any_texts, recipes
 
 from llmtrace._attributes import put_documents, put_message, put_messages, put_tools, put_value
 from llmtrace._attributes.message_keys import MOST_KEPT
-from llmtrace._spending import spending
+from llmtrace._values.spending import spending
 
 IN = "llm.input_messages"
 OUT = "llm.output_messages"

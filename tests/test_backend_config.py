@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 import llmtrace
-from llmtrace._backend_config import resolve_backends
-from llmtrace._spool_config import resolve_spool
+from llmtrace._config.backends import resolve_backends
+from llmtrace._config.spool import resolve_spool
 from llmtrace.exceptions import ConfigurationError
 
 

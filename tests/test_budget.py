@@ -14,7 +14,7 @@ from strategies import HOSTILE
 
 import llmtrace
 from llmtrace._attributes.budget import MOST_TAKEN, each
-from llmtrace._spending import spending
+from llmtrace._values.spending import spending
 
 pytest_plugins = ["core_fixtures"]
 

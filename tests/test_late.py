@@ -18,7 +18,7 @@ import llmtrace
 from llmtrace import _provider
 from llmtrace._attributes import late, put_value, values
 from llmtrace._attributes.late import put_later, settle
-from llmtrace._serialize import to_json
+from llmtrace._values.serialize import to_json
 
 pytest_plugins = ["core_fixtures"]
 

@@ -47,8 +47,8 @@ from strategies import (
     sound_texts,
 )
 
-from llmtrace import _plain
-from llmtrace._serialize import (
+from llmtrace._values import plain
+from llmtrace._values.serialize import (
     DEFAULT_TEXT_LIMIT,
     MARK_CYCLE,
     MARK_DEPTH,
@@ -66,8 +66,8 @@ from llmtrace._serialize import (
     to_text,
     truncate,
 )
-from llmtrace._shapes import MARK_HIDDEN
-from llmtrace._storage import MARK_NOT_STORED
+from llmtrace._values.shapes import MARK_HIDDEN
+from llmtrace._values.storage import MARK_NOT_STORED
 
 UNHURRIED = 60.0
 """A budget in seconds that no test spends, for tests that are not about time."""
@@ -125,7 +125,7 @@ def test_plain_values_equal_json_dumps(value: Any) -> None:
 @given(plain_values)
 def test_both_roads_agree(value: Any) -> None:
     """The slow road writes a plain value exactly as the fast road does."""
-    with mock.patch("llmtrace._serialize.plain_json", return_value=None):
+    with mock.patch("llmtrace._values.serialize.plain_json", return_value=None):
         assert to_json(value, budget=UNHURRIED) == compact(value)
 
 
@@ -754,14 +754,14 @@ def test_tiny_limits(limit: int) -> None:
 
 def test_road_without_the_c_encoder(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where Python has no C encoder the same text comes out."""
-    monkeypatch.setattr(_plain, "_encode_in_c", None)
+    monkeypatch.setattr(plain, "_encode_in_c", None)
     assert to_json({"a": [1, "é", None, True]}) == '{"a":[1,"é",null,true]}'
 
 
 def test_import_is_light() -> None:
     """The serialiser imports nothing but the standard library, and nothing slow from it."""
     heavy = "opentelemetry|pydantic|numpy|pandas|attr|inspect_|pathlib|decimal|uuid|logging|asyncio"
-    code = f"import sys; before = set(sys.modules); import llmtrace._serialize; heavy = {heavy.split('|')}; "
+    code = f"import sys; before = set(sys.modules); import llmtrace._values.serialize; heavy = {heavy.split('|')}; "
     code += "print(*[name for name in set(sys.modules) - before if name.split('.')[0] in heavy])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (done.stdout, done.stderr) == ("\n", "")

@@ -9,8 +9,8 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Any, Final
 
-from llmtrace._serialize import MARK_MORE, MARK_TIME
-from llmtrace._spending import BUDGET, MOST_ENTRIES, spending
+from llmtrace._values.serialize import MARK_MORE, MARK_TIME
+from llmtrace._values.spending import BUDGET, MOST_ENTRIES, spending
 
 MOST_TAKEN: Final = 2_000
 """Entries of one list that are taken: half of them from its beginning, half from its end."""

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from llmtrace._attributes.budget import each
 from llmtrace._attributes.fields import Attributes, either, entries, fields, text
-from llmtrace._serialize import to_json, to_text
+from llmtrace._values.serialize import to_json, to_text
 from llmtrace.semconv import trace as keys
 
 _MOST_KEPT: Final = 512

@@ -6,7 +6,7 @@ from typing import Final
 
 from llmtrace._attributes.budget import each
 from llmtrace._attributes.fields import Attributes, first, listed, read, text
-from llmtrace._serialize import to_json, to_text
+from llmtrace._values.serialize import to_json, to_text
 from llmtrace.semconv import trace as keys
 
 _CONTENT_KEYS: Final = ("content", "text", "page_content")

@@ -12,8 +12,8 @@ from itertools import islice
 from time import perf_counter_ns
 from typing import Any, Final, Protocol
 
-from llmtrace._serialize import MARK_TIME_UNCOUNTED
-from llmtrace._spending import spending
+from llmtrace._values.serialize import MARK_TIME_UNCOUNTED
+from llmtrace._values.spending import spending
 
 AttributeValue = str | bool | int | float | Sequence[str] | Sequence[bool] | Sequence[int] | Sequence[float]
 Attributes = dict[str, Any]

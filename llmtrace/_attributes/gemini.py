@@ -15,7 +15,7 @@ from llmtrace._attributes.fields import Attributes, Fields, entries, fields, tex
 from llmtrace._attributes.media import data_url, encoded_bytes, put_blob, without_data
 from llmtrace._attributes.message_keys import MessageKeys, message_keys
 from llmtrace._attributes.parts import put_words
-from llmtrace._serialize import to_json, to_text
+from llmtrace._values.serialize import to_json, to_text
 from llmtrace.semconv import trace as keys
 
 _MOST_PARTS: Final = 200

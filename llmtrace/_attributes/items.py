@@ -12,7 +12,7 @@ from llmtrace._attributes.fields import Attributes, Fields, either, text
 from llmtrace._attributes.media import without_data
 from llmtrace._attributes.message_keys import MessageKeys
 from llmtrace._attributes.parts import put_words, words_of
-from llmtrace._serialize import to_json, to_text
+from llmtrace._values.serialize import to_json, to_text
 from llmtrace.semconv import trace as keys
 
 _ROLES: Final = frozenset({"human", "ai", "system", "tool", "function", "developer", "user", "assistant", "chat"})

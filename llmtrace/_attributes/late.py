@@ -11,7 +11,7 @@ from typing import Final
 
 from llmtrace._attributes.fields import Attributes
 from llmtrace._attributes.values import put_value
-from llmtrace._serialize import to_json
+from llmtrace._values.serialize import to_json
 from llmtrace.semconv import trace as keys
 
 _MOST: Final = 64

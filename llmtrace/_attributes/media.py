@@ -6,7 +6,7 @@ from base64 import b64encode
 from typing import Final
 
 from llmtrace._attributes.fields import Attributes, Fields, either, fields, text
-from llmtrace._serialize import DEFAULT_TEXT_LIMIT, MARK_TRUNCATED, to_text, truncate
+from llmtrace._values.serialize import DEFAULT_TEXT_LIMIT, MARK_TRUNCATED, to_text, truncate
 from llmtrace.semconv import trace as keys
 
 _BYTES: Final = DEFAULT_TEXT_LIMIT // 4 * 3

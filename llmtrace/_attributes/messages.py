@@ -20,7 +20,7 @@ from llmtrace._attributes.media import bare_image, image_url, put_audio, put_ima
 from llmtrace._attributes.message_keys import MOST_KEPT, MessageKeys, kept_keys, message_keys
 from llmtrace._attributes.parts import converse_block, is_converse, put_parts, put_words
 from llmtrace._attributes.values import put_value
-from llmtrace._serialize import to_text
+from llmtrace._values.serialize import to_text
 from llmtrace.semconv import trace as keys
 
 _ROLES: Final = {"human": "user", "ai": "assistant"}

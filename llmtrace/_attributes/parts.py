@@ -19,7 +19,7 @@ from llmtrace._attributes.media import (
     put_image,
     without_data,
 )
-from llmtrace._serialize import to_json, to_text
+from llmtrace._values.serialize import to_json, to_text
 from llmtrace.semconv import trace as keys
 
 _Put = Callable[[Attributes, str, Fields], bool]

@@ -6,7 +6,7 @@ from typing import Final
 
 from llmtrace._attributes.budget import each
 from llmtrace._attributes.fields import Attributes, listed
-from llmtrace._serialize import to_json
+from llmtrace._values.serialize import to_json
 from llmtrace.semconv import trace as keys
 
 _MOST_TOOLS: Final = 256

@@ -26,10 +26,10 @@ from llmtrace.exporters.answers import LONGEST_WAIT, Outcome
 from llmtrace.exporters.circuit import Circuit
 from llmtrace.exporters.destination import THREAD_PREFIX, Destination
 from llmtrace.exporters.encoded import EncodedSpan
-from llmtrace.exporters.parcel import Parcel
 from llmtrace.exporters.sender import Report, Sender
 from llmtrace.exporters.span_queue import MOST_BYTES, MOST_SPANS, SpanQueue
 from llmtrace.exporters.spool import LOOK_EVERY, DiskSpool
+from llmtrace.exporters.spool.parcel import Parcel
 from llmtrace.exporters.tally import Tally
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import Link, Status
 
 from llmtrace._record import SpanRecord
-from llmtrace._serialize import clean_text, to_text
+from llmtrace._values.serialize import clean_text, to_text
 
 _INT64: Final = 2**63
 

@@ -16,8 +16,8 @@ from llmtrace._stats import Loss
 from llmtrace.exporters.answers import Answer, Outcome, of_error, of_response
 from llmtrace.exporters.destination import Destination
 from llmtrace.exporters.encoded import EncodedSpan, request
-from llmtrace.exporters.parcel import Parcel, Shape, size_of
 from llmtrace.exporters.shrinking import SMALLEST, shrunk, tombstone
+from llmtrace.exporters.spool.parcel import Parcel, Shape, size_of
 from llmtrace.exporters.tally import Tally
 
 if TYPE_CHECKING:

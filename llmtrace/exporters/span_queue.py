@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from llmtrace.exporters.parcel import Parcel
+from llmtrace.exporters.spool.parcel import Parcel
 
 MOST_SPANS: Final = 32_768
 MOST_BYTES: Final = 128 * 1024 * 1024

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import Final
 
-from llmtrace._serialize import DEFAULT_TEXT_LIMIT
-from llmtrace._span_limits import SpanLimits
+from llmtrace._config.span_limits import SpanLimits
+from llmtrace._values.serialize import DEFAULT_TEXT_LIMIT
 from llmtrace.exceptions import ConfigurationError
 
 

@@ -13,8 +13,8 @@ from collections.abc import Callable, Sequence
 from opentelemetry.sdk.resources import Resource
 
 from llmtrace._config import Privacy
+from llmtrace._config.span_limits import SpanLimits
 from llmtrace._record import SpanRecord
-from llmtrace._span_limits import SpanLimits
 from llmtrace.destinations import GEN_AI, OPENINFERENCE
 from llmtrace.processors.bounds import Limits
 from llmtrace.processors.content import without_content

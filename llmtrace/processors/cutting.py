@@ -6,7 +6,7 @@ import json
 import re
 from typing import Final
 
-from llmtrace._serialize import MARK_TRUNCATED
+from llmtrace._values.serialize import MARK_TRUNCATED
 
 _TOKEN: Final = re.compile(
     r'(?P<string>"[^"\\]*(?:\\.[^"\\]*)*")|(?P<open>"[^"\\]*(?:\\.[^"\\]*)*\\?\Z)|(?P<bracket>[{}\[\]])', re.DOTALL

@@ -20,7 +20,7 @@ from opentelemetry.semconv.attributes import exception_attributes as exc
 from opentelemetry.trace import Link, Status
 
 from llmtrace._record import SpanRecord
-from llmtrace._serialize import MARK_MORE, MARK_TRUNCATED, to_text, truncate
+from llmtrace._values.serialize import MARK_MORE, MARK_TRUNCATED, to_text, truncate
 from llmtrace.processors.bounds import Limits
 from llmtrace.processors.cutting import cut
 from llmtrace.secrets import MARK

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from llmtrace._attributes import Attributes
 from llmtrace._record import SpanRecord
-from llmtrace._serialize import to_json
+from llmtrace._values.serialize import to_json
 from llmtrace.semconv import trace as keys
 
 _SIDES: Final = (

@@ -19,8 +19,8 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import Link, SpanContext, Status, TraceState
 
 from llmtrace._record import SpanRecord
-from llmtrace._serialize import to_text
-from llmtrace._storage import exact_text
+from llmtrace._values.serialize import to_text
+from llmtrace._values.storage import exact_text
 from llmtrace.processors.redaction_rules import Rule, applied, say_failed
 from llmtrace.secrets import MARK, RULE_FAILED, SecretName, looks_random, mark, redact, secret_name, suspected
 from llmtrace.semconv import trace as keys
@@ -31,7 +31,7 @@ _FIRST_CARD: Final = 10**12
 _MOST_KEYS: Final = 4096
 _MOST_SHARED: Final = 16
 _CUT: Final = "…[truncated, "
-"""How `llmtrace._serialize.MARK_TRUNCATED` begins."""
+"""How `llmtrace._values.serialize.MARK_TRUNCATED` begins."""
 _EDGE: Final = 4096
 _EDGE_BACKWARDS: Final = re.compile(r"[!#-&(-\[\]-~]{0,4096}(?: +[0-9-]+(?=[ \"'(]|\Z))*")
 """The last word, and the groups of digits before it: read from the end."""

@@ -9,7 +9,7 @@ from typing import Any
 from opentelemetry.sdk.resources import Resource
 
 from llmtrace._record import SpanRecord
-from llmtrace._serialize import to_json
+from llmtrace._values.serialize import to_json
 from llmtrace.semconv import trace as keys
 
 

@@ -16,7 +16,7 @@ from opentelemetry.trace import SpanContext, StatusCode
 
 from llmtrace._metering import Meters, Series
 from llmtrace._record import Seen
-from llmtrace.processors.gen_ai_request import provider
+from llmtrace.processors.gen_ai.request import provider
 from llmtrace.processors.span_facts import evaluations, number, top_score
 from llmtrace.semconv import alert, metrics
 from llmtrace.semconv import trace as keys

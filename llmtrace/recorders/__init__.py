@@ -7,7 +7,7 @@ from typing import Final
 from llmtrace._attributes import Attributes
 from llmtrace._attributes.budget import each
 from llmtrace._attributes.fields import entries
-from llmtrace._storage import top_module
+from llmtrace._values.storage import top_module
 from llmtrace.recorders import (
     anthropic,
     bare_message,

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from llmtrace._attributes.budget import each
 from llmtrace._attributes.fields import Attributes, Fields, entries, fields, text, whole_number
-from llmtrace._serialize import to_json
+from llmtrace._values.serialize import to_json
 from llmtrace.semconv import trace as keys
 
 MOST_CHOICES: Final = 256

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from llmtrace._attributes import Attributes, put_document, put_value
-from llmtrace._serialize import to_json
+from llmtrace._values.serialize import to_json
 from llmtrace.recorders.text import LONGEST, Pieces
 from llmtrace.semconv import trace as keys
 

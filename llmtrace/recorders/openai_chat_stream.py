@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from llmtrace._attributes.fields import Attributes, Fields, either, entries, fields, text
 from llmtrace._attributes.parts import words_of
-from llmtrace._serialize import to_json
+from llmtrace._values.serialize import to_json
 from llmtrace.recorders.answer import place_of
 from llmtrace.recorders.text import Pieces, Room
 

@@ -6,7 +6,7 @@ from typing import Final
 
 from llmtrace._attributes import Attributes, put_value
 from llmtrace._attributes.fields import fields, text
-from llmtrace._serialize import to_text
+from llmtrace._values.serialize import to_text
 from llmtrace.semconv import trace as keys
 
 LONGEST: Final = 1_048_576

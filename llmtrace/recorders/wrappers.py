@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from llmtrace._attributes.fields import fields, read, text
-from llmtrace._storage import ABSENT, attribute, mro, qualname, top_module
+from llmtrace._values.storage import ABSENT, attribute, mro, qualname, top_module
 
 NOT_READ: Final = object()
 """In place of an answer that is not there yet."""

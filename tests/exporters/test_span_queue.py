@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llmtrace.exporters.encoded import EncodedSpan, Group
-from llmtrace.exporters.parcel import Parcel
 from llmtrace.exporters.span_queue import SpanQueue
+from llmtrace.exporters.spool.parcel import Parcel
 
 GROUP = Group(b"", b"")
 sizes = st.lists(st.tuples(st.integers(0, 50), st.booleans()), max_size=60)

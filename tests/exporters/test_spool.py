@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 
 from llmtrace.exporters import segment as segments
 from llmtrace.exporters.encoded import EncodedSpan, Group
-from llmtrace.exporters.folder import Folder
-from llmtrace.exporters.frames import group_frame, header, read, span_frame
-from llmtrace.exporters.parcel import Parcel
 from llmtrace.exporters.spool import Bounds, DiskSpool
+from llmtrace.exporters.spool.folder import Folder
+from llmtrace.exporters.spool.frames import group_frame, header, read, span_frame
+from llmtrace.exporters.spool.parcel import Parcel
 from llmtrace.exporters.tally import Tally
 
 pytest_plugins = ("core_fixtures",)

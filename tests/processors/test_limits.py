@@ -14,7 +14,7 @@ from records import record
 from secret_canaries import BY_VALUE, TRACES
 from strategies import any_texts, plain_values
 
-from llmtrace._span_limits import SpanLimits, span_limits
+from llmtrace._config.span_limits import SpanLimits, span_limits
 from llmtrace.exceptions import ConfigurationError
 from llmtrace.exporters.otlp import encode
 from llmtrace.processors.bounds import Limits

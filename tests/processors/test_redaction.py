@@ -15,7 +15,7 @@ from records import record
 from secret_canaries import BY_NAME, BY_VALUE, TRACES
 
 from llmtrace._record import SpanRecord
-from llmtrace._serialize import MARK_TRUNCATED, to_json
+from llmtrace._values.serialize import MARK_TRUNCATED, to_json
 from llmtrace.exceptions import ConfigurationError
 from llmtrace.exporters.alert_branch import slim
 from llmtrace.exporters.otlp import encode

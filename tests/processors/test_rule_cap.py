@@ -7,7 +7,7 @@ import random
 import pytest
 
 from llmtrace import _chance
-from llmtrace.processors.rule_cap import RuleCap
+from llmtrace.processors.tail.rule_cap import RuleCap
 
 
 def run(rate, arrivals, seconds, seed):

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from llmtrace._addresses import (
+from llmtrace._config.addresses import (
     HTTP_PORTS,
     METRICS_PATH,
     TRACES_PATH,
@@ -24,9 +24,9 @@ from llmtrace._addresses import (
     given_headers,
     with_default_path,
 )
-from llmtrace._backend_config import FurtherBackend, resolve_backends, resolve_conventions
-from llmtrace._span_limits import SpanLimits, span_limits
-from llmtrace._spool_config import resolve_spool
+from llmtrace._config.backends import FurtherBackend, resolve_backends, resolve_conventions
+from llmtrace._config.span_limits import SpanLimits, span_limits
+from llmtrace._config.spool import resolve_spool
 from llmtrace.destinations import OPENINFERENCE, Spool
 from llmtrace.exceptions import ConfigurationError
 from llmtrace.hints import DEFAULTS, HintRule

@@ -6,9 +6,9 @@ from collections import OrderedDict, deque
 from dataclasses import dataclass
 from typing import Final
 
-from llmtrace.processors.tail_buffer import weight_of
-from llmtrace.processors.tail_policies import Ended
-from llmtrace.processors.tail_trace import Verdict
+from llmtrace.processors.tail.buffer import weight_of
+from llmtrace.processors.tail.policies import Ended
+from llmtrace.processors.tail.trace import Verdict
 
 MOST_VERDICTS: Final = 50_000
 GRAVE_SECONDS: Final = 60.0

@@ -15,8 +15,8 @@ from opentelemetry.semconv.attributes import exception_attributes as exc
 from opentelemetry.trace import StatusCode
 
 from llmtrace._record import SpanRecord
-from llmtrace._serialize import to_json
-from llmtrace.processors.gen_ai_messages import (
+from llmtrace._values.serialize import to_json
+from llmtrace.processors.gen_ai.messages import (
     Message,
     entries,
     messages,
@@ -25,7 +25,7 @@ from llmtrace.processors.gen_ai_messages import (
     several_answers,
     text_message,
 )
-from llmtrace.processors.gen_ai_request import parameters, provider
+from llmtrace.processors.gen_ai.request import parameters, provider
 from llmtrace.semconv import gen_ai
 from llmtrace.semconv import trace as keys
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from opentelemetry.trace import SpanContext, TraceState
 
 from llmtrace import _chance
-from llmtrace.processors.tail_policies import Ended
+from llmtrace.processors.tail.policies import Ended
 from llmtrace.sampling import Reason
 from llmtrace.semconv import trace as keys
 

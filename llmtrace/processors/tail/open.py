@@ -13,7 +13,7 @@ from opentelemetry.sdk.trace import ReadableSpan
 
 from llmtrace._record import duration_of
 from llmtrace._span import Span
-from llmtrace.processors.tail_trace import OpenTrace, Verdict
+from llmtrace.processors.tail.trace import OpenTrace, Verdict
 
 Clock = Callable[[], int]
 """Nanoseconds of a clock that nobody sets."""

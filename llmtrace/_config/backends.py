@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import urlsplit
 
-from llmtrace._addresses import given_headers, with_default_path
+from llmtrace._config.addresses import given_headers, with_default_path
 from llmtrace.destinations import GEN_AI, OPENINFERENCE, Backend
 from llmtrace.exceptions import ConfigurationError
 

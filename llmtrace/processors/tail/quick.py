@@ -14,10 +14,10 @@ from typing import Final
 from opentelemetry.sdk.trace import ReadableSpan
 
 from llmtrace._span import Span
-from llmtrace.processors.tail_memory import MOST_VERDICTS
-from llmtrace.processors.tail_open import OpenTraces
-from llmtrace.processors.tail_policies import Ended, Rules
-from llmtrace.processors.tail_trace import DROPPED, OpenTrace
+from llmtrace.processors.tail.memory import MOST_VERDICTS
+from llmtrace.processors.tail.open import OpenTraces
+from llmtrace.processors.tail.policies import Ended, Rules
+from llmtrace.processors.tail.trace import DROPPED, OpenTrace
 from llmtrace.semconv import trace as keys
 
 _MANY: Final = 1_024

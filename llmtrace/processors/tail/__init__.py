@@ -18,15 +18,15 @@ from llmtrace._keeping import Standing
 from llmtrace._record import Seen, SpanRecord, held_by
 from llmtrace._span import Span
 from llmtrace._stats import stats
-from llmtrace.processors.rule_cap import RuleCap
-from llmtrace.processors.tail_buffer import SHARE, Buffer
-from llmtrace.processors.tail_counts import BaseOf, exported, flag_of_head, of_head, randomness_of
-from llmtrace.processors.tail_memory import GRAVE_SECONDS, Grave, Verdicts
-from llmtrace.processors.tail_open import Clock, OpenTraces, is_local_root
-from llmtrace.processors.tail_policies import Ended, Rules, own_cost
-from llmtrace.processors.tail_quick import QuickEnds
-from llmtrace.processors.tail_timers import Timers
-from llmtrace.processors.tail_trace import DROPPED, OVER_THE_CAP, OpenTrace, Verdict
+from llmtrace.processors.tail.buffer import SHARE, Buffer
+from llmtrace.processors.tail.counts import BaseOf, exported, flag_of_head, of_head, randomness_of
+from llmtrace.processors.tail.memory import GRAVE_SECONDS, Grave, Verdicts
+from llmtrace.processors.tail.open import Clock, OpenTraces, is_local_root
+from llmtrace.processors.tail.policies import Ended, Rules, own_cost
+from llmtrace.processors.tail.quick import QuickEnds
+from llmtrace.processors.tail.rule_cap import RuleCap
+from llmtrace.processors.tail.timers import Timers
+from llmtrace.processors.tail.trace import DROPPED, OVER_THE_CAP, OpenTrace, Verdict
 from llmtrace.sampling import Reason, SamplingPolicy
 from llmtrace.semconv import trace as keys
 

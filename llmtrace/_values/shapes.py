@@ -21,7 +21,7 @@ from collections.abc import Set as AbstractSet
 from typing import Any, Final, NamedTuple
 from weakref import WeakKeyDictionary
 
-from llmtrace._storage import (
+from llmtrace._values.storage import (
     ABSENT,
     attribute,
     class_name,

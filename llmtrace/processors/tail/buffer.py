@@ -12,8 +12,8 @@ from opentelemetry.sdk.trace import Event
 
 from llmtrace._record import SpanRecord, held_by
 from llmtrace._stats import stats
-from llmtrace.processors.tail_policies import Ended
-from llmtrace.processors.tail_trace import OpenTrace
+from llmtrace.processors.tail.policies import Ended
+from llmtrace.processors.tail.trace import OpenTrace
 from llmtrace.semconv import trace as keys
 
 SHARE: Final = 4

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from llmtrace.exporters.encoded import EncodedSpan
 
 if TYPE_CHECKING:
-    from llmtrace.exporters.segment import Segment
+    from llmtrace.exporters.spool.segment import Segment
 
 
 class Shape(Enum):

@@ -5,8 +5,8 @@ nothing is raised except KeyboardInterrupt; no iterator is advanced; a ``__repr_
 dropped silently: what is cut says so with one of the marks below. User code that hangs cannot be interrupted; between
 two entries the clock is read.
 
-Two roads. A plain small value is measured and then encoded in C, by ``llmtrace._plain``. Everything else is written
-entry by entry by ``_Writer``, to which ``llmtrace._shapes`` says what each value is made of.
+Two roads. A plain small value is measured and then encoded in C, by ``llmtrace._values.plain``. Everything else is
+written entry by entry by ``_Writer``, to which ``llmtrace._values.shapes`` says what each value is made of.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ import time
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from llmtrace._plain import plain_json, quote
-from llmtrace._shapes import Atom, Contents, Shape, shape_of
-from llmtrace._spending import spending
-from llmtrace._storage import exact_text, opaque
+from llmtrace._values.plain import plain_json, quote
+from llmtrace._values.shapes import Atom, Contents, Shape, shape_of
+from llmtrace._values.spending import spending
+from llmtrace._values.storage import exact_text, opaque
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -18,11 +18,11 @@ from typing import Final
 
 from llmtrace._guard import say_once
 from llmtrace._stats import Loss
-from llmtrace.exporters.folder import Folder, Owner, file_name, is_of_rule, is_spool_file, owner_of
-from llmtrace.exporters.frames import PROGRESS_AT, progress_bytes, read
-from llmtrace.exporters.parcel import Parcel
-from llmtrace.exporters.segment import MOST_BYTES as SEGMENT_BYTES
-from llmtrace.exporters.segment import Segment
+from llmtrace.exporters.spool.folder import Folder, Owner, file_name, is_of_rule, is_spool_file, owner_of
+from llmtrace.exporters.spool.frames import PROGRESS_AT, progress_bytes, read
+from llmtrace.exporters.spool.parcel import Parcel
+from llmtrace.exporters.spool.segment import MOST_BYTES as SEGMENT_BYTES
+from llmtrace.exporters.spool.segment import Segment
 from llmtrace.exporters.tally import Tally
 
 LOOK_EVERY: Final = 5.0

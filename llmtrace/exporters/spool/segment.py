@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from llmtrace.exporters.encoded import EncodedSpan, Group
-from llmtrace.exporters.frames import BEGIN, MOST_GROUPS, group_frame, header, span_frame
+from llmtrace.exporters.spool.frames import BEGIN, MOST_GROUPS, group_frame, header, span_frame
 
 MOST_BYTES: Final = 4 * 1024 * 1024
 """A file gets no more spans beyond this; so much is read into memory at once."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict, deque
 from collections.abc import Iterator
 
-from llmtrace.processors.tail_trace import OpenTrace
+from llmtrace.processors.tail.trace import OpenTrace
 
 
 class Timers:

@@ -14,8 +14,8 @@ from llmtrace._chance import Said
 from llmtrace._guard import swallowed
 from llmtrace._head import records_all
 from llmtrace._record import SpanRecord
-from llmtrace.processors.tail_policies import Ended
-from llmtrace.processors.tail_trace import OpenTrace, Verdict
+from llmtrace.processors.tail.policies import Ended
+from llmtrace.processors.tail.trace import OpenTrace, Verdict
 from llmtrace.sampling import Ratio
 from llmtrace.semconv import trace as keys
 

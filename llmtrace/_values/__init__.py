@@ -1,0 +1,1 @@
+"""Any Python value -> bounded text or entries, whatever the value does; knows nothing of spans."""
