@@ -14,9 +14,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from llmtrace.exporters import segment as segments
 from llmtrace.exporters.encoded import EncodedSpan, Group
 from llmtrace.exporters.spool import Bounds, DiskSpool
+from llmtrace.exporters.spool import segment as segments
 from llmtrace.exporters.spool.folder import Folder
 from llmtrace.exporters.spool.frames import group_frame, header, read, span_frame
 from llmtrace.exporters.spool.parcel import Parcel
