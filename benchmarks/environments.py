@@ -33,4 +33,5 @@ def python_of(peer: str) -> Path:
 
 
 def _uv(*arguments: str) -> None:
-    subprocess.run([sys.executable, "-m", "uv", "--quiet", *arguments], check=True)
+    """Without our own configuration: what it overrides is not the peers'."""
+    subprocess.run([sys.executable, "-m", "uv", "--quiet", "--no-config", *arguments], check=True)

@@ -12,7 +12,7 @@ from traceloop.sdk.tracing.context_manager import get_tracer
 from traceloop.sdk.tracing.manual import LLMMessage, LLMUsage, track_llm_call
 from workload import MESSAGES, MODEL, OUTPUT, USAGE
 
-REQUIREMENTS = ("traceloop-sdk==0.62.4", "httpx", "opentelemetry-sdk")
+REQUIREMENTS = ("traceloop-sdk==0.62.4", "httpx")
 
 
 def record() -> None:

@@ -12,6 +12,7 @@ from typing import Any, Final
 from llmtrace._attributes.calls import put_tool_calls
 from llmtrace._attributes.fields import Attributes, fields, read
 from llmtrace._attributes.message_keys import message_keys
+from llmtrace.recorders import text
 from llmtrace.recorders.openai_chat import put_usage
 from llmtrace.semconv import trace as keys
 
@@ -45,7 +46,14 @@ _of_usage: Final = itemgetter("total_tokens", "prompt_tokens", "completion_token
 
 
 def put_usual(into: Attributes, answer: object) -> bool:
-    """Record a usual answer; False: it is not one, and nothing was recorded."""
+    """Record a usual answer, or a bare text; False: it is neither, and nothing was recorded."""
+    if type(answer) is str:
+        into.update(text.attributes(answer))
+        return True
+    return _put_completion(into, answer)
+
+
+def _put_completion(into: Attributes, answer: object) -> bool:
     try:
         identity, model, choices, usage = _of_answer(answer if type(answer) is dict else _stored(answer))
         if type(choices) is not list or len(choices) != 1:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from openai.types.chat import ChatCompletion, ChatCompletionMessage
 from strategies import any_texts, plain_values
 
-from llmtrace.recorders import openai_chat
+from llmtrace.recorders import llm_answer, openai_chat
 from llmtrace.recorders.openai_chat_usual import put_usual
 
 CALL = {"id": "call_1", "type": "function", "function": {"name": "search", "arguments": '{"q": "oslo"}'}}
@@ -110,3 +110,11 @@ def test_the_usual_answers_are_taken(form, message):
     found: dict[str, Any] = {}
     assert put_usual(found, answer)
     assert found == openai_chat.attributes(answer) != {}
+
+
+@given(answer=any_texts)
+def test_a_bare_text_is_what_it_is_elsewhere(answer):
+    """The assistant's message and the output, as every recorder would have it."""
+    found: dict[str, Any] = {}
+    assert put_usual(found, answer)
+    assert found == llm_answer(answer)
