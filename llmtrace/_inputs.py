@@ -22,6 +22,9 @@ _SYSTEM: Final = frozenset({*SYSTEM_FIELDS, "config"})
 """Parameters in which a system prompt may stand."""
 
 
+_LONG: Final = 256
+
+
 def put_plain_llm(into: Attributes, model: object, messages: object, parameters: dict[str, Any]) -> bool:
     """A call of a model whose messages and parameters are plain, the hot path; False: `put_llm` has to do it.
 
@@ -37,7 +40,7 @@ def put_plain_llm(into: Attributes, model: object, messages: object, parameters:
         if not _SYSTEM.isdisjoint(parameters) or not can_wait(parameters.values()):
             return False
         into[keys.LLM_INVOCATION_PARAMETERS] = parameters
-    into[keys.LLM_MODEL_NAME] = to_text(model)
+    into[keys.LLM_MODEL_NAME] = model if model.isascii() and len(model) < _LONG else to_text(model)
     return put_plain_messages(into, keys.LLM_INPUT_MESSAGES, messages) == len(messages)
 
 

@@ -93,7 +93,7 @@ def llm_span(
     """
     if active.tracer is None:
         return NOOP_SCOPE
-    into: Attributes = {}
+    into: Attributes = {keys.SPAN_KIND: keys.KIND_LLM}
     if temperature is not None:
         invocation_parameters = {"temperature": temperature, **invocation_parameters}
     is_done = False
@@ -104,6 +104,8 @@ def llm_span(
     if not is_done:
         with flattening("recording input"):
             _inputs.put_llm(into, model, messages, tools, invocation_parameters)
+    if attributes is None and type(name) is str:
+        return SpanScope(name, into)
     return scope(keys.KIND_LLM, name, into, attributes)
 
 

@@ -40,21 +40,18 @@ class MessageKeys:
         self.function_arguments = prefix + keys.MESSAGE_FUNCTION_CALL_ARGUMENTS
 
 
-_KEPT: Final[dict[str, list[MessageKeys]]] = {keys.LLM_INPUT_MESSAGES: [], keys.LLM_OUTPUT_MESSAGES: []}
+KEPT: Final[dict[str, list[MessageKeys]]] = {keys.LLM_INPUT_MESSAGES: [], keys.LLM_OUTPUT_MESSAGES: []}
 
 
-def kept_keys(list_key: str, count: int) -> list[MessageKeys]:
-    """The keys of a list's messages from the first on: of `count` at least, as far as they are kept."""
-    kept = _KEPT[list_key]
-    if count > len(kept):
-        for index in range(len(kept), min(count, MOST_KEPT)):
-            message_keys(list_key, index)
-    return kept
+def keep_keys(list_key: str, count: int) -> None:
+    """Make the keys of a list's first `count` messages, as far as they are kept."""
+    for index in range(len(KEPT[list_key]), min(count, MOST_KEPT)):
+        message_keys(list_key, index)
 
 
 def message_keys(list_key: str, index: int) -> MessageKeys:
     """The keys of message `index` of a list of messages."""
-    kept = _KEPT[list_key]
+    kept = KEPT[list_key]
     if index < len(kept):
         return kept[index]
     made = MessageKeys(list_key, index)

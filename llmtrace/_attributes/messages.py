@@ -17,7 +17,7 @@ from llmtrace._attributes.fields import Attributes, Fields, either, entries, fie
 from llmtrace._attributes.gemini import put_content
 from llmtrace._attributes.items import put_item
 from llmtrace._attributes.media import bare_image, image_url, put_audio, put_image
-from llmtrace._attributes.message_keys import MOST_KEPT, MessageKeys, kept_keys, message_keys
+from llmtrace._attributes.message_keys import KEPT, MOST_KEPT, MessageKeys, keep_keys, message_keys
 from llmtrace._attributes.parts import converse_block, is_converse, put_parts, put_words
 from llmtrace._attributes.values import put_value
 from llmtrace._values.serialize import to_text
@@ -58,9 +58,13 @@ def put_plain_messages(into: Attributes, list_key: str, items: Sequence[Any]) ->
     Returns:
         How many messages that are, from the first one on.
     """
-    if len(items) > MOST_TAKEN:
+    count = len(items)
+    if count > MOST_TAKEN:
         return 0
-    for named, message in zip(kept_keys(list_key, len(items)), items):  # noqa: B905 - as far as keys are kept
+    kept = KEPT[list_key]
+    if count > len(kept):
+        keep_keys(list_key, count)
+    for named, message in zip(kept, items):  # noqa: B905 - as far as keys are kept
         if type(message) is not dict:
             return named.index
         # What most messages are, a role and a text, is done here, without a call: it is the hot path.
@@ -75,7 +79,7 @@ def put_plain_messages(into: Attributes, list_key: str, items: Sequence[Any]) ->
                 continue
         if not _put_plain(into, named, message):
             return named.index
-    return min(len(items), MOST_KEPT)
+    return min(count, MOST_KEPT)
 
 
 def put_message(into: Attributes, list_key: str, index: int, message: object) -> None:
