@@ -25,7 +25,7 @@ from llmtrace.router.ports import Clock, Notifier, Store, StoreError
 
 BATCH: Final = 500
 """Alerts or groups in one transaction: the writer is never held for long."""
-AT_ONCE: Final = 8
+AT_ONCE: Final = 32
 """Deliveries under way to one destination."""
 LONGEST_SLEEP: Final = timedelta(seconds=10)
 """The wall clock may be set; due times are looked at again at least this often."""
@@ -36,7 +36,9 @@ AFTER_ERROR: Final = timedelta(seconds=1)
 SMALL_BATCH: Final = 100
 """The same while alerts pour in: who sends them must not wait for who decides."""
 BUSY: Final = 4
-"""Commits during one turn, beyond which alerts pour in; then turns are small, with a pause after each."""
+"""Commits during one turn, beyond which alerts may pour in."""
+POURING: Final = 500
+"""Alerts a second, beyond which they do; then turns are small, with a pause after each."""
 BREATH: Final = 8.0
 """How many times as long as the turn such a pause is."""
 LONGEST_BREATH: Final = 0.4
@@ -105,10 +107,10 @@ class Dispatcher:
             self._commits = 0
             began = monotonic()
             pause = await self._guarded_turn()
-            self._pouring = self._commits > BUSY
+            took, waiting = monotonic() - began, self._store.undecided
+            self._pouring = self._commits > BUSY and waiting > POURING * took
             if self._pouring:
-                breath = 1.0 if self._store.undecided > LATE else BREATH
-                await asyncio.sleep(min(breath * (monotonic() - began), LONGEST_BREATH))
+                await asyncio.sleep(min(took if waiting > LATE else BREATH * took, LONGEST_BREATH))
             try:
                 async with asyncio.timeout(pause.total_seconds()):
                     await self._wake.wait()
