@@ -123,7 +123,7 @@ def agree(folder: Path, routes: Sequence[Any], labels: Mapping[str, str]) -> Non
     assert ours(folder, both.ours(), labels) == amtool(folder, both.alertmanagers(), labels)
 
 
-@settings(max_examples=settings().max_examples // 2)
+@settings(max_examples=settings().max_examples // 5)
 @given(ROUTES, LABELS)
 def test_our_receivers_are_those_that_amtool_names(tmp_path_factory, routes, labels):
     """Trees, continue, missing labels, quotes, escapes and RE2's patterns, the wrong ones refused by both."""
