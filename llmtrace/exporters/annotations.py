@@ -12,10 +12,10 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 from urllib.parse import quote
 
+import httpx
 from opentelemetry.context import _SUPPRESS_INSTRUMENTATION_KEY as SUPPRESS_INSTRUMENTATION
 from opentelemetry.context import attach, detach, set_value
 
@@ -24,9 +24,6 @@ from llmtrace._guard import guarded, say_once
 from llmtrace._stats import stats
 from llmtrace.exporters.destination import THREAD_PREFIX, Destination
 from llmtrace.scores import Score
-
-if TYPE_CHECKING:
-    import httpx
 
 _AGAIN: Final = frozenset({404, 408, 425, 429})
 _FIRST_ERROR, _FIRST_SERVER_ERROR = 400, 500
@@ -192,8 +189,6 @@ class Annotations:
             score: the score.
             is_young: the trace's root may still be on its way.
         """
-        import httpx  # noqa: PLC0415 - the client has loaded it
-
         try:
             status = self._post(client, score)
             if score.span_id is None and status < _FIRST_ERROR:
@@ -224,7 +219,7 @@ class Annotations:
     def _find(self, client: httpx.Client, query: dict[str, str]) -> str | None:
         """The id of one span."""
         answer = client.get(self._spans, params={**query, "limit": "1"})
-        if answer.status_code == HTTPStatus.NOT_FOUND:
+        if answer.status_code == httpx.codes.NOT_FOUND:
             return None  # a project comes to be with its first span
         found = answer.raise_for_status().json()["data"]
         return str(found[0]["context"]["span_id"]) if found else None

@@ -10,13 +10,13 @@ from email.utils import parsedate_to_datetime
 from enum import Enum
 from typing import Final
 
+import httpx
+
 from llmtrace._forks import importing
 
 LONGEST_WAIT: Final = 24 * 3600.0
 """Seconds of a Retry-After that are believed: the age at which spans are given up."""
 
-_FIRST_SUCCESS: Final = 200
-_FIRST_REDIRECT: Final = 300
 _CONTENT: Final = frozenset({400, 422})
 _TOO_LARGE: Final = 413
 _LATER: Final = frozenset({408, 425, 429})
@@ -55,7 +55,7 @@ class Answer:
 def of_response(status: int, headers: Mapping[str, str], body: bytes) -> Answer:
     """Read an answer."""
     said = f"HTTP {status}"
-    if _FIRST_SUCCESS <= status < _FIRST_REDIRECT:
+    if httpx.codes.is_success(status):
         return Answer(Outcome.TAKEN, rejected=_rejected(body))
     if status in _CONTENT:
         return Answer(Outcome.BAD, said)
@@ -68,8 +68,6 @@ def of_response(status: int, headers: Mapping[str, str], body: bytes) -> Answer:
 
 def of_error(error: Exception) -> Answer:
     """Read a failure of the network: its kind only, as its text may repeat the address with credentials."""
-    import httpx  # noqa: PLC0415 - where a request was made it is loaded
-
     said = type(error).__name__
     if isinstance(error, httpx.ConnectError):
         return Answer(Outcome.NOBODY, said)

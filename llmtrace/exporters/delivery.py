@@ -9,8 +9,9 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+import httpx
 from opentelemetry.context import (
     _SUPPRESS_INSTRUMENTATION_KEY as SUPPRESS_INSTRUMENTATION,
 )
@@ -31,9 +32,6 @@ from llmtrace.exporters.span_queue import MOST_BYTES, MOST_SPANS, SpanQueue
 from llmtrace.exporters.spool import LOOK_EVERY, DiskSpool
 from llmtrace.exporters.spool.parcel import Parcel
 from llmtrace.exporters.tally import Tally
-
-if TYPE_CHECKING:
-    import httpx
 
 BATCH: Final = 512
 """Spans in one request."""

@@ -6,11 +6,9 @@ import logging
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
-from urllib.parse import urlsplit, urlunsplit
+from typing import Final
 
-if TYPE_CHECKING:
-    import httpx
+import httpx
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,20 +27,17 @@ class Destination:
     @property
     def shown(self) -> str:
         """The address without credentials, for log lines."""
-        address = urlsplit(self.url)
-        return urlunsplit((address.scheme, address.netloc.rpartition("@")[2], address.path, "", ""))
+        return str(httpx.URL(self.url).copy_with(userinfo=b"", query=None))
 
     @property
     def compresses(self) -> bool:
         """Whether gzip pays: where nothing is set, anywhere but on this machine, where it costs more than it saves."""
         if self.compression is None:
-            return urlsplit(self.url).hostname not in _THIS_MACHINE
+            return httpx.URL(self.url).host not in _THIS_MACHINE
         return self.compression == "gzip"
 
     def client(self) -> httpx.Client:
         """An HTTP client that obeys the settings."""
-        import httpx  # noqa: PLC0415 - 60 ms that the app's start need not pay: the thread that sends does
-
         _quiet_httpx()
         headers = {"user-agent": "llmtrace-otel", **self.headers, "content-type": "application/x-protobuf"}
         return httpx.Client(headers=headers, timeout=self.timeout, verify=self._verify())
@@ -50,8 +45,6 @@ class Destination:
     def _verify(self) -> ssl.SSLContext | bool:
         if not self.url.startswith("https:"):
             return False  # building a context reads the whole certificate store, for nothing
-        import httpx  # noqa: PLC0415 - as above
-
         context = (
             ssl.create_default_context(cafile=self.certificate) if self.certificate else httpx.create_ssl_context()
         )

@@ -10,9 +10,10 @@ import gzip
 import threading
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
+from typing import Final
 from uuid import uuid4
 
+import httpx
 from opentelemetry.context import (
     _SUPPRESS_INSTRUMENTATION_KEY as SUPPRESS_INSTRUMENTATION,
 )
@@ -27,9 +28,6 @@ from llmtrace._guard import guarded, logger
 from llmtrace._metering import MeterStore
 from llmtrace._stats import stats
 from llmtrace.exporters.destination import THREAD_PREFIX, Destination
-
-if TYPE_CHECKING:
-    import httpx
 
 INSTANCE: Final = "service.instance.id"
 """Tells the processes of one service apart: their totals must not be taken for one another's."""

@@ -9,8 +9,9 @@ import gzip
 import logging
 import time
 from dataclasses import dataclass, field, replace
-from http import HTTPStatus
-from typing import TYPE_CHECKING, Final
+from typing import Final
+
+import httpx
 
 from llmtrace._stats import Loss
 from llmtrace.exporters.answers import Answer, Outcome, of_error, of_response
@@ -19,9 +20,6 @@ from llmtrace.exporters.encoded import EncodedSpan, request
 from llmtrace.exporters.shrinking import SMALLEST, shrunk, tombstone
 from llmtrace.exporters.spool.parcel import Parcel, Shape, size_of
 from llmtrace.exporters.tally import Tally
-
-if TYPE_CHECKING:
-    import httpx
 
 MOST_BYTES: Final = 3_500_000
 """Bytes of spans in one request, before compression: many servers take 4 MB."""
@@ -142,7 +140,7 @@ class Sender:
                 answer = of_response(response.status_code, response.headers, _read(response, deadline))
         except Exception as error:  # noqa: BLE001 - whatever the network or a proxy does, the spans wait
             return of_error(error)
-        if headers and response.status_code == HTTPStatus.UNSUPPORTED_MEDIA_TYPE:
+        if headers and response.status_code == httpx.codes.UNSUPPORTED_MEDIA_TYPE:
             self._compresses = False
             return self._post(spans, patience)
         return answer
@@ -167,7 +165,5 @@ def _read(response: httpx.Response, deadline: float) -> bytes:
         if len(body) > _LONGEST_ANSWER:
             break
         if time.monotonic() > deadline:
-            import httpx  # noqa: PLC0415 - the client has loaded it
-
             raise httpx.ReadTimeout("")
     return body
