@@ -1,4 +1,8 @@
-"""Where spans go over OTLP/HTTP: the address, the headers, and the HTTP client that obeys the settings."""
+"""Where spans go over OTLP/HTTP: the address, the headers, and the HTTP client that obeys the settings.
+
+httpx is imported here and not by the thread that sends: libraries that look for it in ``sys.modules``, as the openai
+SDK does, would find it half imported and fail the app's call.
+"""
 
 from __future__ import annotations
 

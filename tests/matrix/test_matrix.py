@@ -111,7 +111,7 @@ async def _cancelled(call: Callable[[], Any], _: BaseException) -> None:
 
 async def _timed_out(call: Callable[[], Any], _: BaseException) -> None:
     with pytest.raises(TimeoutError):
-        async with asyncio.timeout(0.005):
+        async with asyncio.timeout(0.05):
             await call()
 
 
@@ -420,7 +420,7 @@ async def _cancel_between(call: Callable[[], Any], _: BaseException) -> None:
 
 async def _atime_out(call: Callable[[], Any], _: BaseException) -> None:
     with pytest.raises(TimeoutError):
-        async with asyncio.timeout(0.005):
+        async with asyncio.timeout(0.05):
             await _read(call)
     await settle()
 
