@@ -2,6 +2,8 @@
 .DEFAULT_GOAL := help
 .PHONY: help setup packages demo test check test-full bench lock
 py := .venv/bin/python
+# Two workers; the order is that of the files, so that the slow acceptance tests begin first.
+pytest := $(py) -m pytest -n 2 --dist loadgroup --no-loadscope-reorder --durations=20
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -16,7 +18,7 @@ demo: setup ## set up and run the main job, all on this machine
 	@$(py) -m examples.support_bot
 
 test: setup packages ## set up and pass the tests
-	@$(py) -m pytest --durations=20
+	@$(pytest)
 
 check: setup ## lint, types, floors, docs
 	@$(py) -m ruff format --check .
@@ -26,7 +28,7 @@ check: setup ## lint, types, floors, docs
 	@$(py) -m pytest -q tests/test_docs.py tests/test_promises.py tests/router/test_router_docs.py
 
 test-full: setup packages ## the long ring: slow faults, more examples
-	@HYPOTHESIS_PROFILE=full $(py) -m pytest -m "full or hypothesis" --durations=20
+	@HYPOTHESIS_PROFILE=full $(pytest) -m "full or hypothesis"
 
 bench: setup ## benchmarks
 	@$(py) -m benchmarks

@@ -69,6 +69,19 @@ def phoenix_page(browser: Browser, phoenix: Phoenix) -> Iterator[PhoenixPage]:
         yield PhoenixPage(context.new_page(), phoenix.base_url)
 
 
+# What one run starts once: tests that share such a thing stay on one worker.
+_ONCE = {"phoenix_process": "phoenix", "browser": "phoenix", "postgres_server": "postgres"}
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tell the workers of ``-n 2`` what stays together: the tests of one Phoenix, of one PostgreSQL, of one file."""
+    for item in items:
+        fixtures = getattr(item, "fixturenames", ())
+        group = next((group for name, group in _ONCE.items() if name in fixtures), item.nodeid.partition("::")[0])
+        item.add_marker(pytest.mark.xdist_group(group))
+
+
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Under CI a test that was skipped, or expected to fail and did, has failed."""

@@ -73,9 +73,11 @@ def image_url(part: Fields) -> str | None:
     if image is not None:
         return text(image) or text(fields(image).get("url")) or to_text(image)
     source = fields(part.get("source"))
-    data = either(source, "data") or either(part, "data", "base64")
+    data = source.get("data")
+    if data is None:
+        data = either(part, "data", "base64")
     if data is not None:
-        return data_url(either(source, "media_type") or either(part, "mime_type"), data)
+        return data_url(text(source.get("media_type")) or part.get("mime_type"), data)
     return text(source.get("url")) or text(part.get("url"))
 
 

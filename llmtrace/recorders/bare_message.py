@@ -48,12 +48,12 @@ def attributes(answer: object) -> Attributes:
         content = read(listed[-1], "content")  # a property: LlamaIndex keeps blocks
     put_output(into, (text(content) or texts_of(content),))
     metadata = fields(either(last, "meta", "metadata", "response_metadata"))
-    put_model(into, either(last, "model", "ai_model_id") or metadata.get("model"))
+    put_model(into, text(either(last, "model", "ai_model_id")) or text(metadata.get("model")))
     put_identity(into, last.get("id"))
     reason = text(either(last, "finish_reason", "stop_reason")) or text(metadata.get("finish_reason"))
     if reason is not None:
         into[keys.LLM_FINISH_REASON] = reason
-    usage = last.get("usage") or metadata.get("usage")
+    usage = last.get("usage") if last.get("usage") is not None else metadata.get("usage")
     if usage is not None:
         openai_chat.put_usage(into, fields(usage))
     return into

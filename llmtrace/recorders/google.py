@@ -133,7 +133,7 @@ class ContentAccumulator:
     def __init__(self) -> None:
         self._room = Room()
         self._model: str | None = None
-        self._identity: object = None
+        self._identity: str | None = None
         self._usage: dict[str, Any] = {}
         self._feedback: object = None
         self._candidates: dict[int, _Candidate] = {}
@@ -142,7 +142,7 @@ class ContentAccumulator:
         """Take a chunk; True where it brought a part."""
         found = fields(chunk)
         self._model = text(either(found, "model_version", "modelVersion")) or self._model
-        self._identity = self._identity or either(found, "response_id", "responseId")
+        self._identity = self._identity or text(either(found, "response_id", "responseId"))
         feedback = either(found, "prompt_feedback", "promptFeedback")
         self._feedback = self._feedback if feedback is None else feedback
         self._usage.update(kept(either(found, "usage_metadata", "usageMetadata")))

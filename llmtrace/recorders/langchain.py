@@ -112,7 +112,7 @@ class MessageChunkAccumulator:
         thoughts = "".join(_thoughts(content))
         delta = {
             "content": content,
-            "reasoning": fields(message.get("additional_kwargs")).get("reasoning_content") or thoughts or None,
+            "reasoning": text(fields(message.get("additional_kwargs")).get("reasoning_content")) or thoughts or None,
             "tool_calls": pieces or None,
         }
         return self._inner.add({"id": message.get("id"), "choices": [{"index": 0, "delta": delta}]})

@@ -56,7 +56,7 @@ def attributes(answer: object) -> Attributes:
         said = fields(message)
         if text(said.get("refusal")):
             into[keys.LLM_REFUSED] = True
-        if said.get("annotations"):
+        if said.get("annotations") is not None:
             put_citations(into, (message,))
         reason = text(choice.get("finish_reason"))
         if reason is not None:

@@ -29,7 +29,7 @@ class ChatAccumulator:
         self._whole = attributes
         self._room = Room()
         self._model: object = None
-        self._identity: object = None
+        self._identity: str | None = None
         self._usage: object = None
         self._choices: dict[int, _Choice] = {}
 
@@ -39,7 +39,7 @@ class ChatAccumulator:
         if found.get("chunk") is not None:  # an event of the SDK's stream helper
             found = fields(found.get("chunk"))
         self._model = text(found.get("model")) or self._model
-        self._identity = self._identity or found.get("id")
+        self._identity = self._identity or text(found.get("id"))
         usage = found.get("usage")
         if usage is None and found.get("x_groq") is not None:
             usage = fields(found.get("x_groq")).get("usage")

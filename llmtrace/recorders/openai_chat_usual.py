@@ -99,7 +99,8 @@ def _put_rest(into: Attributes, message: object, said: dict[str, Any], content: 
     for field in tuple(said):
         if field in _SAYS_MORE and said[field] is not None:
             return False
-    if said.get("annotations"):
+    annotations = said.get("annotations")
+    if annotations is not None and (type(annotations) is not list or annotations):
         return False
     calls = said.get("tool_calls")
     if calls is not None:

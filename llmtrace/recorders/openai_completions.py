@@ -53,7 +53,7 @@ class CompletionAccumulator:
     def __init__(self) -> None:
         self._room = Room()
         self._model: str | None = None
-        self._identity: object = None
+        self._identity: str | None = None
         self._usage: object = None
         self._texts: dict[int, Pieces] = {}
         self._reasons: dict[int, str] = {}
@@ -62,7 +62,7 @@ class CompletionAccumulator:
         """Take a chunk; True where it brought words."""
         found = fields(chunk)
         self._model = text(found.get("model")) or self._model
-        self._identity = self._identity or found.get("id")
+        self._identity = self._identity or text(found.get("id"))
         usage = found.get("usage")
         if usage is not None:
             self._usage = usage

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from llmtrace._attributes import pydantic_ai
-from llmtrace._attributes.fields import Attributes, either, entries, fields, text
+from llmtrace._attributes.fields import Attributes, either, entries, fields, text, whole_number
 from llmtrace.recorders import openai_chat
 from llmtrace.recorders.openai_chat_stream import ChatAccumulator
 
@@ -40,8 +40,8 @@ def _usage(usage: object) -> dict[str, Any] | None:
         "completion_tokens": either(found, "output_tokens", "response_tokens"),
         "total_tokens": found.get("total_tokens"),
         "prompt_tokens_details": {
-            "cached_tokens": found.get("cache_read_tokens") or None,
-            "cache_write_tokens": found.get("cache_write_tokens") or None,
+            "cached_tokens": whole_number(found.get("cache_read_tokens")) or None,
+            "cache_write_tokens": whole_number(found.get("cache_write_tokens")) or None,
         },
         "completion_tokens_details": {"reasoning_tokens": details.get("reasoning_tokens")},
     }

@@ -362,7 +362,8 @@ def test_a_hostile_value_anywhere_in_a_chunk_is_recorded_without_a_word(name, ho
     chunks = SAMPLES[name]
     for number, item in enumerate(chunks):
         for way in places(item):
-            stream = [*chunks[:number], replaced(item, way, HOSTILE[hostile]()), *chunks[number + 1 :]]
+            # Sound chunks follow: what an accumulator kept of the hostile one is looked at again.
+            stream = [*chunks[:number], replaced(item, way, HOSTILE[hostile]()), *chunks[number + 1 :], *chunks]
             try:
                 attributes = recorded(stream)
             except BaseException as error:  # noqa: BLE001 - whatever it is, it must not come
