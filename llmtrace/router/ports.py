@@ -164,8 +164,12 @@ class NotifierKind:
     """Whether a newer message about a group replaces older ones that still wait."""
     escalates: bool = False
     """Whether the destination escalates by itself."""
+    reacts_at: str = ""
+    """The intake that its webhook tells of what people do there; empty: nothing comes back."""
     tickets: bool = False
     """Whether it opens a ticket that stays until somebody closes it."""
+    warning: str = ""
+    """What whoever uses it must know, such as when it ends."""
 
 
 class Inbox(Protocol):

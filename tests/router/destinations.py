@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import socketserver
 import threading
@@ -27,12 +28,18 @@ class Call:
     body: Any
 
 
+Scripted = tuple[int, dict[str, str]] | tuple[int, dict[str, str], Any] | None
+
+
 class Service:
-    """An HTTP service; ``check`` raises for what the real one would refuse, ``reply`` says what it answers."""
+    """An HTTP service; ``check`` raises for what the real one would refuse, ``reply`` says what it answers.
+
+    ``scripted`` answers come first: a status, headers, and a body if wished; None stands for the answer by ``reply``.
+    """
 
     def __init__(self, check: Callable[[Call], None], reply: Callable[[Call], tuple[int, Any]]) -> None:
         self.calls: list[Call] = []
-        self.scripted: deque[tuple[int, dict[str, str]]] = deque()
+        self.scripted: deque[Scripted] = deque()
         self.faults: list[str] = []
         self.check, self.reply = check, reply
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
@@ -55,9 +62,10 @@ class Service:
             self.check(call)
         except AssertionError as error:
             self.faults.append(f"{error}: {call}")
-        if self.scripted:
-            status, headers = self.scripted.popleft()
-            return status, headers, {}
+        scripted = self.scripted.popleft() if self.scripted else None
+        if scripted is not None:
+            status, headers, *given = scripted
+            return status, headers, given[0] if given else {}
         status, body = self.reply(call)
         return status, {}, body
 
@@ -74,9 +82,10 @@ def _handler(service: Service) -> type[BaseHTTPRequestHandler]:
             for name, value in {**headers, "content-length": str(len(data))}.items():
                 self.send_header(name, value)
             self.end_headers()
-            self.wfile.write(data)
+            with contextlib.suppress(ConnectionError):  # whoever has read enough hangs up
+                self.wfile.write(data)
 
-        do_GET = do_POST = do_PATCH = _serve  # noqa: N815 - names that the base class calls
+        do_GET = do_POST = do_PATCH = do_PUT = _serve  # noqa: N815 - names that the base class calls
 
         def log_message(self, *_: object) -> None:
             pass
@@ -131,7 +140,7 @@ def servicenow() -> Service:
 
     def check(call: Call) -> None:
         assert call.path.startswith("/api/now/table/incident")
-        assert call.headers["authorization"] in ("Bearer t0ken", "Basic dTpw")
+        assert call.headers["authorization"] in ("Bearer t0ken", "Basic dTpw", "Bearer " + "k" * 32)
         if call.method == "POST":
             assert 0 < len(call.body["short_description"]) <= 160
             assert call.body["correlation_id"]

@@ -29,7 +29,8 @@ from llmtrace.router.web.intake import Door
 FOLDER = Path(__file__).parents[2] / "docs/how-to"
 PAGES = [
     "alerts-from-alertmanager", "alerts-from-arize", "alerts-from-json", "alerts-from-otlp", "alerts-from-prometheus",
-    "escalate", "keep-and-back-up", "open-servicenow-tickets", "page-with-pagerduty", "post-to-a-webhook",
+    "escalate", "keep-and-back-up", "open-servicenow-tickets", "page-with-pagerduty", "page-with-splunk-on-call",
+    "post-to-a-webhook",
     "rules-in-ci", "run-with-postgresql", "send-mail",
     "silence-alerts", "write-to-slack",
 ]  # fmt: skip

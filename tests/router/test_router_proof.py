@@ -232,3 +232,15 @@ routes: [{tier: page, receivers: [pd], escalate: [{after: 15m, receivers: [pd]}]
     assert "escalates by itself" in warning.text
     more = "intake: {pagerduty: {auth: {hmac: {scheme: pagerduty, secrets: [0123456789abcdef]}}}}\n"
     assert make_config(tmp_path, rules + more).warnings == ()
+
+
+def test_what_escalates_and_says_nothing_back_is_warned_of(tmp_path):
+    """Of Splunk On-Call nothing comes back, whatever webhook of another one does."""
+    rules = """version: 1
+receivers: {so: {splunk_oncall: {api_key: k, routing_key: r}}}
+intake: {pagerduty: {auth: {hmac: {scheme: pagerduty, secrets: [0123456789abcdef]}}}}
+routes: [{tier: page, receivers: [so], escalate: [{after: 15m, receivers: [so]}]}]
+"""
+    (warning,) = make_config(tmp_path, rules).warnings
+    assert (warning.line, warning.key) == (2, "receivers.so")
+    assert warning.text.endswith("both escalate; let only one of them do so")

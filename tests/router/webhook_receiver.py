@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import threading
 from collections import deque
@@ -38,7 +39,7 @@ class WebhookReceiver:
 
     def __init__(self, port: int = 0) -> None:
         self.received: list[Received] = []
-        self.scripted: deque[tuple[int, dict[str, str]]] = deque()
+        self.scripted: deque[Any] = deque()
         self.faults: list[str] = []
         self._server = ThreadingHTTPServer(("127.0.0.1", port), _handler_for(self))
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
@@ -88,14 +89,17 @@ def _handler_for(receiver: WebhookReceiver) -> type[BaseHTTPRequestHandler]:
                 check_format(body)
             except AssertionError as error:
                 receiver.faults.append(str(error) or raw.decode())
-            status, headers = receiver.scripted.popleft() if receiver.scripted else (204, {})
+            status, headers, *given = receiver.scripted.popleft() if receiver.scripted else (204, {})
+            data = str(given[0]).encode() if given else b""
             kept = {name.lower(): value for name, value in self.headers.items()}
             receiver.received.append(Received(body, raw, kept, monotonic(), status))
             self.send_response(status)
             for name, value in headers.items():
                 self.send_header(name, value)
-            self.send_header("content-length", "0")
+            self.send_header("content-length", str(len(data)))
             self.end_headers()
+            with contextlib.suppress(ConnectionError):
+                self.wfile.write(data)
 
         def log_message(self, *_: object) -> None:
             pass

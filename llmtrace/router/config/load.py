@@ -54,7 +54,7 @@ def load(
     names = Names(receivers.keys(), parsed.time_intervals.keys())
     tree = Tree(opened, names, tiers(opened, parsed, names))
     routes = tree.nodes(parsed.routes)
-    escalating = {name for name, found in receivers.items() if any(kinds[kind].escalates for kind in found)}
+    notifiers = {name: {kind: kinds[kind] for kind in found} for name, found in receivers.items()}
     is_proven = _prove(opened, tree, routes, receivers, kinds)
     address = _listen(listen, environ, parsed.listen)
     _check_access(opened, address, parsed)
@@ -79,7 +79,7 @@ def load(
         routes=routes,
         unrouted=tree.tiers[Tier.DIGEST],
         is_proven=is_proven,
-        warnings=tuple(Oddities(opened, parsed, tree.places, routes, escalating).all()),
+        warnings=tuple(Oddities(opened, parsed, tree.places, routes, notifiers).all()),
     )
 
 
@@ -110,7 +110,8 @@ def _prove(
     tickets = {name for name, found in receivers.items() if any(kinds[kind].tickets for kind in found)}
     found = next(proof.without_ticket(routes, tree.tiers[Tier.DIGEST], tickets.__contains__), None)
     if found is not None:
-        allowed = "allowed: a receiver with a ticket system (servicenow) on every such route, not a digest"
+        systems = " or ".join(name for name, kind in kinds.items() if kind.tickets)
+        allowed = f"allowed: a receiver with a ticket system ({systems}) on every such route, not a digest"
         place = ("routes",) if found.node is None else tree.places[found.node.id]
         raise opened.error(place, f"{found.text}; {allowed}", about_key=True)
     return True

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from llmtrace.router.config import durations, proof, schema
@@ -10,17 +10,18 @@ from llmtrace.router.config.document import Document, Location, path
 from llmtrace.router.config.settings import Oddity, RouteNode
 from llmtrace.router.config.tree import BUILT_IN
 from llmtrace.router.model import Tier
+from llmtrace.router.ports import NotifierKind
 
 
 @dataclass(frozen=True, slots=True)
 class Oddities:
-    """Looks for them. ``places``: where each route stands; ``escalating``: receivers that escalate by themselves."""
+    """Looks for them. ``places``: where each route stands; ``notifiers``: those of each receiver, by name."""
 
     opened: Document
     parsed: schema.RouterFile
     places: Mapping[str, Location]
     routes: tuple[RouteNode, ...]
-    escalating: Collection[str]
+    notifiers: Mapping[str, Mapping[str, NotifierKind]]
 
     def all(self) -> Iterator[Oddity]:
         """Every one, the general ones first."""
@@ -32,6 +33,7 @@ class Oddities:
         yield from self._dead_quiet()
         yield from self._said_in_vain()
         yield from self._both_escalate()
+        yield from self._warned_of()
 
     def _at(self, location: Location, text: str) -> Oddity:
         return Oddity(*self.opened.place(location, about_key=True), path(location), text)
@@ -78,15 +80,24 @@ class Oddities:
                 yield self._at((*place, "repeat_interval"), text)
 
     def _both_escalate(self) -> Iterator[Oddity]:
-        if self.parsed.intake.pagerduty.auth is not None:
-            return
         for name in _first_told(self.routes):
-            if name in self.escalating:
-                text = (
-                    "escalates by itself and no acknowledgement comes back from it: both escalate; "
-                    "set intake.pagerduty.auth and send its webhook to /ingest/pagerduty"
-                )
-                yield self._at(("receivers", name), text)
+            kinds = self.notifiers[name].values()
+            deaf = [kind for kind in kinds if kind.escalates and not self._hears_of(kind)]
+            if deaf:
+                source = deaf[0].reacts_at
+                remedy = f"set intake.{source}.auth and send its webhook to /ingest/{source}"
+                text = "escalates by itself and no acknowledgement comes back from it: both escalate; "
+                yield self._at(("receivers", name), text + (remedy if source else "let only one of them do so"))
+
+    def _hears_of(self, kind: NotifierKind) -> bool:
+        """Whether what people do there comes back."""
+        return bool(kind.reacts_at) and getattr(self.parsed.intake, kind.reacts_at).auth is not None
+
+    def _warned_of(self) -> Iterator[Oddity]:
+        for name, kinds in self.notifiers.items():
+            for notifier, kind in kinds.items():
+                if kind.warning:
+                    yield self._at(("receivers", name, notifier), kind.warning)
 
 
 def _first_told(routes: Iterable[RouteNode]) -> list[str]:

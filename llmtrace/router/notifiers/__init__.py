@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-from llmtrace.router.notifiers import pagerduty, servicenow, slack
+from llmtrace.router.notifiers import pagerduty, servicenow, slack, splunk_oncall
 from llmtrace.router.notifiers.console import ConsoleNotifier, ConsoleSettings
 from llmtrace.router.notifiers.mail import EmailNotifier, EmailSettings
 from llmtrace.router.notifiers.webhook import WebhookNotifier, WebhookSettings
@@ -24,6 +24,14 @@ KINDS: Final[Mapping[str, NotifierKind]] = MappingProxyType(
             pagerduty.PagerDutyNotifier.build,
             rate=pagerduty.RATE,
             rate_key=lambda settings: str(settings.key),
+            acknowledges=True,
+            coalesces=True,
+            escalates=True,
+            reacts_at="pagerduty",
+        ),
+        "splunk_oncall": NotifierKind(
+            splunk_oncall.SplunkOnCallSettings,
+            splunk_oncall.SplunkOnCallNotifier.build,
             acknowledges=True,
             coalesces=True,
             escalates=True,

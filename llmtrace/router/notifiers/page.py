@@ -8,6 +8,7 @@ from typing import Final
 from llmtrace.router.model import Alert, Annotation, Notification, Phase
 
 _LABELS: Final = ("service", "environment", "model", "prompt_version", "team", "priority", "regulated")
+_MOST_ALERTS: Final = 10
 _LINKS: Final = (
     ("trace", Annotation.TRACE_URL),
     ("runbook", Annotation.RUNBOOK_URL),
@@ -38,6 +39,13 @@ def facts(alert: Alert) -> Iterator[tuple[str, str]]:
             ("runbook", annotations.get(Annotation.RUNBOOK_URL)),
         ]
     )
+
+
+def text(notification: Notification, longest: int) -> str:
+    """The facts of the first alerts as plain lines, a blank one between two alerts."""
+    told = notification.alerts[:_MOST_ALERTS]
+    lines = [f"{name}: {value}" for alert in told for name, value in (*facts(alert), ("", ""))]
+    return "\n".join(line.strip(": ") for line in lines)[:longest]
 
 
 def links(alert: Alert) -> Iterator[tuple[str, str]]:

@@ -12,7 +12,8 @@ from pydantic import BeforeValidator, Field, PrivateAttr, SecretStr, model_valid
 from llmtrace.router.config.schema import Url
 from llmtrace.router.config.strict import Strict, wrong
 from llmtrace.router.model import Alert, Delivery, Notification, Phase, Receipt
-from llmtrace.router.notifiers import http, page
+from llmtrace.router.notifiers import page
+from llmtrace.router.notifiers.api import Api
 from llmtrace.router.notifiers.settings import SecretFile, check_goes_out, secret_of
 from llmtrace.router.ports import Rate, Toolbox
 
@@ -70,7 +71,8 @@ class PagerDutyNotifier:
     def __init__(self, settings: PagerDutySettings, tools: Toolbox) -> None:
         self._settings = settings
         self._tools = tools
-        self._url = (settings.url or _HOSTS[settings.region]).rstrip("/") + "/v2/enqueue"
+        base = (settings.url or _HOSTS[settings.region]).rstrip("/")
+        self._api = Api(tools, base, settings.allow_private)
 
     @classmethod
     def build(cls, settings: PagerDutySettings, tools: Toolbox) -> Self:
@@ -80,13 +82,10 @@ class PagerDutyNotifier:
     async def send(self, delivery: Delivery) -> Receipt:
         """Post once."""
         event = self._event(delivery.notification)
-        body = _bytes(event)
-        if len(body) > LARGEST_BODY:
+        if len(json.dumps(event, ensure_ascii=False).encode()) > LARGEST_BODY:
             event["payload"]["custom_details"] = {"truncated": "the details were too large"}
-            body = _bytes(event)
-        allow_private = self._settings.allow_private
-        now, headers = self._tools.clock.now(), {"content-type": "application/json"}
-        return await http.post(self._tools.client, self._url, body, headers, now, allow_private=allow_private)
+        answer = await self._api.call("POST", "/v2/enqueue", event)
+        return answer.confirmed(answer.fields.get("status") == "success", "PagerDuty's `status: success`")
 
     def _event(self, notification: Notification) -> dict[str, Any]:
         event: dict[str, Any] = {
@@ -128,7 +127,3 @@ def _details(alerts: tuple[Alert, ...]) -> dict[str, Any]:
         details["others"] = [" ".join(value for _, value in page.facts(alert))[:500] for alert in others[:_MOST_ALERTS]]
         details["alerts"] = len(alerts)
     return details
-
-
-def _bytes(event: dict[str, Any]) -> bytes:
-    return json.dumps(event, ensure_ascii=False).encode()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import json
 import re
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Final, Self
@@ -14,7 +13,8 @@ from pydantic import Field, SecretStr, model_validator
 from llmtrace.router.config.schema import Url
 from llmtrace.router.config.strict import Duration, Strict, wrong
 from llmtrace.router.model import Delivery, Notification, Outcome, Phase, Receipt
-from llmtrace.router.notifiers import http, page
+from llmtrace.router.notifiers import page
+from llmtrace.router.notifiers.api import Answer, Api
 from llmtrace.router.notifiers.settings import SecretFile, check_goes_out, secret_of
 from llmtrace.router.ports import Rate, Toolbox
 from llmtrace.semconv.alert import Severity
@@ -24,7 +24,6 @@ LONGEST_SHORT: Final = 160
 LONGEST_TEXT: Final = 4_000
 
 _INSTANCE: Final = re.compile(r"[a-z0-9-]{1,63}")
-_ANSWER: Final = 64 * 1024
 _RESOLVED: Final = "6"
 _URGENCY: Final = {Severity.CRITICAL: "1", Severity.ERROR: "2", Severity.WARNING: "3", Severity.INFO: "3"}
 
@@ -79,7 +78,8 @@ class ServiceNowNotifier:
 
     def __init__(self, settings: ServiceNowSettings, tools: Toolbox) -> None:
         self._settings = settings
-        self._tools = tools
+        headers = {"authorization": settings.authorization}
+        self._api = Api(tools, f"{settings.base}/api/now/table/{settings.table}", settings.allow_private, headers)
 
     @classmethod
     def build(cls, settings: ServiceNowSettings, tools: Toolbox) -> Self:
@@ -90,35 +90,25 @@ class ServiceNowNotifier:
         """One search and one write. A ticket that was made but not answered for is found at the next attempt."""
         notification = delivery.notification
         key = quote(f"correlation_id={notification.dedup_key}^active=true", safe="")
-        receipt, answer = await self._call("GET", f"?sysparm_query={key}&sysparm_limit=1&sysparm_fields=sys_id,number")
-        if receipt.outcome is not Outcome.DELIVERED:
-            return receipt
-        found = _found(answer)
-        if found is None:
-            return Receipt(Outcome.RETRY, "the search was not answered with JSON")
+        search = await self._api.call("GET", f"?sysparm_query={key}&sysparm_limit=1&sysparm_fields=sys_id,number")
+        found = _found(search)
+        if search.failed or found is None:
+            return search.confirmed(found is not None, "ServiceNow's list of tickets")
         if found:
-            receipt, _ = await self._call("PATCH", f"/{quote(found, safe='')}", _update(notification))
+            answer = await self._api.call("PATCH", f"/{quote(found, safe='')}", _update(notification))
         elif notification.phase is Phase.FIRING:
-            receipt, _ = await self._call("POST", "", self._new(notification))
+            answer = await self._api.call("POST", "", self._new(notification))
         else:
             return Receipt(Outcome.DELIVERED, "no open ticket to update")
-        return receipt
-
-    async def _call(self, method: str, tail: str, fields: dict[str, str] | None = None) -> tuple[Receipt, bytes]:
-        url = f"{self._settings.base}/api/now/table/{self._settings.table}{tail}"
-        headers = {"accept": "application/json", "authorization": self._settings.authorization}
-        body = b"" if fields is None else json.dumps(fields).encode()
-        headers |= {} if fields is None else {"content-type": "application/json"}
-        request = http.Request(method, url, body, headers)
-        now, allow_private = self._tools.clock.now(), self._settings.allow_private
-        return await http.exchange(self._tools.client, request, now, allow_private=allow_private, most=_ANSWER)
+        result = answer.fields.get("result")
+        return answer.confirmed(isinstance(result, dict) and "sys_id" in result, "ServiceNow's ticket")
 
     def _new(self, notification: Notification) -> dict[str, str]:
         fields = {
             "correlation_id": notification.dedup_key,
             "correlation_display": "llmtrace",
             "short_description": page.title(notification)[:LONGEST_SHORT],
-            "description": _text(notification),
+            "description": page.text(notification, LONGEST_TEXT),
             "urgency": _URGENCY[notification.severity],
             "impact": _URGENCY[notification.severity],
             "assignment_group": self._settings.assignment_group or "",
@@ -128,25 +118,20 @@ class ServiceNowNotifier:
 
 
 def _update(notification: Notification) -> dict[str, str]:
-    fields = {"work_notes": f"{page.title(notification)}\n{_text(notification)}"[:LONGEST_TEXT]}
+    fields = {"work_notes": f"{page.title(notification)}\n{page.text(notification, LONGEST_TEXT)}"[:LONGEST_TEXT]}
     if notification.phase is Phase.RESOLVED:
         who = notification.acted_by or f"llmtrace ({notification.reason})"
         fields |= {"state": _RESOLVED, "close_code": "Resolved by caller", "close_notes": f"resolved by {who}"}
     return fields
 
 
-def _found(answer: bytes) -> str | None:
+def _found(answer: Answer) -> str | None:
     """The ticket's sys_id, empty where there is none; None for what is no answer of a Table API."""
     try:
-        result = json.loads(answer)["result"]
+        result = answer.fields["result"]
         return str(result[0]["sys_id"]) if result else ""
-    except (ValueError, KeyError, TypeError, IndexError, RecursionError):
+    except (KeyError, TypeError, IndexError):
         return None
-
-
-def _text(notification: Notification) -> str:
-    lines = [f"{name}: {value}" for alert in notification.alerts[:10] for name, value in (*page.facts(alert), ("", ""))]
-    return "\n".join(line.strip(": ") for line in lines)[:LONGEST_TEXT]
 
 
 def _utc(moment: datetime) -> str:

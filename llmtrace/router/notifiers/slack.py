@@ -13,7 +13,8 @@ from pydantic import BeforeValidator, Field, SecretStr, model_validator
 from llmtrace.router.config.schema import Url
 from llmtrace.router.config.strict import Strict, wrong
 from llmtrace.router.model import Alert, Delivery, Notification, Phase, Receipt, Status
-from llmtrace.router.notifiers import http, page
+from llmtrace.router.notifiers import page
+from llmtrace.router.notifiers.api import Api
 from llmtrace.router.notifiers.settings import SecretFile, check_goes_out, secret_of
 from llmtrace.router.ports import Rate, Toolbox
 
@@ -78,9 +79,8 @@ class SlackNotifier:
         """Post once."""
         notification = delivery.notification
         message = {"text": escape(page.title(notification))[:LONGEST_SECTION], "blocks": self._blocks(notification)}
-        body, headers = json.dumps(message).encode(), {"content-type": "application/json"}
-        now, allow_private = self._tools.clock.now(), self._settings.allow_private
-        return await http.post(self._tools.client, self._settings.url, body, headers, now, allow_private=allow_private)
+        answer = await Api(self._tools, self._settings.url, self._settings.allow_private).call("POST", "", message)
+        return answer.confirmed(answer.body.strip() == b"ok", "Slack's `ok`")
 
     def _blocks(self, notification: Notification) -> list[dict[str, Any]]:
         blocks = list(self._opening(notification))

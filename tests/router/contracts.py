@@ -1,0 +1,105 @@
+"""The table of what every notifier is held to: its server, its settings there, and what its answers look like.
+
+A new notifier is one line in ``CONTRACTS``; `test_router_contract.py` does the rest.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import httpx
+from destinations import pagerduty, servicenow, slack
+from router_values import ManualClock
+from splunk_oncall_server import splunk_oncall
+from test_router_notifiers import delivery
+from webhook_receiver import WebhookReceiver
+
+from llmtrace.router.model import Delivery, Phase, Receipt
+from llmtrace.router.notifiers import KINDS
+from llmtrace.router.ports import Toolbox
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from destinations import Service
+
+SECRET = "k" * 32
+"""The credential in each notifier's settings."""
+
+HTML = "<html><body>Please log in</body></html>"
+NONSENSE: dict[str, tuple[int, str]] = {
+    "a login page": (200, HTML),
+    "an empty 200": (200, ""),
+    "an empty 202": (202, ""),
+    "JSON of another shape": (200, "[[1, 2], null]"),
+    "a success that says it was none": (200, '{"ok": false, "error": "x", "result": "failure", "status": "x"}'),
+    "broken JSON": (200, '{"status": "succ'),
+    "nested too deeply": (200, "[" * 50_000),
+    "a huge body": (200, "x" * 8_000_000),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Contract:
+    """``requests``: how many one message takes at most. ``believes``: nonsense whose status must be enough for it.
+
+    ``made``: how many things one group is there, however often it is told; None where nothing there has a key, so that
+    a repeated attempt must at least be the same to the byte.
+    """
+
+    serve: Callable[[], Service]
+    settings: Callable[[Service], dict[str, Any]]
+    made: Callable[[Service], int] | None = None
+    requests: int = 1
+    believes: frozenset[str] = frozenset()
+
+
+def keys(field: str) -> Callable[[Service], int]:
+    """How many different values this field of the requests had."""
+    return lambda service: len({call.body[field] for call in service.calls})
+
+
+CONTRACTS: dict[str, Contract] = {
+    "webhook": Contract(
+        WebhookReceiver,
+        lambda at: {"url": at.url, "secret": "whsec_" + "A" * 32},
+        believes=frozenset(NONSENSE),  # its receiver is anybody's: a status is all that the format asks of it
+    ),
+    "pagerduty": Contract(pagerduty, lambda at: {"routing_key": SECRET, "url": at.url}, keys("dedup_key")),
+    "splunk_oncall": Contract(
+        splunk_oncall, lambda at: {"api_key": SECRET, "routing_key": "llm", "url": at.url}, keys("entity_id")
+    ),
+    "slack": Contract(slack, lambda at: {"webhook_url": f"{at.url}/{SECRET}"}),
+    "servicenow": Contract(
+        servicenow, lambda at: {"url": at.url, "token": SECRET}, lambda at: len(at.tickets), requests=2
+    ),
+}
+OTHERS = {"console", "email"}
+"""They speak no HTTP; their tests are in `test_router_notifiers.py` and `test_router_destinations.py`."""
+
+
+def attempt(kind: str, settings: dict[str, Any], *messages: Delivery) -> list[Receipt]:
+    """One real attempt at each message, by one notifier."""
+    entry = KINDS[kind]
+
+    async def scenario() -> list[Receipt]:
+        # Loopback speaks no TLS, and the list of authorities takes longer to read than all else here.
+        async with httpx.AsyncClient(trust_env=False, verify=False) as client:  # noqa: S501
+            tools = Toolbox(client, ManualClock(), "http://router", print, lambda number: f"http://router/ack/{number}")
+            notifier = entry.build(entry.settings.model_validate(settings), tools)
+            return [await notifier.send(message) for message in messages]
+
+    return asyncio.run(scenario())
+
+
+def reach(kind: str, service: Service, *messages: Delivery) -> list[Receipt]:
+    """The same at this server."""
+    return attempt(kind, {**CONTRACTS[kind].settings(service), "allow_private": True}, *messages)
+
+
+def about(phase: Phase = Phase.FIRING, *alerts: Any, **changes: Any) -> Delivery:
+    """A delivery in this phase."""
+    whole = delivery(*alerts)
+    return replace(whole, notification=replace(whole.notification, phase=phase, incident_id=5, **changes))

@@ -1,0 +1,48 @@
+"""The README's table of systems, held to the notifiers that there are and to the pages that show them."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from llmtrace.router.notifiers import KINDS
+
+ROOT = Path(__file__).parents[2]
+SECTION = re.search(r"## Works with\n(.*?)\n## ", (ROOT / "README.md").read_text(), re.DOTALL)[1]
+ROWS = re.findall(r"^\| (?P<system>[^|]+) \| (?P<what>[^|]+) \| (?P<how>[^|]+) \|$", SECTION, re.MULTILINE)[1:]
+MISSION = [
+    "Arize", "Phoenix", "Datadog", "Honeycomb", "Grafana", "Alertmanager", "PagerDuty", "Splunk On-Call", "Slack",
+    "ServiceNow", "Mail",
+]  # fmt: skip
+
+
+def pages_of(kind: str) -> list[Path]:
+    """The how-to pages that the table gives for a notifier."""
+    return [
+        ROOT / page
+        for system, _, how in ROWS
+        if f"`{kind}`" in system
+        for page in re.findall(r"\]\((docs/[^)]+)\)", how)
+    ]
+
+
+def test_every_notifier_is_in_the_table():
+    """Each kind once, and none that is not there."""
+    named = [kind for system, _, _ in ROWS for kind in re.findall(r"`(\w+)`", system)]
+    assert sorted(named) == sorted(KINDS)
+
+
+@pytest.mark.parametrize("system", MISSION)
+def test_every_system_of_the_mission_is_in_the_table(system):
+    """With a page that says how."""
+    (how,) = (how for name, _, how in ROWS if system in name)
+    assert re.search(r"\]\(docs/", how)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_each_page_shows_the_notifier_at_work(kind):
+    """The page of a notifier has rules with a receiver of this kind; `test_router_howto.py` reads them."""
+    texts = [page.read_text() for page in pages_of(kind)]
+    assert any(re.search(rf"\b{kind}: ?{{", text) or re.search(rf"\b{kind}:\n", text) for text in texts)
