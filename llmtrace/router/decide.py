@@ -5,7 +5,7 @@ It knows the order of the steps. Whoever wants to know what would happen (a test
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
@@ -13,7 +13,7 @@ from typing import Final
 from llmtrace.router.config import RouterConfig
 from llmtrace.router.model import Alert, AlertState, Candidate, Decision, Place, Policy, Reason, Status
 from llmtrace.router.ports import Over, Recall, Waiting
-from llmtrace.router.routing import tiers, tree
+from llmtrace.router.routing import rollout, tiers, tree
 from llmtrace.router.stages.dedup import deduplicate
 from llmtrace.router.stages.grouping import due_at, group_of
 from llmtrace.router.stages.quiet import quieten
@@ -36,6 +36,8 @@ class Deciding:
     def decide(self, alert: Alert, recall: Recall, places: Sequence[Place] | None = None) -> tuple[Decision, ...]:
         """One decision for each route that applies, at least one; ``places`` are those of ``place``, if at hand."""
         found = place(alert, self.config) if places is None else places
+        if alert.status is Status.RESOLVED:
+            found = (*found, *_left_behind(alert, found, self.config, recall))
         return tuple(_decide(alert, each, self.config, recall, self.now) for each in found)
 
     def expire(self, over: Over, recall: Recall) -> Decision:
@@ -64,13 +66,34 @@ class Deciding:
 
 def place(alert: Alert, config: RouterConfig) -> tuple[Place, ...]:
     """Each route that applies with its group, at least one; nothing of the past is needed for it."""
-    routes: Sequence[tuple[str, Policy, Reason]] = [
-        (node.id, tiers.policy(node, alert.severity), Reason.NEW) for node in tree.route(alert, config.routes)
+    found = _routes(alert, config)
+    if config.rollout:
+        found = [(*rollout.staged(alert, config, route, policy), reason) for route, policy, reason in found]
+    return tuple(Place(route, policy, reason, group_of(alert, route, policy)) for route, policy, reason in found)
+
+
+def _routes(alert: Alert, config: RouterConfig) -> Sequence[tuple[str, Policy, Reason]]:
+    """Each route that applies, as the file has it."""
+    return [(node.id, tiers.policy(node, alert.severity), Reason.NEW) for node in tree.route(alert, config.routes)] or [
+        (UNROUTED, config.unrouted, Reason.NO_ROUTE)
     ]
-    return tuple(
-        Place(route, policy, reason, group_of(alert, route, policy))
-        for route, policy, reason in routes or [(UNROUTED, config.unrouted, Reason.NO_ROUTE)]
-    )
+
+
+def _left_behind(alert: Alert, places: Sequence[Place], config: RouterConfig, recall: Recall) -> Iterator[Place]:
+    """Where an alert that is over still fires from an earlier mode of its rule: who was told then hears of the end."""
+    fingerprint = alert.fingerprint
+
+    def fires(route: str) -> bool:
+        state = recall.state(route, fingerprint)
+        return state is not None and state.status is Status.FIRING
+
+    if not any(fires(name) for each in places for name in rollout.other_names(each.route)):
+        return
+    known = {each.route for each in places}
+    for route, policy, reason in _routes(alert, config):
+        for name, staged in rollout.every(route, policy, config):
+            if name not in known and fires(name):
+                yield Place(name, staged, reason, group_of(alert, name, staged))
 
 
 def decide(alert: Alert, config: RouterConfig, recall: Recall, now: datetime) -> tuple[Decision, ...]:

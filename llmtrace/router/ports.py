@@ -257,6 +257,9 @@ class Records(Protocol):
     def silences(self, limit: int, before: int | None) -> list[Row]:
         """What people silenced, the latest first."""
 
+    def rollout(self, limit: int) -> list[Row]:
+        """What rules did that wake nobody yet, the loudest first."""
+
     def counts(self) -> Mapping[str, Mapping[str, int]]:
         """How many decisions there are by reason, deliveries by state, and incidents by state."""
 

@@ -32,7 +32,7 @@ PAGES = [
     "escalate", "keep-and-back-up", "open-servicenow-tickets", "page-with-pagerduty", "page-with-splunk-on-call",
     "post-to-a-webhook",
     "rules-in-ci", "run-with-postgresql", "send-mail",
-    "silence-alerts", "write-to-slack",
+    "review-a-change-of-rules", "roll-out-a-rule", "silence-alerts", "write-to-slack",
 ]  # fmt: skip
 BLOCK = re.compile(r"^```(?P<kind>\w+)\n(?P<text>.*?)^```", re.MULTILINE | re.DOTALL)
 ENVIRON = defaultdict(

@@ -6,23 +6,17 @@ LLMTRACE_ROUTER_TOKEN is sent as bearer token.
 from __future__ import annotations
 
 import getpass
-import os
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
-import httpx
-
+from llmtrace.cli.router.asking import ask
 from llmtrace.cli.router.loading import extra, load
-from llmtrace.exceptions import ConfigurationError, LlmtraceError
+from llmtrace.exceptions import ConfigurationError
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Mapping
 
-    from llmtrace.router.config import RouterConfig
-
-TOKEN: Final = "LLMTRACE_ROUTER_TOKEN"  # noqa: S105 - a variable's name
 _ACTS: Final = {"acknowledge": "acknowledged", "resolve": "resolved"}
 _MOST_LISTED: Final = 1_000
 
@@ -66,7 +60,7 @@ def act(arguments: argparse.Namespace) -> int:
         LlmtraceError: the router cannot be reached or refuses.
     """
     path = f"/api/v1/incidents/{arguments.incident}/{arguments.act}"
-    said = _ask(arguments, load(arguments), "POST", path, {"by": arguments.by})
+    said = ask(arguments, load(arguments), "POST", path, {"by": arguments.by})
     print(f"incident {arguments.incident}: {_ACTS[arguments.act] if said['changed'] else 'was so already'}")  # noqa: T201 - the command's output
     return 0
 
@@ -94,7 +88,7 @@ def add_silence(arguments: argparse.Namespace) -> int:
         "matchers": arguments.matchers, "ends_at": (datetime.now(UTC) + lasts).isoformat(),
         "created_by": arguments.by, "comment": arguments.comment,
     }  # fmt: skip
-    print(_ask(arguments, config, "POST", "/api/v1/silences", body)["id"])  # noqa: T201 - the command's output
+    print(ask(arguments, config, "POST", "/api/v1/silences", body)["id"])  # noqa: T201 - the command's output
     return 0
 
 
@@ -105,7 +99,7 @@ def expire_silence(arguments: argparse.Namespace) -> int:
         LlmtraceError: there is none of this id, or the router cannot be reached or refuses.
     """
     path = f"/api/v1/silences/{quote(arguments.silence, safe='')}?by={quote(arguments.by, safe='')}"
-    _ask(arguments, load(arguments), "DELETE", path)
+    ask(arguments, load(arguments), "DELETE", path)
     print(f"silence {arguments.silence}: over")  # noqa: T201 - the command's output
     return 0
 
@@ -117,7 +111,7 @@ def list_silences(arguments: argparse.Namespace) -> int:
         LlmtraceError: the router cannot be reached or refuses.
     """
     config = load(arguments)
-    made = _ask(arguments, config, "GET", f"/api/v1/silences?limit={_MOST_LISTED}")["silences"]
+    made = ask(arguments, config, "GET", f"/api/v1/silences?limit={_MOST_LISTED}")["silences"]
     given = [
         {"id": each.id, "matchers": list(map(str, each.matchers)), "created_by": each.created_by or "the file",
          "ends_at": each.ends_at.isoformat(), "comment": each.comment}
@@ -131,19 +125,3 @@ def list_silences(arguments: argparse.Namespace) -> int:
             why = f": {row['comment']}" if row["comment"] else ""
             print(f"{row['id']}  {until}  {', '.join(row['matchers'])}  by {row['created_by']}{why}")  # noqa: T201 - the command's output
     return 0
-
-
-def _ask(
-    arguments: argparse.Namespace, config: RouterConfig, method: str, path: str, body: Mapping[str, Any] | None = None
-) -> Any:
-    base = (arguments.url or config.external_url or f"http://{config.listen}").rstrip("/")
-    token = os.environ.get(TOKEN)
-    headers = {"authorization": f"Bearer {token}"} if token else {}
-    try:
-        answer = httpx.request(method, base + path, json=body, headers=headers, timeout=10, trust_env=False)
-        said = answer.json()
-    except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
-        raise LlmtraceError(f"{base}: no answer of a router ({type(error).__name__})") from error
-    if not answer.is_success:
-        raise LlmtraceError(f"{base}: {said.get('error', answer.status_code)}")
-    return said

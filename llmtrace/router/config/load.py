@@ -17,6 +17,7 @@ from llmtrace.router.config.access import IntakeOptions
 from llmtrace.router.config.document import Document, Location, MistakeError
 from llmtrace.router.config.mapping import AlertMapping
 from llmtrace.router.config.oddities import Oddities
+from llmtrace.router.config.rollout import capped, rollout
 from llmtrace.router.config.settings import Fallback, Inhibition, Links, Listen, RouteNode, RouterConfig
 from llmtrace.router.config.tree import Names, Tree, tiers
 from llmtrace.router.matchers import Silence
@@ -74,6 +75,8 @@ def load(
             Inhibition(tuple(each.source_matchers), tuple(each.target_matchers), tuple(each.equal))
             for each in parsed.inhibit
         ),
+        rollout=rollout(opened, parsed, names, tree.tiers),
+        capped=capped(tree.tiers),
         time_intervals=parsed.time_intervals,
         receivers=receivers,
         routes=routes,

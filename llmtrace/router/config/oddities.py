@@ -47,6 +47,7 @@ class Oddities:
         options = [*self.parsed.tiers.values(), *(route for _, route in _every(self.parsed.routes))]
         used = {name for each in options for name in (*(each.receivers or ()), *_escalated(each))}
         used |= {self.parsed.fallback.receiver} if self.parsed.fallback else set()
+        used |= {name for each in self.parsed.rollout for name in each.receivers or ()}
         for name in self.parsed.receivers:
             if name not in used:
                 yield self._at(("receivers", name), "no route and no tier names it")
@@ -56,8 +57,9 @@ class Oddities:
                 yield self._at(("time_intervals", name), "no route and no tier names it")
 
     def _dead_quiet(self) -> Iterator[Oddity]:
-        """Silences and inhibitions that never hold anything."""
+        """Silences, inhibitions and entries of the rollout that never hold anything."""
         lists = [(("silences", index, "matchers"), each.matchers) for index, each in enumerate(self.parsed.silences)]
+        lists += [(("rollout", index, "matchers"), each.matchers) for index, each in enumerate(self.parsed.rollout)]
         for index, each in enumerate(self.parsed.inhibit):
             lists += [(("inhibit", index, "source_matchers"), each.source_matchers)]
             lists += [(("inhibit", index, "target_matchers"), each.target_matchers)]

@@ -16,7 +16,7 @@ from llmtrace.router.config.settings import Listen
 from llmtrace.router.config.strict import Duration, Strict, wrong
 from llmtrace.router.config.times import TimeInterval
 from llmtrace.router.matchers import Matcher
-from llmtrace.router.model import GROUP_BY_ALL, Escalation, Tier
+from llmtrace.router.model import GROUP_BY_ALL, Escalation, Rollout, Tier
 
 PHOENIX_TRACE: Final = "http://localhost:6006/redirects/traces/{trace_id}"
 
@@ -229,6 +229,24 @@ class InhibitOptions(Strict):
     equal: list[Label] = Field(default_factory=list, description="where these labels are equal")
 
 
+class RolloutOptions(Strict):
+    """How far the rules that match are on their way to waking people. Regulated alerts take no part."""
+
+    matchers: Annotated[list[OneMatcher], BeforeValidator(_matchers)] = Field(
+        default_factory=list,
+        description="""which alerts, such as ['alertname="answer-slow"']; none at all matches every alert""",
+    )
+    mode: Rollout = Field(
+        description="`shadow`: all is recorded and nobody is told; `notify`: what would page is told in the channel; "
+        "`page`: as the routes say"
+    )
+    receivers: Annotated[list[str], Field(min_length=1)] | None = Field(
+        default=None,
+        description="with `notify`: who is told instead of those whom a page would wake; without it those of "
+        "`tiers.channel`",
+    )
+
+
 class LinkOptions(Strict):
     """Where a reader of an alert can look further."""
 
@@ -292,6 +310,10 @@ class RouterFile(Strict):
     )
     inhibit: list[InhibitOptions] = Field(
         default_factory=list, description="alerts that are not told while another one says more"
+    )
+    rollout: list[RolloutOptions] = Field(
+        default_factory=list,
+        description="rules that do not wake anybody yet; the first entry that matches an alert counts",
     )
     time_intervals: dict[str, list[TimeInterval]] = Field(
         default_factory=dict, description="name -> a list of times in Alertmanager's words, one of which must hold"

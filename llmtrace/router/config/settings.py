@@ -14,7 +14,7 @@ from llmtrace.router.config.access import IntakeOptions, WebOptions
 from llmtrace.router.config.mapping import AlertMapping
 from llmtrace.router.config.times import TimeInterval
 from llmtrace.router.matchers import Matcher, Silence
-from llmtrace.router.model import Destination, Policy, Tier
+from llmtrace.router.model import Destination, Policy, Rollout, Tier
 from llmtrace.router.ports import Retention
 
 
@@ -73,6 +73,15 @@ class Inhibition:
 
 
 @dataclass(frozen=True, slots=True)
+class RolloutRule:
+    """How far the alerts that match are. ``capped``: how they are told where a page is too much."""
+
+    matchers: tuple[Matcher, ...]
+    mode: Rollout
+    capped: Policy
+
+
+@dataclass(frozen=True, slots=True)
 class RouteNode:
     """One route. ``policies`` holds how it tells in each tier that it can end in, inheritance already applied."""
 
@@ -117,6 +126,10 @@ class RouterConfig:
     fallback: Fallback | None
     silences: tuple[Silence, ...]
     inhibit: tuple[Inhibition, ...]
+    rollout: tuple[RolloutRule, ...]
+    """The first that matches an alert counts; where none does, its routes say all."""
+    capped: Policy
+    """How an alert is told where a page is too much and nothing else is said."""
     time_intervals: Mapping[str, list[TimeInterval]]
     receivers: Mapping[str, Mapping[str, BaseModel]]
     """Receiver -> notifier -> its settings."""

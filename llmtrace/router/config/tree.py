@@ -133,16 +133,21 @@ def _check_life(opened: Document, location: Location, policy: Policy, said: Mapp
 
 def _check_options(opened: Document, location: Location, options: schema.Options, names: Names) -> None:
     known = names.receivers
-    _check_names(opened, (*location, "receivers"), options.receivers or (), known)
+    check_names(opened, (*location, "receivers"), options.receivers or (), known)
     for index, interval in enumerate(options.mute_time_intervals or ()):
         if interval not in names.intervals:
             problem = f"none of time_intervals; allowed: {', '.join(names.intervals) or 'none is defined'}"
             raise opened.error((*location, "mute_time_intervals", index), problem)
     for index, step in enumerate(options.escalate or ()):
-        _check_names(opened, (*location, "escalate", index, "receivers"), step.receivers, known)
+        check_names(opened, (*location, "escalate", index, "receivers"), step.receivers, known)
 
 
-def _check_names(opened: Document, location: Location, names: Iterable[str], known: Collection[str]) -> None:
+def check_names(opened: Document, location: Location, names: Iterable[str], known: Collection[str]) -> None:
+    """Each name must be a receiver of the file.
+
+    Raises:
+        ConfigurationError: at the first that is none.
+    """
     for index, name in enumerate(names):
         if name not in known:
             problem = f"no receiver of this file; allowed: {', '.join(known)}"

@@ -20,7 +20,7 @@ from llmtrace.router.model.alert import (
 from llmtrace.router.model.decision import AlertState, Candidate, Decision, Group, GroupState, Hold, Place, Reason
 from llmtrace.router.model.delivery import Attempt, Delivery, Destination, Notification, Outcome, Phase, Receipt
 from llmtrace.router.model.incident import Act, Incident, IncidentState, Step, first_at
-from llmtrace.router.model.policy import GROUP_BY_ALL, Escalation, Policy, Tier
+from llmtrace.router.model.policy import GROUP_BY_ALL, Escalation, Policy, Rollout, Tier, rollout_of
 
 __all__ = [
     "ALERTNAME",
@@ -50,6 +50,7 @@ __all__ = [
     "Policy",
     "Reason",
     "Receipt",
+    "Rollout",
     "Status",
     "Step",
     "Tier",
@@ -57,4 +58,5 @@ __all__ = [
     "fingerprint",
     "first_at",
     "latest_of_each",
+    "rollout_of",
 ]

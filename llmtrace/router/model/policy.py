@@ -18,6 +18,24 @@ class Tier(StrEnum):
     DIGEST = "digest"
 
 
+class Rollout(StrEnum):
+    """How far a rule is on its way to waking people: only recorded, told in a channel at most, or as its route says."""
+
+    SHADOW = "shadow"
+    NOTIFY = "notify"
+    PAGE = "page"
+
+    def route(self, base: str) -> str:
+        """The name under which a route remembers what it does in this mode: each mode has a memory of its own."""
+        return base if self is Rollout.PAGE else f"{self}:{base}"
+
+
+def rollout_of(route: str) -> tuple[Rollout, str]:
+    """The mode, and the route itself, of a name that ``Rollout.route`` gave."""
+    mode, _, base = route.partition(":")
+    return (Rollout(mode), base) if mode in (Rollout.SHADOW, Rollout.NOTIFY) else (Rollout.PAGE, route)
+
+
 @dataclass(frozen=True, slots=True)
 class Escalation:
     """Who is told too, when nobody has acknowledged ``after`` the incident was opened."""
@@ -40,3 +58,5 @@ class Policy:
     """An event that does not recur for so long is over."""
     escalate: tuple[Escalation, ...] = ()
     mute_time_intervals: tuple[str, ...] = ()
+    rollout: Rollout = Rollout.PAGE
+    """Under ``SHADOW`` all is decided and recorded, and nobody is told."""

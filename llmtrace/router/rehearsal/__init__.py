@@ -3,6 +3,18 @@
 from __future__ import annotations
 
 from llmtrace.router.rehearsal.compare import Verdict, judge
+from llmtrace.router.rehearsal.difference import Change, as_markdown, as_table, differences
 from llmtrace.router.rehearsal.run import Decided, Rehearsed, Told, rehearse
 
-__all__ = ["Decided", "Rehearsed", "Told", "Verdict", "judge", "rehearse"]
+__all__ = [
+    "Change",
+    "Decided",
+    "Rehearsed",
+    "Told",
+    "Verdict",
+    "as_markdown",
+    "as_table",
+    "differences",
+    "judge",
+    "rehearse",
+]

@@ -10,7 +10,7 @@ from typing import Final
 
 from sqlalchemy import Connection, select
 
-from llmtrace.router.model import ALERTNAME, SEVERITY, Alert, Outcome, Reason, Status, Tier
+from llmtrace.router.model import ALERTNAME, SEVERITY, Alert, Outcome, Reason, Rollout, Status, Tier, rollout_of
 from llmtrace.router.store.rows import AnyRow, to_alert
 from llmtrace.router.store.schema import (
     PENDING,
@@ -59,6 +59,13 @@ _BECAME: Final[Mapping[str, str]] = MappingProxyType(
     }
 )
 
+_ROLLOUT: Final[Mapping[Rollout, str]] = MappingProxyType(
+    {
+        Rollout.SHADOW: "its rule is rolled out as shadow: all is recorded, and nobody is told",
+        Rollout.NOTIFY: "its rule is rolled out as notify: what would page is told in the channel",
+    }
+)
+
 
 def find(connection: Connection, asked: str) -> AnyRow | None:
     """The alert of this id, or the newest of this fingerprint or name."""
@@ -83,7 +90,8 @@ def no_page(connection: Connection, asked: str) -> NoPage | None:
     if row is None:
         return None
     made = connection.execute(select(decisions).where(decisions.c.alert_id == row.id).order_by(decisions.c.id)).all()
-    if not made or any(decision.tier == Tier.PAGE for decision in made):
+    paged = [each.tier == Tier.PAGE and rollout_of(each.route)[0] is not Rollout.SHADOW for each in made]
+    if not made or any(paged):
         return None
     return NoPage(to_alert(row), made[-1].config_hash)
 
@@ -117,7 +125,12 @@ def _lines(connection: Connection, alert: AnyRow) -> Iterator[str]:
 def _decision(connection: Connection, decision: AnyRow) -> Iterator[str]:
     whom = f"told {', '.join(decision.receivers)}" if decision.due_at is not None else "nobody was told"
     why = WHY[Reason(decision.reason)]
-    yield f"  route {decision.route} (tier {decision.tier}): {whom}, because {why}"
+    mode, route = rollout_of(decision.route)
+    if mode is Rollout.SHADOW:
+        whom = whom.replace("told", "in shadow, nobody was told; it would have told", 1) if decision.due_at else whom
+    yield f"  route {route} (tier {decision.tier}): {whom}, because {why}"
+    if mode is not Rollout.PAGE:
+        yield f"    {_ROLLOUT[mode]}"
     if decision.held_by is not None:
         until = f"until {_at(decision.held_until)}" if decision.held_until is not None else "until that is over"
         yield f"    held by {_holder(connection, decision)} {until}, then decided again"

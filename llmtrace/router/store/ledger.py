@@ -10,8 +10,19 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, insert, select, update
 
 from llmtrace.router.matchers import Silence, all_match
-from llmtrace.router.model import Alert, AlertState, Decision, Group, GroupState, Incident, IncidentState, Status
+from llmtrace.router.model import (
+    Alert,
+    AlertState,
+    Decision,
+    Group,
+    GroupState,
+    Incident,
+    IncidentState,
+    Rollout,
+    Status,
+)
 from llmtrace.router.ports import Matching
+from llmtrace.router.store import rollouts
 from llmtrace.router.store.audit import AuditTrail
 from llmtrace.router.store.rows import from_policy, insert_all, to_alert, to_incident, to_state
 from llmtrace.router.store.schema import alerts, decisions, groups, incidents, members, states
@@ -89,7 +100,8 @@ class Ledger:
         """Alerts that fire now, whoever is told of them, and match; those decided in this turn included."""
         if self._firing is None:
             query = select(states.c.fingerprint, alerts).join(alerts, states.c.alert_id == alerts.c.id)
-            rows = self._connection.execute(query.where(states.c.status == Status.FIRING))
+            shadow = states.c.route.startswith(Rollout.SHADOW.route(""))  # what nobody is told holds nothing back
+            rows = self._connection.execute(query.where(states.c.status == Status.FIRING, ~shadow))
             self._firing = {row.fingerprint: to_alert(row) for row in rows}
             for entry in self._entries:
                 self._note_firing(entry.alert, entry.fingerprint, entry.decision)
@@ -108,9 +120,11 @@ class Ledger:
             self._groups[decision.group.key] = GroupState(before.told_at if before else None, decision.due_at)
 
     def _note_firing(self, alert: Alert, fingerprint: str, decision: Decision) -> None:
-        if self._firing is not None and decision.state.status is Status.FIRING:
+        if self._firing is None or decision.policy.rollout is Rollout.SHADOW:
+            return
+        if decision.state.status is Status.FIRING:
             self._firing[fingerprint] = alert
-        elif self._firing is not None:
+        else:
             self._firing.pop(fingerprint, None)
 
     def write(self, trail: AuditTrail) -> None:
@@ -126,6 +140,8 @@ class Ledger:
             self.released = self._connection.execute(held.values(held_until=self._now)).rowcount > 0
         for entry, identifier in zip(self._entries, ids, strict=True):
             trail.add("decision", _audited(entry, identifier), alert_id=entry.alert_id)
+        if any(entry.decision.policy.rollout is not Rollout.PAGE for entry in self._entries):
+            self._count_rollouts()
 
     def _read_groups(self, keys: Collection[str]) -> None:
         if not keys:
@@ -141,6 +157,12 @@ class Ledger:
         live = select(incidents).where(incidents.c.group_key.in_(keys), incidents.c.state != IncidentState.RESOLVED)
         for row in self._connection.execute(live):
             self._incidents[row.group_key] = to_incident(row)
+
+    def _count_rollouts(self) -> None:
+        """How many alerts came by rules that wake nobody yet."""
+        fired = [each for each in self._entries if each.decision.state.status is Status.FIRING]
+        rules = [rollouts.rule_of(each.alert.name, each.decision.route, each.decision.policy) for each in fired]
+        rollouts.count(self._connection, filter(None, rules), (), self._now)
 
     def _write_groups(self) -> None:
         """The last decision that tells somebody says how; of groups that nobody hears of, the last one."""
@@ -254,7 +276,8 @@ def _audited(entry: _Entry, decision_id: int) -> Mapping[str, Any]:
         "reason": decision.reason.value,
         "receivers": list(decision.policy.receivers),
         "group": decision.group.key,
-        "told": decision.notifies,
+        "told": decision.notifies and decision.policy.rollout is not Rollout.SHADOW,
+        "rollout": None if decision.policy.rollout is Rollout.PAGE else decision.policy.rollout.value,
         "held": None if decision.hold is None else decision.hold.by,
         "config": decision.config_hash,
     }

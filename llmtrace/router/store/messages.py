@@ -45,6 +45,8 @@ class Message:
     incident_id: int | None
     step: int = 0
     acted_by: str = ""
+    withheld_from: Sequence[str] = ()
+    """Who would be told, were the rule not only recorded."""
 
 
 def send_all(
@@ -152,6 +154,7 @@ def _audited(message: Message, identifier: int) -> dict[str, Any]:
         "step": message.step,
         "group": message.group_key,
         **({"by": message.acted_by} if message.acted_by else {}),
+        **({"shadow": list(message.withheld_from)} if message.withheld_from else {}),
     }
 
 

@@ -10,6 +10,7 @@ from sqlalchemy import Column, Select, func, select
 from llmtrace.router.ports import Row
 from llmtrace.router.store.database import Database
 from llmtrace.router.store.explain import explain
+from llmtrace.router.store.rollouts import every_rule
 from llmtrace.router.store.schema import (
     about,
     alerts,
@@ -66,6 +67,12 @@ class SqlRecords:
         """Why somebody was told of an alert, or nobody; empty where there is no such alert."""
         with self._database.read() as connection:
             return explain(connection, asked)
+
+    def rollout(self, limit: int) -> list[Row]:
+        """What rules did that wake nobody yet: alerts and messages by rule, mode and would-be tier, and since when."""
+        with self._database.read() as connection:
+            rows = every_rule(connection, limit)
+            return [{name: _plain(value) for name, value in row._asdict().items()} for row in rows]
 
     def counts(self) -> dict[str, dict[str, int]]:
         """How many decisions there are by reason, deliveries by state, and incidents by state."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, Row, Table, insert
@@ -15,6 +15,7 @@ from llmtrace.router.model import (
     Incident,
     IncidentState,
     Policy,
+    Rollout,
     Status,
     Tier,
 )
@@ -49,6 +50,13 @@ def to_alert(row: AnyRow) -> Alert:
     return Alert(row.labels, row.annotations, row.starts_at, Status(row.status), row.ends_at)
 
 
+def from_json(row: Mapping[str, Any]) -> Alert:
+    """An alert as the reading API shows it."""
+    starts_at = datetime.fromisoformat(row["starts_at"])
+    ends_at = None if row["ends_at"] is None else datetime.fromisoformat(row["ends_at"])
+    return Alert(dict(row["labels"]), dict(row["annotations"]), starts_at, Status(row["status"]), ends_at)
+
+
 def from_policy(policy: Policy) -> dict[str, Any]:
     """A policy as JSON, with all that a group needs when its route is gone from the file."""
     return {
@@ -61,6 +69,7 @@ def from_policy(policy: Policy) -> dict[str, Any]:
         "resolve_after": policy.resolve_after.total_seconds(),
         "escalate": from_steps(policy.escalate),
         "mute_time_intervals": list(policy.mute_time_intervals),
+        "rollout": policy.rollout.value,
     }
 
 
@@ -76,6 +85,7 @@ def to_policy(data: Mapping[str, Any]) -> Policy:
         resolve_after=timedelta(seconds=data["resolve_after"]),
         escalate=to_steps(data["escalate"]),
         mute_time_intervals=tuple(data["mute_time_intervals"]),
+        rollout=Rollout(data.get("rollout", Rollout.PAGE)),
     )
 
 

@@ -2,7 +2,7 @@
 
 ``alerts`` is the history of what the inbox brought; ``decisions`` and ``audit`` are written once and never changed;
 ``states``, ``alert_groups`` and ``incidents`` are what a decision recalls; ``members`` are decided alerts that wait for
-(or were told in) a notification; ``deliveries`` is the outbox.
+(or were told in) a notification; ``deliveries`` is the outbox; ``rollouts`` counts what rules did that wake nobody yet.
 """
 
 from __future__ import annotations
@@ -234,6 +234,19 @@ silences = Table(
     Column("created_by", Text, nullable=False),
     Column("comment", Text, nullable=False),
     Column("created_at", Time, nullable=False),
+)
+
+rollouts = Table(
+    "rollouts",
+    metadata,
+    Column("mode", String(16), primary_key=True),
+    Column("alertname", Text, primary_key=True),
+    Column("route", Text, primary_key=True),
+    Column("tier", String(16), primary_key=True),
+    Column("alerts", BigInteger, nullable=False),
+    Column("notifications", BigInteger, nullable=False),
+    Column("first_at", Time, nullable=False),
+    Column("last_at", Time, nullable=False, index=True),
 )
 
 audit = Table(

@@ -10,8 +10,9 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, func, select, update
 
-from llmtrace.router.model import IncidentState, Phase, Policy, Status, Tier, digest, first_at
+from llmtrace.router.model import ALERTNAME, IncidentState, Phase, Policy, Rollout, Status, Tier, digest, first_at
 from llmtrace.router.ports import Desk
+from llmtrace.router.store import rollouts
 from llmtrace.router.store.audit import AuditTrail
 from llmtrace.router.store.messages import Message, send_all
 from llmtrace.router.store.rows import AnyRow, from_steps, insert_all, to_policy
@@ -38,6 +39,7 @@ class Telling:
         ids = send_all(self._connection, [message for _, message in told], desk, trail, self._now)
         self._assign([row.key for row, _ in told], ids)
         self._end([message for _, message in told], trail)
+        self._count_rollouts(told)
         self._rest()
 
     def _open(self, trail: AuditTrail) -> None:
@@ -50,7 +52,9 @@ class Telling:
 
     def _opens(self, row: AnyRow) -> bool:
         has_one = row.key in self._incidents
-        return bool(self._firing[row.key]) and not has_one and row.policy["tier"] != Tier.DIGEST
+        policy = to_policy(row.policy)
+        opens = policy.tier is not Tier.DIGEST and policy.rollout is not Rollout.SHADOW
+        return bool(self._firing[row.key]) and not has_one and opens
 
     def _config_hash(self, key: str) -> str:
         return next((str(member.config_hash) for member in self._waiting[key]), "")
@@ -69,7 +73,8 @@ class Telling:
             reason=lead.reason,
             tier=policy.tier,
             decision_id=lead.decision_id,
-            receivers=receivers,
+            receivers=() if policy.rollout is Rollout.SHADOW else receivers,
+            withheld_from=receivers if policy.rollout is Rollout.SHADOW else (),
             incident_id=incident.id if incident else None,
         )
 
@@ -88,6 +93,17 @@ class Telling:
             values = {"state": IncidentState.RESOLVED, "resolved_at": self._now, "escalate_at": None}
             changed = update(incidents).where(incidents.c.id == bindparam("b_id"))
             self._connection.execute(changed.values(**values, resolved_by=bindparam("b_by")), resolved)
+
+    def _count_rollouts(self, told: Iterable[tuple[AnyRow, Message]]) -> None:
+        """How many messages there are of rules that wake nobody yet, each rule in it once."""
+        found: list[rollouts.Rule] = []
+        for row, message in told:
+            policy = to_policy(row.policy)
+            if policy.rollout is not Rollout.PAGE and message.phase is Phase.FIRING:
+                names = {each.labels.get(ALERTNAME, "") for each in self._waiting[row.key] if each.ended_at is None}
+                found += [rule for name in sorted(names) if (rule := rollouts.rule_of(name, row.route, policy))]
+        if found:
+            rollouts.count(self._connection, (), found, self._now)
 
     def _rest(self) -> None:
         changes = [
