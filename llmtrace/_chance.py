@@ -25,6 +25,8 @@ _PRECISION: Final = 5
 _LONGEST: Final = 256
 _THRESHOLD: Final = re.compile(r"[0-9a-f]{1,14}")
 _RANDOMNESS: Final = re.compile(r"[0-9a-f]{14}")
+_SUB_KEY: Final = re.compile(r"[a-z][a-z0-9]*:[A-Za-z0-9._-]*")
+"""A member of the entry, as OpenTelemetry defines it. Another one could spoil the whole entry when it is written."""
 _EMPTY: Final = TraceState()
 
 
@@ -83,16 +85,14 @@ def read(state: TraceState | None) -> Said:
     found: dict[str, int] = {}
     others = []
     for part in entry.split(";"):
-        key, colon, value = part.partition(":")
-        if not colon:
-            continue
+        key, _, value = part.partition(":")
         if key == "th":
             if _THRESHOLD.fullmatch(value):
                 found[key] = int(value.ljust(_DIGITS, "0"), 16)
         elif key == "rv":
             if _RANDOMNESS.fullmatch(value):
                 found[key] = int(value, 16)
-        else:
+        elif _SUB_KEY.fullmatch(part):
             others.append(part)
     return Said(found.get("th"), found.get("rv"), tuple(others))
 

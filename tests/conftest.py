@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import secrets
+import signal
 from typing import TYPE_CHECKING
 
 import httpx
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Browser
 
+
+# What a shell sends to the background ignores SIGINT, and so do its children: tests interrupt what they start.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Under CI the same examples each time: what is green here is green there. At a desk they are new ones at every run.
 _SAME = bool(os.environ.get("CI"))
