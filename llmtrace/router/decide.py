@@ -15,6 +15,7 @@ from llmtrace.router.model import Alert, AlertState, Candidate, Decision, Place,
 from llmtrace.router.ports import Over, Recall, Waiting
 from llmtrace.router.routing import rollout, tiers, tree
 from llmtrace.router.stages.dedup import deduplicate
+from llmtrace.router.stages.flapping import damp
 from llmtrace.router.stages.grouping import due_at, group_of
 from llmtrace.router.stages.quiet import quieten
 from llmtrace.router.stages.resolution import after, resolve
@@ -116,7 +117,9 @@ def _judge(candidate: Candidate, config: RouterConfig, recall: Recall) -> Candid
     if candidate.alert.status is Status.RESOLVED:
         return resolve(candidate)
     judged = deduplicate(candidate)
-    return judged if judged.reason.suppresses else quieten(judged, config, recall)
+    if not judged.reason.suppresses:
+        judged = quieten(judged, config, recall)
+    return judged if judged.reason.suppresses else damp(judged, config.flapping, recall)
 
 
 def _unheard(reason: Reason) -> Reason:

@@ -23,6 +23,7 @@ from llmtrace.router.model import (
     Place,
     Policy,
     Receipt,
+    Turn,
 )
 
 Row = Mapping[str, object]
@@ -69,6 +70,9 @@ class Recall(Protocol):
 
     def incident(self, key: str) -> Incident | None:
         """The group's incident that is not resolved yet."""
+
+    def turns(self, route: str, fingerprint: str, since: datetime) -> Sequence[Turn]:
+        """What the route knew of this fingerprint since then, the oldest first."""
 
     def silences(self) -> Sequence[Quieting]:
         """Those that people made and that are not over."""

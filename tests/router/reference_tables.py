@@ -36,6 +36,7 @@ MODELS: dict[str, type[BaseModel]] = {
     "mapping": AlertMapping,
     "route": schema.Route,
     "escalate": schema.EscalationStep,
+    "flapping": schema.FlappingOptions,
     "rollout": schema.RolloutOptions,
     "silence": schema.SilenceOptions,
     "inhibit": schema.InhibitOptions,

@@ -38,6 +38,9 @@ class Memory:
     def incident(self, _key):
         return None
 
+    def turns(self, _route, _fingerprint, _since):
+        return ()
+
     def silences(self):
         return ()
 

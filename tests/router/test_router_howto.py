@@ -29,7 +29,8 @@ from llmtrace.router.web.intake import Door
 FOLDER = Path(__file__).parents[2] / "docs/how-to"
 PAGES = [
     "alerts-from-alertmanager", "alerts-from-arize", "alerts-from-json", "alerts-from-otlp", "alerts-from-prometheus",
-    "escalate", "keep-and-back-up", "open-servicenow-tickets", "page-with-pagerduty", "page-with-splunk-on-call",
+    "damp-flapping-alerts", "escalate", "keep-and-back-up", "open-servicenow-tickets", "page-with-pagerduty",
+    "page-with-splunk-on-call",
     "post-to-a-webhook",
     "rules-in-ci", "run-with-postgresql", "send-mail",
     "review-a-change-of-rules", "roll-out-a-rule", "silence-alerts", "write-to-slack",

@@ -23,10 +23,11 @@ from llmtrace.router.matchers import Silence, all_match
 from llmtrace.router.model import AlertState, GroupState, Incident, IncidentState, Reason, Status, Tier
 from llmtrace.router.ports import Over
 from llmtrace.router.store.explain import WHY
+from llmtrace.router.store.turns import turn_of
 
 if TYPE_CHECKING:
     from llmtrace.router.config import RouterConfig
-    from llmtrace.router.model import Alert, Decision
+    from llmtrace.router.model import Alert, Decision, Turn
 
 RULES = """
     version: 1
@@ -78,6 +79,7 @@ class Core(RuleBasedStateMachine):
         self.live: dict[str, Incident] = {}
         self.quiet: list[Silence] = []
         self.told: dict[Key, tuple[int, datetime]] = {}
+        self.past: dict[Key, list[Turn]] = {}
 
     # What a decision recalls.
 
@@ -90,6 +92,9 @@ class Core(RuleBasedStateMachine):
 
     def incident(self, key):
         return self.live.get(key)
+
+    def turns(self, route, fingerprint, since):
+        return [turn for turn in self.past.get((route, fingerprint), []) if turn.at >= since]
 
     def silences(self):
         return [silence for silence in self.quiet if silence.ends_at > self.now]
@@ -233,7 +238,8 @@ class Core(RuleBasedStateMachine):
         assert not (decision.notifies and decision.hold), "told and held at once"
         key = (decision.route, fingerprint)
         if alert.is_regulated:
-            assert decision.reason not in (Reason.SILENCED, Reason.MUTED, Reason.INHIBITED, Reason.RESOLVED)
+            held = (Reason.SILENCED, Reason.MUTED, Reason.INHIBITED, Reason.FLAPPING)
+            assert decision.reason not in (*held, Reason.RESOLVED)
             assert decision.state.resolve_at is None
         if decision.notifies and decision.state.status is Status.FIRING:
             self.check_not_twice(key, alert, decision)
@@ -242,6 +248,8 @@ class Core(RuleBasedStateMachine):
             assert decision.notifies is (key in self.told), "an end is told to whom the beginning was told"
             self.told.pop(key, None)
         self.known[key] = Known(alert, decision, decision.state)
+        turn = turn_of(decision.reason, self.now)
+        self.past.setdefault(key, []).extend([turn] if turn is not None else [])
         if decision.notifies:
             self.groups[decision.group.key] = GroupState(None, decision.due_at)
             self.open_or_end(decision)

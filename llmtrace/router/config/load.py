@@ -18,7 +18,7 @@ from llmtrace.router.config.document import Document, Location, MistakeError
 from llmtrace.router.config.mapping import AlertMapping
 from llmtrace.router.config.oddities import Oddities
 from llmtrace.router.config.rollout import capped, rollout
-from llmtrace.router.config.settings import Fallback, Inhibition, Links, Listen, RouteNode, RouterConfig
+from llmtrace.router.config.settings import Fallback, Flapping, Inhibition, Links, Listen, RouteNode, RouterConfig
 from llmtrace.router.config.tree import Names, Tree, tiers
 from llmtrace.router.matchers import Silence
 from llmtrace.router.model import Tier
@@ -75,6 +75,7 @@ def load(
             Inhibition(tuple(each.source_matchers), tuple(each.target_matchers), tuple(each.equal))
             for each in parsed.inhibit
         ),
+        flapping=Flapping(parsed.flapping.begins, parsed.flapping.within, parsed.flapping.steady),
         rollout=rollout(opened, parsed, names, tree.tiers),
         capped=capped(tree.tiers),
         time_intervals=parsed.time_intervals,

@@ -247,6 +247,26 @@ class RolloutOptions(Strict):
     )
 
 
+class FlappingOptions(Strict):
+    """An alert of a source with states that begins to fire too often is told once it fires steadily."""
+
+    begins: Annotated[int, Field(ge=0, le=100)] = Field(
+        default=2, description="so many beginnings are told at once; `0`: all of them, and nothing is damped"
+    )
+    within: Duration = Field(default=timedelta(hours=1), description="in so long, at most `1d`")
+    steady: Duration = Field(
+        default=timedelta(minutes=10), description="how long a further one must fire without an end before it is told"
+    )
+
+    @model_validator(mode="after")
+    def _short_enough(self) -> Self:
+        if not timedelta(0) < self.within <= timedelta(days=1):
+            raise wrong("not allowed; allowed: more than 0s, up to 1d", key="within")
+        if not timedelta(0) < self.steady <= self.within:
+            raise wrong("not allowed; allowed: more than 0s, up to within", key="steady")
+        return self
+
+
 class LinkOptions(Strict):
     """Where a reader of an alert can look further."""
 
@@ -310,6 +330,9 @@ class RouterFile(Strict):
     )
     inhibit: list[InhibitOptions] = Field(
         default_factory=list, description="alerts that are not told while another one says more"
+    )
+    flapping: FlappingOptions = Field(
+        default=FlappingOptions(), description="when an alert that comes and goes is told; regulated ones always are"
     )
     rollout: list[RolloutOptions] = Field(
         default_factory=list,

@@ -73,6 +73,15 @@ class Inhibition:
 
 
 @dataclass(frozen=True, slots=True)
+class Flapping:
+    """More than ``begins`` beginnings ``within`` so long are too many, unless the alert is ``steady`` for so long."""
+
+    begins: int
+    within: timedelta
+    steady: timedelta
+
+
+@dataclass(frozen=True, slots=True)
 class RolloutRule:
     """How far the alerts that match are. ``capped``: how they are told where a page is too much."""
 
@@ -126,6 +135,7 @@ class RouterConfig:
     fallback: Fallback | None
     silences: tuple[Silence, ...]
     inhibit: tuple[Inhibition, ...]
+    flapping: Flapping
     rollout: tuple[RolloutRule, ...]
     """The first that matches an alert counts; where none does, its routes say all."""
     capped: Policy

@@ -17,7 +17,7 @@ from llmtrace.router.model.alert import (
     fingerprint,
     latest_of_each,
 )
-from llmtrace.router.model.decision import AlertState, Candidate, Decision, Group, GroupState, Hold, Place, Reason
+from llmtrace.router.model.decision import AlertState, Candidate, Decision, Group, GroupState, Hold, Place, Reason, Turn
 from llmtrace.router.model.delivery import Attempt, Delivery, Destination, Notification, Outcome, Phase, Receipt
 from llmtrace.router.model.incident import Act, Incident, IncidentState, Step, first_at
 from llmtrace.router.model.policy import GROUP_BY_ALL, Escalation, Policy, Rollout, Tier, rollout_of
@@ -54,6 +54,7 @@ __all__ = [
     "Status",
     "Step",
     "Tier",
+    "Turn",
     "digest",
     "fingerprint",
     "first_at",

@@ -29,6 +29,7 @@ class Reason(StrEnum):
     SILENCED = "silenced"
     INHIBITED = "inhibited"
     MUTED = "muted"
+    FLAPPING = "flapping"
     NOT_FIRING = "not_firing"
     NEVER_TOLD = "never_told"
     REGULATED = "regulated"
@@ -42,6 +43,11 @@ class Reason(StrEnum):
         """Whether nobody is told."""
         return self in _SUPPRESSING
 
+    @property
+    def ends(self) -> bool:
+        """Whether an alert that fired is over."""
+        return self in (Reason.RESOLVED, Reason.RESOLVE_AFTER, Reason.RESOLVE_TIMEOUT, Reason.NEVER_TOLD)
+
 
 _SUPPRESSING = frozenset(
     {
@@ -50,6 +56,7 @@ _SUPPRESSING = frozenset(
         Reason.SILENCED,
         Reason.INHIBITED,
         Reason.MUTED,
+        Reason.FLAPPING,
         Reason.NOT_FIRING,
         Reason.NEVER_TOLD,
         Reason.REGULATED,
@@ -68,6 +75,14 @@ class AlertState:
     told_at: datetime | None
     resolve_at: datetime | None
     """When it is over by itself; None: not before a person says so."""
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """What a route knew of an alert at a time: that it fires, or that it was over."""
+
+    at: datetime
+    status: Status
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,6 +40,7 @@ WHY: Final[Mapping[Reason, str]] = MappingProxyType(
         Reason.SILENCED: "a silence holds it back",
         Reason.INHIBITED: "another alert that fires says more about the same",
         Reason.MUTED: "its route is muted at this time",
+        Reason.FLAPPING: "it comes and goes too often: it is told once it fires steadily",
         Reason.NOT_FIRING: "it is over, and was not known to fire",
         Reason.NEVER_TOLD: "it is over, and nobody had been told that it fired",
         Reason.REGULATED: "it is regulated: only a person may say that it is over",
@@ -156,6 +157,8 @@ def _holder(connection: Connection, decision: AnyRow) -> str:
     if decision.reason == Reason.INHIBITED:
         cause = find(connection, decision.held_by)
         return f"{cause.labels[ALERTNAME]} (alert {cause.id})" if cause is not None else str(decision.held_by)
+    if decision.reason == Reason.FLAPPING:
+        return "the damping of flapping alerts"
     if decision.reason != Reason.SILENCED:
         return str(decision.held_by)
     made = connection.execute(select(silences).where(silences.c.id == decision.held_by)).one_or_none()

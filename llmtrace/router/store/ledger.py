@@ -20,6 +20,7 @@ from llmtrace.router.model import (
     IncidentState,
     Rollout,
     Status,
+    Turn,
 )
 from llmtrace.router.ports import Matching
 from llmtrace.router.store import rollouts
@@ -27,6 +28,7 @@ from llmtrace.router.store.audit import AuditTrail
 from llmtrace.router.store.rows import from_policy, insert_all, to_alert, to_incident, to_state
 from llmtrace.router.store.schema import alerts, decisions, groups, incidents, members, states
 from llmtrace.router.store.silences import active
+from llmtrace.router.store.turns import past, turn_of
 
 _Key = tuple[str, str]
 
@@ -89,6 +91,17 @@ class Ledger:
         if key not in self._incidents:
             self._read_groups([key])
         return self._incidents[key]
+
+    def turns(self, route: str, fingerprint: str, since: datetime) -> Sequence[Turn]:
+        """What the route knew of this fingerprint since then, the oldest first; this turn's decisions included."""
+        of_this_turn = [
+            turn_of(entry.decision.reason, self._now)
+            for entry in self._entries
+            if entry.fingerprint == fingerprint and entry.decision.route == route
+        ]
+        return [
+            each for each in (*past(self._connection, route, fingerprint, since), *of_this_turn) if each is not None
+        ]
 
     def silences(self) -> Sequence[Silence]:
         """Those that people made and that are not over."""
