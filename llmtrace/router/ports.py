@@ -169,7 +169,7 @@ class NotifierKind:
     escalates: bool = False
     """Whether the destination escalates by itself."""
     reacts_at: str = ""
-    """The intake that its webhook tells of what people do there; empty: nothing comes back."""
+    """The intake where its webhook tells what people do there: one for each kind that escalates."""
     tickets: bool = False
     """Whether it opens a ticket that stays until somebody closes it."""
     warning: str = ""

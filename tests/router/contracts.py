@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 from destinations import pagerduty, servicenow, slack
+from opsgenie_server import opsgenie
 from router_values import ManualClock
 from splunk_oncall_server import splunk_oncall
 from test_router_notifiers import delivery
@@ -61,6 +62,11 @@ def keys(field: str) -> Callable[[Service], int]:
     return lambda service: len({call.body[field] for call in service.calls})
 
 
+def made_alerts(service: Service) -> int:
+    """How many alerts there are."""
+    return len(service.alerts)  # type: ignore[attr-defined]
+
+
 CONTRACTS: dict[str, Contract] = {
     "webhook": Contract(
         WebhookReceiver,
@@ -71,6 +77,8 @@ CONTRACTS: dict[str, Contract] = {
     "splunk_oncall": Contract(
         splunk_oncall, lambda at: {"api_key": SECRET, "routing_key": "llm", "url": at.url}, keys("entity_id")
     ),
+    "opsgenie": Contract(opsgenie, lambda at: {"api_key": SECRET, "url": f"{at.url}/v2/alerts"}, made_alerts),
+    "jsm": Contract(opsgenie, lambda at: {"api_key": SECRET, "url": f"{at.url}/jsm/v2/alerts"}, made_alerts),
     "slack": Contract(slack, lambda at: {"webhook_url": f"{at.url}/{SECRET}"}),
     "servicenow": Contract(
         servicenow, lambda at: {"url": at.url, "token": SECRET}, lambda at: len(at.tickets), requests=2

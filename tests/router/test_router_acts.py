@@ -7,6 +7,8 @@ import json
 from datetime import timedelta
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from router_store import World, no_reload, world_of
 from router_values import MINIMAL, NOON, make_alert, make_config
 from starlette.testclient import TestClient
@@ -16,6 +18,7 @@ from llmtrace.router.model import Reason
 from llmtrace.router.store.commit import GroupCommit
 from llmtrace.router.web.intake import Door
 from llmtrace.router.web.links import LIFETIME
+from llmtrace.router.web.reactions import TOOLS, opsgenie
 
 SECRET = "pd-secret-0123456789"
 
@@ -114,6 +117,56 @@ def test_pagerduty_tells_who_reacted_there(desk):
     assert desk.incident["acknowledged_by"] == "Mina (PagerDuty)"
     assert pagerduty_says(desk, "incident.resolved").json() == {"acted": True}
     assert desk.incident["state"] == "resolved"
+
+
+def opsgenie_says(desk, act: str, kind="web", alias=None, at=NOON):
+    """The outgoing webhook of Opsgenie and Jira Service Management, as published."""
+    alert = {"alertId": "052652ac", "alias": alias or desk.incident["dedup_key"], "username": "mina@example.org",
+             "updatedAt": int(at.timestamp()) * 1_000_000_000, "tags": [], "message": "m", "source": "s"}  # fmt: skip
+    body = {"source": {"name": "", "type": kind}, "alert": alert, "action": act, "integrationName": "llmtrace"}
+    return desk.client.post("/ingest/opsgenie", json=body)
+
+
+def splunk_says(desk, phase: str, who="mina", key=None, at=NOON):
+    """Splunk On-Call's outgoing webhook with the payload that it proposes."""
+    stamp = int(at.timestamp()) * 1_000
+    body = {"STATE.CURRENT_ALERT_PHASE": phase, "STATE.ENTITY_ID": key or desk.incident["dedup_key"],
+            "ALERT.message_type": "CRITICAL", "STATE.ACK_USER": who, "STATE.ACK_TIMESTAMP": stamp,
+            "STATE.RESOLVED_BY": who, "STATE.RESOLVED_AT": stamp, "STATE.LAST_TIMESTAMP": stamp}  # fmt: skip
+    return desk.client.post("/ingest/splunk_oncall", json=body)
+
+
+@pytest.mark.parametrize(
+    ("says", "words", "by_program", "who"),
+    [(opsgenie_says, ("Acknowledge", "Close"), {"kind": "API"}, "mina@example.org (Opsgenie)"),
+     (splunk_says, ("ACKED", "RESOLVED"), {"who": "SYSTEM"}, "mina (Splunk On-Call)")],
+)  # fmt: skip
+def test_other_tools_tell_who_reacted_there(desk, says, words, by_program, who):
+    """Acknowledged and closed there is so here, with who it was; programs, other keys and old events do nothing."""
+    acknowledge, resolve = words
+    for arguments in (by_program, {"at": NOON - timedelta(hours=1)}):
+        assert says(desk, acknowledge, **arguments).json() == {"acted": False}
+    assert says(desk, "AddNote").json() == {"acted": False}
+    assert desk.incident["state"] == "open"
+    assert says(desk, acknowledge).json() == {"acted": True}
+    assert (desk.incident["state"], desk.incident["acknowledged_by"]) == ("acknowledged", who)
+    assert says(desk, resolve).json() == {"acted": True}
+    assert (desk.incident["state"], desk.incident["resolved_by"]) == ("resolved", who)
+
+
+@pytest.mark.parametrize("tool", TOOLS)
+@pytest.mark.parametrize("body", [[], {}, {"alert": 1, "action": "Close"}, {"STATE.CURRENT_ALERT_PHASE": "ACKED"}, 7])
+def test_a_webhook_that_says_nothing_of_ours_does_nothing(tool, body):
+    """Any JSON is read, and no shape of it breaks the reading; nothing that has no key is acted on."""
+    done = TOOLS[tool][1](body, NOON)
+    assert done is None or done.key == ""
+
+
+@given(st.one_of(st.none(), st.text(max_size=9), st.floats(), st.integers(), st.lists(st.none(), max_size=1)))
+def test_any_time_can_be_read(value):
+    """Seconds, thousandths, billionths or nonsense: a moment comes out, or the present."""
+    said = {"action": "Close", "alert": {"alias": "a", "updatedAt": value}}
+    assert opsgenie(said, NOON).at.tzinfo is not None
 
 
 def test_a_silence_holds_until_it_ends(desk):

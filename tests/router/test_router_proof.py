@@ -234,13 +234,18 @@ routes: [{tier: page, receivers: [pd], escalate: [{after: 15m, receivers: [pd]}]
     assert make_config(tmp_path, rules + more).warnings == ()
 
 
-def test_what_escalates_and_says_nothing_back_is_warned_of(tmp_path):
-    """Of Splunk On-Call nothing comes back, whatever webhook of another one does."""
-    rules = """version: 1
-receivers: {so: {splunk_oncall: {api_key: k, routing_key: r}}}
-intake: {pagerduty: {auth: {hmac: {scheme: pagerduty, secrets: [0123456789abcdef]}}}}
-routes: [{tier: page, receivers: [so], escalate: [{after: 15m, receivers: [so]}]}]
+@pytest.mark.parametrize(
+    ("notifier", "source"),
+    [("splunk_oncall: {api_key: k, routing_key: r}", "splunk_oncall"), ("jsm: {api_key: k}", "opsgenie")],
+)
+def test_each_that_escalates_has_its_own_webhook(tmp_path, notifier, source):
+    """What comes back from another tool does not count; what comes back from its own does."""
+    rules = f"""version: 1
+receivers: {{on-call: {{{notifier}}}}}
+routes: [{{tier: page, receivers: [on-call], escalate: [{{after: 15m, receivers: [on-call]}}]}}]
 """
-    (warning,) = make_config(tmp_path, rules).warnings
-    assert (warning.line, warning.key) == (2, "receivers.so")
-    assert warning.text.endswith("both escalate; let only one of them do so")
+    auth = "{auth: {bearer: [0123456789abcdef]}}"
+    (warning,) = make_config(tmp_path, f"{rules}intake: {{pagerduty: {auth}}}\n").warnings
+    assert (warning.line, warning.key) == (2, "receivers.on-call")
+    assert warning.text.endswith(f"set intake.{source}.auth and send its webhook to /ingest/{source}")
+    assert make_config(tmp_path, f"{rules}intake: {{{source}: {auth}}}\n").warnings == ()

@@ -13,7 +13,8 @@ ROOT = Path(__file__).parents[2]
 SECTION = re.search(r"## Works with\n(.*?)\n## ", (ROOT / "README.md").read_text(), re.DOTALL)[1]
 ROWS = re.findall(r"^\| (?P<system>[^|]+) \| (?P<what>[^|]+) \| (?P<how>[^|]+) \|$", SECTION, re.MULTILINE)[1:]
 MISSION = [
-    "Arize", "Phoenix", "Datadog", "Honeycomb", "Grafana", "Alertmanager", "PagerDuty", "Splunk On-Call", "Slack",
+    "Arize", "Phoenix", "Datadog", "Honeycomb", "Grafana", "Alertmanager", "PagerDuty", "Opsgenie",
+    "Jira Service Management", "Splunk On-Call", "Slack",
     "ServiceNow", "Mail",
 ]  # fmt: skip
 

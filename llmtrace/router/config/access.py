@@ -118,6 +118,13 @@ class IntakeOptions(Strict):
     pagerduty: SourceOptions = Field(
         default=SourceOptions(), description="what people do in PagerDuty, at `/ingest/pagerduty`"
     )
+    opsgenie: SourceOptions = Field(
+        default=SourceOptions(),
+        description="what people do in Jira Service Management or Opsgenie, at `/ingest/opsgenie`",
+    )
+    splunk_oncall: SourceOptions = Field(
+        default=SourceOptions(), description="what people do in Splunk On-Call, at `/ingest/splunk_oncall`"
+    )
     sources: dict[str, NamedOptions] = Field(
         default_factory=dict, description="name -> a tool of one's own, at `/ingest/NAME`"
     )

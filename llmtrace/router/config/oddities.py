@@ -87,13 +87,15 @@ class Oddities:
             deaf = [kind for kind in kinds if kind.escalates and not self._hears_of(kind)]
             if deaf:
                 source = deaf[0].reacts_at
-                remedy = f"set intake.{source}.auth and send its webhook to /ingest/{source}"
-                text = "escalates by itself and no acknowledgement comes back from it: both escalate; "
-                yield self._at(("receivers", name), text + (remedy if source else "let only one of them do so"))
+                text = (
+                    "escalates by itself and no acknowledgement comes back from it: both escalate; "
+                    f"set intake.{source}.auth and send its webhook to /ingest/{source}"
+                )
+                yield self._at(("receivers", name), text)
 
     def _hears_of(self, kind: NotifierKind) -> bool:
         """Whether what people do there comes back."""
-        return bool(kind.reacts_at) and getattr(self.parsed.intake, kind.reacts_at).auth is not None
+        return getattr(self.parsed.intake, kind.reacts_at).auth is not None
 
     def _warned_of(self) -> Iterator[Oddity]:
         for name, kinds in self.notifiers.items():

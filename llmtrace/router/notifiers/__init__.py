@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-from llmtrace.router.notifiers import pagerduty, servicenow, slack, splunk_oncall
+from llmtrace.router.notifiers import opsgenie, pagerduty, servicenow, slack, splunk_oncall
 from llmtrace.router.notifiers.console import ConsoleNotifier, ConsoleSettings
 from llmtrace.router.notifiers.mail import EmailNotifier, EmailSettings
 from llmtrace.router.notifiers.webhook import WebhookNotifier, WebhookSettings
@@ -35,6 +35,24 @@ KINDS: Final[Mapping[str, NotifierKind]] = MappingProxyType(
             acknowledges=True,
             coalesces=True,
             escalates=True,
+            reacts_at="splunk_oncall",
+        ),
+        "opsgenie": NotifierKind(
+            opsgenie.OpsgenieSettings,
+            opsgenie.OpsgenieNotifier.build,
+            acknowledges=True,
+            coalesces=True,
+            escalates=True,
+            reacts_at="opsgenie",
+            warning=opsgenie.ENDS,
+        ),
+        "jsm": NotifierKind(
+            opsgenie.JsmSettings,
+            opsgenie.OpsgenieNotifier.build,
+            acknowledges=True,
+            coalesces=True,
+            escalates=True,
+            reacts_at="opsgenie",
         ),
         "slack": NotifierKind(
             slack.SlackSettings,

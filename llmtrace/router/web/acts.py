@@ -1,13 +1,13 @@
-"""What people do: acknowledge and resolve incidents, by the API, by a signed link or in PagerDuty; make silences."""
+"""What people do: acknowledge and resolve incidents, by the API, by a signed link, in a tool that pages; silences."""
 
 from __future__ import annotations
 
 import asyncio
 import html
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Annotated, Any, Final
 from urllib.parse import parse_qsl
@@ -29,10 +29,9 @@ from llmtrace.router.ports import Clock, StoreError
 from llmtrace.router.store.sql import SqlStore
 from llmtrace.router.web.body import GoneError, read_body
 from llmtrace.router.web.links import SignedLinks
+from llmtrace.router.web.reactions import TOOLS
 
 _HIGHEST_ID: Final = 2**63 - 1
-_CLOCKS_DIFFER: Final = timedelta(seconds=30)
-_PERSONS: Final = ("user_reference", "user")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,20 +61,20 @@ class _NewSilence(BaseModel):
 def acting_routes(config: RouterConfig, counter: Counter) -> list[Route]:
     """Every path by which somebody acts."""
     acts = _Acts(config, counter)
-    gate = Gate(config.intake.auth_of(config.intake.pagerduty))
     return [
         Route("/api/v1/incidents/{id:int}/{act}", _guarded(acts.act), methods=["POST"]),
         Route("/api/v1/silences", _guarded(acts.silence), methods=["POST"]),
         Route("/api/v1/silences/{id}", _guarded(acts.end_silence), methods=["DELETE"]),
         Route("/ack/{id:int}", _guarded(acts.ask), methods=["GET"]),
         Route("/ack/{id:int}", _guarded(acts.follow), methods=["POST"]),
-        Route("/ingest/pagerduty", _guarded(lambda request: acts.pagerduty(request, gate)), methods=["POST"]),
+        *(Route(f"/ingest/{tool}", _guarded(acts.reaction(tool)), methods=["POST"]) for tool in TOOLS),
     ]
 
 
 class _Acts:
     def __init__(self, config: RouterConfig, counter: Counter) -> None:
         self._desk = desk_of(config)
+        self._intake = config.intake
         self._counter = counter
 
     async def act(self, request: Request) -> Response:
@@ -123,16 +122,24 @@ class _Acts:
         await self._act(request.path_params["id"], Act.ACKNOWLEDGE, given[:200] or "a reader of the message")
         return HTMLResponse("<title>llmtrace</title>acknowledged")
 
-    async def pagerduty(self, request: Request, gate: Gate) -> Response:
-        """PagerDuty's webhook, version 3: what a person does there counts here."""
-        body = await read_body(request.receive)
-        gate.admit(request.headers, body, self._counter.clock.now())
-        act, key, who, at = _pagerduty_event(read_json(body), self._counter.clock.now())
-        # The signature has no time: an event that is sent again must not count for an incident that came after it.
-        found = await asyncio.to_thread(self._counter.store.incident_of, key, at) if act is not None else None
-        if act is not None and found is not None:
-            await self._act(found, act, f"{who} (PagerDuty)")
-        return JSONResponse({"acted": found is not None}, HTTPStatus.ACCEPTED)
+    def reaction(self, tool: str) -> Callable[[Request], Awaitable[Response]]:
+        """The webhook of a tool that people react in: what a person does there counts here."""
+        intake, (name, read) = self._intake, TOOLS[tool]
+        gate = Gate(intake.auth_of(getattr(intake, tool)))
+
+        async def react(request: Request) -> Response:
+            body, now = await read_body(request.receive), self._counter.clock.now()
+            gate.admit(request.headers, body, now)
+            done = read(read_json(body), now)
+            if done is None:
+                return JSONResponse({"acted": False}, HTTPStatus.ACCEPTED)
+            # What is sent again must not count for an incident that came after it.
+            found = await asyncio.to_thread(self._counter.store.incident_of, done.key, done.at)
+            if found is not None:
+                await self._act(found, done.act, f"{done.who} ({name})")
+            return JSONResponse({"acted": found is not None}, HTTPStatus.ACCEPTED)
+
+        return react
 
     async def _act(self, number: int, what: Act, who: str) -> Response:
         counter = self._counter
@@ -175,28 +182,6 @@ def _read(model: type[BaseModel], body: bytes) -> Any:
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(str(step) for step in first["loc"])
         raise RefusedError(HTTPStatus.BAD_REQUEST, f"{where}: {first['msg']}") from error
-
-
-def _pagerduty_event(data: Any, now: datetime) -> tuple[Act | None, str, str, datetime]:
-    """What a person did there, to which key, who and when; nothing for all else, such as what we did there."""
-    event = _mapping(_mapping(data).get("event"))
-    act = {"incident.acknowledged": Act.ACKNOWLEDGE, "incident.resolved": Act.RESOLVE}.get(str(event.get("event_type")))
-    agent, subject = _mapping(event.get("agent")), _mapping(event.get("data"))
-    who = str(agent.get("summary") or "somebody")[:200]
-    is_person = agent.get("type") in _PERSONS
-    return act if is_person else None, str(subject.get("incident_key") or ""), who, _occurred(event, now)
-
-
-def _occurred(event: Mapping[str, Any], now: datetime) -> datetime:
-    """When; its clock and ours may differ a little."""
-    try:
-        return _aware(datetime.fromisoformat(str(event.get("occurred_at")))) + _CLOCKS_DIFFER
-    except (ValueError, OverflowError):
-        return now
-
-
-def _mapping(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, dict) else {}
 
 
 def _form(text: str) -> list[tuple[str, str]]:
