@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any
 import httpx
 from destinations import pagerduty, servicenow, slack
 from opsgenie_server import opsgenie
+from pagerduty_change_server import pagerduty_change
 from router_values import ManualClock
 from splunk_oncall_server import splunk_oncall
+from teams_server import teams
 from test_router_notifiers import delivery
 from webhook_receiver import WebhookReceiver
 
@@ -74,12 +76,18 @@ CONTRACTS: dict[str, Contract] = {
         believes=frozenset(NONSENSE),  # its receiver is anybody's: a status is all that the format asks of it
     ),
     "pagerduty": Contract(pagerduty, lambda at: {"routing_key": SECRET, "url": at.url}, keys("dedup_key")),
+    "pagerduty_change": Contract(pagerduty_change, lambda at: {"routing_key": SECRET, "url": at.url}),
     "splunk_oncall": Contract(
         splunk_oncall, lambda at: {"api_key": SECRET, "routing_key": "llm", "url": at.url}, keys("entity_id")
     ),
     "opsgenie": Contract(opsgenie, lambda at: {"api_key": SECRET, "url": f"{at.url}/v2/alerts"}, made_alerts),
     "jsm": Contract(opsgenie, lambda at: {"api_key": SECRET, "url": f"{at.url}/jsm/v2/alerts"}, made_alerts),
     "slack": Contract(slack, lambda at: {"webhook_url": f"{at.url}/{SECRET}"}),
+    "teams": Contract(
+        teams,
+        lambda at: {"webhook_url": f"{at.url}/{SECRET}"},
+        believes=frozenset(NONSENSE) - {"a login page"},  # what a flow answers is its maker's
+    ),
     "servicenow": Contract(
         servicenow, lambda at: {"url": at.url, "token": SECRET}, lambda at: len(at.tickets), requests=2
     ),

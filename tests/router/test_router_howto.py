@@ -27,11 +27,14 @@ from llmtrace.router.store.commit import GroupCommit
 from llmtrace.router.web.intake import Door
 
 FOLDER = Path(__file__).parents[2] / "docs/how-to"
-PAGES = sorted(path.stem for path in FOLDER.glob("*.md") if "alerts.yaml" in path.read_text())
+PAGES = sorted(
+    path.stem for path in FOLDER.glob("*.md") if "alerts.yaml" in path.read_text() or "alerts-from" in path.stem
+)
 """Those of the router: whatever names its file."""
 BLOCK = re.compile(r"^```(?P<kind>\w+)\n(?P<text>.*?)^```", re.MULTILINE | re.DOTALL)
 ENVIRON = defaultdict(
     lambda: "long-enough-for-a-secret", PAGERDUTY_KEY="k" * 32, SLACK_URL="https://hooks.slack.example/s",
+    TEAMS_URL="https://flows.example.org/s",
     WEBHOOK_SECRET="whsec_" + "A" * 32, DATABASE_URL="postgresql+psycopg://u:p@db.example.org/alerts",
 )  # fmt: skip
 

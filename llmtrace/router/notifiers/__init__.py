@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-from llmtrace.router.notifiers import opsgenie, pagerduty, servicenow, slack, splunk_oncall
+from llmtrace.router.notifiers import opsgenie, pagerduty, pagerduty_change, servicenow, slack, splunk_oncall, teams
 from llmtrace.router.notifiers.console import ConsoleNotifier, ConsoleSettings
 from llmtrace.router.notifiers.mail import EmailNotifier, EmailSettings
 from llmtrace.router.notifiers.webhook import WebhookNotifier, WebhookSettings
@@ -28,6 +28,12 @@ KINDS: Final[Mapping[str, NotifierKind]] = MappingProxyType(
             coalesces=True,
             escalates=True,
             reacts_at="pagerduty",
+        ),
+        "pagerduty_change": NotifierKind(
+            pagerduty.PagerDutyAccount,
+            pagerduty_change.PagerDutyChangeNotifier.build,
+            rate=pagerduty.RATE,
+            rate_key=lambda settings: str(settings.key),
         ),
         "splunk_oncall": NotifierKind(
             splunk_oncall.SplunkOnCallSettings,
@@ -59,6 +65,14 @@ KINDS: Final[Mapping[str, NotifierKind]] = MappingProxyType(
             slack.SlackNotifier.build,
             rate=slack.RATE,
             rate_key=lambda settings: str(settings.url),
+            acknowledges=True,
+            coalesces=True,
+        ),
+        "teams": NotifierKind(
+            teams.TeamsSettings,
+            teams.TeamsNotifier.build,
+            rate=teams.RATE,
+            rate_key=lambda settings: str(settings.address),
             acknowledges=True,
             coalesces=True,
         ),

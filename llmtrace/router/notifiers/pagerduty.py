@@ -36,8 +36,8 @@ def _routing_key(value: Any) -> SecretStr:
     return SecretStr(value)
 
 
-class PagerDutySettings(Strict):
-    """``url`` is for tests and proxies; without it the region says where."""
+class PagerDutyAccount(Strict):
+    """Whose integration it is. ``url`` is for tests and proxies; without it the region says where."""
 
     routing_key: Annotated[SecretStr | None, BeforeValidator(_routing_key)] = Field(
         default=None,
@@ -49,7 +49,6 @@ class PagerDutySettings(Strict):
         default=None, description="another address, such as a proxy's; without it the region's"
     )
     allow_private: bool = Field(default=False, description="the address may be private, and without TLS")
-    images: list[Url] = Field(default_factory=list, description="addresses of images that each page shows")
     _key: str = PrivateAttr("")
 
     @model_validator(mode="after")
@@ -64,6 +63,17 @@ class PagerDutySettings(Strict):
         """The routing key, wherever it stood."""
         return self._key
 
+    @property
+    def endpoint(self) -> str:
+        """The address without a path."""
+        return (self.url or _HOSTS[self.region]).rstrip("/")
+
+
+class PagerDutySettings(PagerDutyAccount):
+    """The same, and what its pages show."""
+
+    images: list[Url] = Field(default_factory=list, description="addresses of images that each page shows")
+
 
 class PagerDutyNotifier:
     """Posts events."""
@@ -71,8 +81,7 @@ class PagerDutyNotifier:
     def __init__(self, settings: PagerDutySettings, tools: Toolbox) -> None:
         self._settings = settings
         self._tools = tools
-        base = (settings.url or _HOSTS[settings.region]).rstrip("/")
-        self._api = Api(tools, base, settings.allow_private)
+        self._api = Api(tools, settings.endpoint, settings.allow_private)
 
     @classmethod
     def build(cls, settings: PagerDutySettings, tools: Toolbox) -> Self:
