@@ -27,6 +27,7 @@ from llmtrace.router.store.commit import GroupCommit
 from llmtrace.router.store.database import Database
 from llmtrace.router.store.records import SqlRecords
 from llmtrace.router.store.sql import SqlStore
+from llmtrace.router.watchdog import Watchdog
 from llmtrace.router.web import server
 from llmtrace.router.web.acts import Counter, acting_routes
 from llmtrace.router.web.api import explaining, listing
@@ -81,21 +82,27 @@ async def _serve(
         with GroupCommit(take_in, dispatcher.accepted, near=database.inbox.near) as inbox:
             door, counter = Door(inbox, clock, lambda: store.undecided), Counter(store, clock, links, dispatcher.wake)
 
+            watchdog = Watchdog(config, door.heard, inbox, clock)
+
             def web(rules: RouterConfig) -> ASGIApp:
                 records = SqlRecords(database)
                 return build_web(rules, door, records, counter, lambda: dispatcher.error, rules_door.reload)
 
             def take(rules: RouterConfig) -> ASGIApp:
                 dispatcher.reconfigure(rules, build_notifiers(rules, tools))
+                watchdog.reconfigure(rules)
                 return web(rules)
 
             note = lambda rules: store.note("rules", _about(rules), clock.now())  # noqa: E731 - an argument
             rules_door = Rules(config, reread, take, note)
             rules_door.app = web(config)
             await asyncio.to_thread(rules_door.note, config)
-            await _run(
-                server.Server(rules_door, lambda: announce(server.url_of(listening))), listening, rules_door, dispatcher
-            )
+            watching = asyncio.create_task(watchdog.run())
+            try:
+                ready = lambda: announce(server.url_of(listening))  # noqa: E731 - an argument
+                await _run(server.Server(rules_door, ready), listening, rules_door, dispatcher)
+            finally:
+                watching.cancel()
 
 
 async def _run(web: server.Server, listening: socket.socket, rules: Rules, dispatcher: Dispatcher) -> None:
@@ -138,8 +145,8 @@ def build_web(
         routes=[
             *acting_routes(config, counter),
             Route("/-/reload", reloading(reload), methods=["POST"]),
-            Route("/healthz", health(records, fault)),
-            Route("/metrics", figures(door, records)),
+            Route("/healthz", health(records, fault, door.clock, config.watch.late)),
+            Route("/metrics", figures(door, records, config.watch)),
             Route("/api/v1/alerts", listing("alerts", records.alerts)),
             Route("/api/v1/decisions", listing("decisions", records.decisions)),
             Route("/api/v1/deliveries", listing("deliveries", records.deliveries)),

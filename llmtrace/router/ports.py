@@ -240,6 +240,14 @@ class Store(Protocol):
         """When the next thing comes due, after ``now``."""
 
 
+@dataclass(frozen=True, slots=True)
+class Oldest:
+    """Since when the oldest notification is due, and the oldest delivery is under way; None where there is none."""
+
+    due: datetime | None
+    pending: datetime | None
+
+
 class Records(Protocol):
     """The readable past, newest first, at most ``limit`` rows with an id below ``before``."""
 
@@ -266,6 +274,13 @@ class Records(Protocol):
 
     def counts(self) -> Mapping[str, Mapping[str, int]]:
         """How many decisions there are by reason, deliveries by state, and incidents by state."""
+
+    def oldest(self, now: datetime) -> Oldest:
+        """What has waited longest.
+
+        Raises:
+            StoreError: where that cannot be read.
+        """
 
     def ping(self) -> None:
         """Read one row.

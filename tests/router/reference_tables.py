@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
-from llmtrace.router.config import access, cases, durations, schema, times
+from llmtrace.router.config import access, cases, durations, schema, times, watch
 from llmtrace.router.config.mapping import AlertMapping
 from llmtrace.router.notifiers import KINDS
 
@@ -36,6 +36,8 @@ MODELS: dict[str, type[BaseModel]] = {
     "mapping": AlertMapping,
     "route": schema.Route,
     "escalate": schema.EscalationStep,
+    "watchdog": watch.WatchdogOptions,
+    "heartbeat": watch.HeartbeatOptions,
     "flapping": schema.FlappingOptions,
     "rollout": schema.RolloutOptions,
     "silence": schema.SilenceOptions,

@@ -20,6 +20,7 @@ from llmtrace.router.config.oddities import Oddities
 from llmtrace.router.config.rollout import capped, rollout
 from llmtrace.router.config.settings import Fallback, Flapping, Inhibition, Links, Listen, RouteNode, RouterConfig
 from llmtrace.router.config.tree import Names, Tree, tiers
+from llmtrace.router.config.watching import heartbeat_route, watch
 from llmtrace.router.matchers import Silence
 from llmtrace.router.model import Tier
 from llmtrace.router.ports import NotifierKind, Retention
@@ -75,12 +76,13 @@ def load(
             Inhibition(tuple(each.source_matchers), tuple(each.target_matchers), tuple(each.equal))
             for each in parsed.inhibit
         ),
+        watch=watch(opened, parsed.watchdog, names.receivers, parsed.intake.sources),
         flapping=Flapping(parsed.flapping.begins, parsed.flapping.within, parsed.flapping.steady),
         rollout=rollout(opened, parsed, names, tree.tiers),
         capped=capped(tree.tiers),
         time_intervals=parsed.time_intervals,
         receivers=receivers,
-        routes=routes,
+        routes=(*heartbeat_route(parsed.watchdog), *routes),
         unrouted=tree.tiers[Tier.DIGEST],
         is_proven=is_proven,
         warnings=tuple(Oddities(opened, parsed, tree.places, routes, notifiers).all()),

@@ -47,6 +47,7 @@ class Oddities:
         options = [*self.parsed.tiers.values(), *(route for _, route in _every(self.parsed.routes))]
         used = {name for each in options for name in (*(each.receivers or ()), *_escalated(each))}
         used |= {self.parsed.fallback.receiver} if self.parsed.fallback else set()
+        used |= set(self.parsed.watchdog.heartbeat.receivers) if self.parsed.watchdog.heartbeat else set()
         used |= {name for each in self.parsed.rollout for name in each.receivers or ()}
         for name in self.parsed.receivers:
             if name not in used:

@@ -15,6 +15,7 @@ from llmtrace.router.config.document import PlainText
 from llmtrace.router.config.settings import Listen
 from llmtrace.router.config.strict import Duration, Strict, wrong
 from llmtrace.router.config.times import TimeInterval
+from llmtrace.router.config.watch import WatchdogOptions
 from llmtrace.router.matchers import Matcher
 from llmtrace.router.model import GROUP_BY_ALL, Escalation, Rollout, Tier
 
@@ -338,6 +339,7 @@ class RouterFile(Strict):
         default_factory=list,
         description="rules that do not wake anybody yet; the first entry that matches an alert counts",
     )
+    watchdog: WatchdogOptions = Field(default=WatchdogOptions(), description="who notices that nothing happens")
     time_intervals: dict[str, list[TimeInterval]] = Field(
         default_factory=dict, description="name -> a list of times in Alertmanager's words, one of which must hold"
     )

@@ -13,6 +13,7 @@ from pydantic import BaseModel
 from llmtrace.router.config.access import IntakeOptions, WebOptions
 from llmtrace.router.config.mapping import AlertMapping
 from llmtrace.router.config.times import TimeInterval
+from llmtrace.router.config.watch import Watch
 from llmtrace.router.matchers import Matcher, Silence
 from llmtrace.router.model import Destination, Policy, Rollout, Tier
 from llmtrace.router.ports import Retention
@@ -135,6 +136,7 @@ class RouterConfig:
     fallback: Fallback | None
     silences: tuple[Silence, ...]
     inhibit: tuple[Inhibition, ...]
+    watch: Watch
     flapping: Flapping
     rollout: tuple[RolloutRule, ...]
     """The first that matches an alert counts; where none does, its routes say all."""

@@ -60,3 +60,5 @@ class Policy:
     mute_time_intervals: tuple[str, ...] = ()
     rollout: Rollout = Rollout.PAGE
     """Under ``SHADOW`` all is decided and recorded, and nobody is told."""
+    opens_incident: bool = True
+    """Not so for what is only a sign of life."""

@@ -11,6 +11,7 @@ from typing import Final
 from sqlalchemy import Connection, bindparam, exists, func, or_, select, union_all
 
 from llmtrace.router.model import Outcome, Status
+from llmtrace.router.ports import Oldest
 from llmtrace.router.store.rows import AnyRow
 from llmtrace.router.store.schema import PENDING, Time, alerts, deliveries, groups, incidents, states
 
@@ -54,6 +55,15 @@ _NEXT: Final = select(func.min(_times.c.at))
 def look(connection: Connection, now: datetime) -> AnyRow:
     """Whether there is anything of each kind to do."""
     return connection.execute(_LOOK, {"now": now}).one()
+
+
+def oldest(connection: Connection, now: datetime) -> Oldest:
+    """Since when the oldest message should have been written or attempted, and the oldest delivery is not over."""
+    waits = select(func.min(deliveries.c.due_at), func.min(deliveries.c.created_at)).where(_waits)
+    attempt, pending = connection.execute(waits).one()
+    told = connection.scalar(select(func.min(groups.c.due_at)))
+    due = min((at for at in (attempt, told) if at is not None), default=None)
+    return Oldest(due if due is not None and due <= now else None, pending)
 
 
 def next_due(connection: Connection, now: datetime) -> datetime | None:

@@ -7,8 +7,9 @@ from typing import Any
 
 from sqlalchemy import Column, Select, func, select
 
-from llmtrace.router.ports import Row
+from llmtrace.router.ports import Oldest, Row
 from llmtrace.router.store.database import Database
+from llmtrace.router.store.due import oldest
 from llmtrace.router.store.explain import explain
 from llmtrace.router.store.rollouts import every_rule
 from llmtrace.router.store.schema import (
@@ -82,6 +83,11 @@ class SqlRecords:
                 name: {str(key): int(number) for key, number in connection.execute(_counted(column))}
                 for name, column in columns.items()
             }
+
+    def oldest(self, now: datetime) -> Oldest:
+        """What has waited longest."""
+        with self._database.read() as connection:
+            return oldest(connection, now)
 
     def ping(self) -> None:
         """Read one row."""

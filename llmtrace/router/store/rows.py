@@ -70,6 +70,7 @@ def from_policy(policy: Policy) -> dict[str, Any]:
         "escalate": from_steps(policy.escalate),
         "mute_time_intervals": list(policy.mute_time_intervals),
         "rollout": policy.rollout.value,
+        "opens_incident": policy.opens_incident,
     }
 
 
@@ -86,6 +87,7 @@ def to_policy(data: Mapping[str, Any]) -> Policy:
         escalate=to_steps(data["escalate"]),
         mute_time_intervals=tuple(data["mute_time_intervals"]),
         rollout=Rollout(data.get("rollout", Rollout.PAGE)),
+        opens_incident=data.get("opens_incident", True),
     )
 
 

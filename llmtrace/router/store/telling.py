@@ -53,7 +53,7 @@ class Telling:
     def _opens(self, row: AnyRow) -> bool:
         has_one = row.key in self._incidents
         policy = to_policy(row.policy)
-        opens = policy.tier is not Tier.DIGEST and policy.rollout is not Rollout.SHADOW
+        opens = policy.opens_incident and policy.tier is not Tier.DIGEST and policy.rollout is not Rollout.SHADOW
         return bool(self._firing[row.key]) and not has_one and opens
 
     def _config_hash(self, key: str) -> str:

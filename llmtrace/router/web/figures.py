@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from datetime import datetime, timedelta
 from http import HTTPStatus
 from time import monotonic
 from typing import Final
@@ -11,7 +12,8 @@ from typing import Final
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
-from llmtrace.router.ports import Records, StoreError
+from llmtrace.router.config.watch import Watch
+from llmtrace.router.ports import Oldest, Records, StoreError
 from llmtrace.router.web.intake import Door
 
 FRESH: Final = 2.0
@@ -20,20 +22,22 @@ _FORMAT: Final = "text/plain; version=0.0.4; charset=utf-8"
 Samples = Iterable[tuple[Mapping[str, str], int]]
 
 
-def figures(door: Door, records: Records) -> Callable[[Request], Awaitable[Response]]:
+def figures(door: Door, records: Records, watch: Watch) -> Callable[[Request], Awaitable[Response]]:
     """The endpoint. Those of the store are gauges: what is pruned is counted no more."""
     kept: dict[str, Mapping[str, int]] = {}
+    oldest = Oldest(None, None)
     counted_at = float("-inf")
 
     async def endpoint(_request: Request) -> Response:
-        nonlocal kept, counted_at
-        now = monotonic()
+        nonlocal kept, oldest, counted_at
+        now, today = monotonic(), door.clock.now()
         try:
             if now - counted_at > FRESH:
                 kept, counted_at = dict(await asyncio.to_thread(records.counts)), now
+                oldest = await asyncio.to_thread(records.oldest, today)
         except StoreError:
             return PlainTextResponse("the store cannot be read\n", HTTPStatus.SERVICE_UNAVAILABLE)
-        lines = [*_of_the_door(door), *_of_the_store(kept)]
+        lines = [*_of_the_door(door), *_of_the_store(kept), *_of_the_watch(door, watch, oldest, today)]
         return Response("\n".join(lines) + "\n", media_type=_FORMAT)
 
     return endpoint
@@ -59,6 +63,22 @@ def _of_the_store(stored: Mapping[str, Mapping[str, int]]) -> Iterator[str]:
     for name, label in (("decisions", "reason"), ("deliveries", "state"), ("incidents", "state")):
         samples: Samples = [({label: key}, number) for key, number in sorted(stored[name].items())]
         yield from _series(name, "gauge", f"Kept {name} by {label}.", samples)
+
+
+def _of_the_watch(door: Door, watch: Watch, oldest: Oldest, now: datetime) -> Iterator[str]:
+    """How long what waits has waited, and how long sources were silent."""
+    for name, about, since in (
+        ("oldest_due_seconds", "How long the oldest due notification has waited.", oldest.due),
+        ("oldest_pending_seconds", "How long the oldest delivery is not over.", oldest.pending),
+    ):
+        yield from _series(name, "gauge", about, [({}, _seconds(since, now))])
+    heard = {name: [door.heard[path] for path in paths if path in door.heard] for name, paths in watch.paths.items()}
+    silent: Samples = [({"source": name}, _seconds(max(times), now)) for name, times in heard.items() if times]
+    yield from _series("source_silent_seconds", "gauge", "How long a source that is watched was silent.", silent)
+
+
+def _seconds(since: datetime | None, now: datetime) -> int:
+    return 0 if since is None else max(0, (now - since) // timedelta(seconds=1))
 
 
 def _series(name: str, kind: str, about: str, samples: Samples) -> Iterator[str]:

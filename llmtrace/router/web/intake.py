@@ -11,6 +11,7 @@ import logging
 from collections import OrderedDict, defaultdict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from http import HTTPStatus
 from typing import Final, TypeVar
 
@@ -55,6 +56,8 @@ class Door:
     room: Room = field(default_factory=Room)
     seen: defaultdict[str, Seen] = field(default_factory=lambda: defaultdict(OrderedDict))
     """By path, what gates remember."""
+    heard: dict[str, datetime] = field(default_factory=dict)
+    """By path, when something was last taken."""
     decoding: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(MOST_DECODING))
 
 
@@ -93,6 +96,8 @@ class Intake:
         except GoneError:
             return
         self._door.tally.answered(self.path, answer.status)
+        if answer.status < HTTPStatus.MULTIPLE_CHOICES:
+            self._door.heard[self.path] = self._door.clock.now()
         await send({"type": "http.response.start", "status": answer.status, "headers": _head(answer)})
         await send({"type": "http.response.body", "body": answer.body})
 
