@@ -194,7 +194,7 @@ CHILD = "- tier: page\n  receivers: [a]\n  escalate: [{after: 2h, receivers: [a]
 MISTAKES = {
     "unknown key": (
         "version: 1\nreciever: {}",
-        "alerts.yaml:2:1: reciever: no such key; allowed: external_url, fallback, inhibit, intake,",
+        "alerts.yaml:2:1: reciever: no such key; allowed: external_url, fallback, flapping,",
     ),
     "key of a later version": (
         "version: 1\nmonitors: []",
@@ -232,8 +232,8 @@ MISTAKES = {
     "no receivers": ("version: 1", "alerts.yaml:1:1: receivers: no receiver; at least one is needed"),
     "empty file": ("", "alerts.yaml:1:1: not a mapping; allowed keys: version, listen"),
     "unknown notifier": (
-        "version: 1\nreceivers:\n  a: {opsgenie: {key: x}}",
-        "alerts.yaml:3:7: receivers.a.opsgenie: no such notifier in this version; allowed: console, webhook, pagerduty",
+        "version: 1\nreceivers:\n  a: {carrier-pigeon: {key: x}}",
+        "alerts.yaml:3:7: receivers.a.carrier-pigeon: no such notifier in this version; allowed: console, webhook, pagerduty",
     ),
     "no notifier": ("version: 1\nreceivers: {a: {}}", "receivers.a: no notifier; allowed: one or more of console"),
     "unknown setting": (
