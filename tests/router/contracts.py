@@ -14,6 +14,7 @@ from destinations import pagerduty, servicenow, slack
 from opsgenie_server import opsgenie
 from pagerduty_change_server import pagerduty_change
 from router_values import ManualClock
+from slack_bot_server import CHANNEL, slack_bot
 from splunk_oncall_server import splunk_oncall
 from teams_server import teams
 from test_router_notifiers import delivery
@@ -49,13 +50,15 @@ class Contract:
     """``requests``: how many one message takes at most. ``believes``: nonsense whose status must be enough for it.
 
     ``made``: how many things one group is there, however often it is told; None where nothing there has a key, so that
-    a repeated attempt must at least be the same to the byte.
+    a repeated attempt must at least be the same to the byte. ``forgets``: so must it be where an answer that is lost
+    takes the name of the thing there with it.
     """
 
     serve: Callable[[], Service]
     settings: Callable[[Service], dict[str, Any]]
     made: Callable[[Service], int] | None = None
     requests: int = 1
+    forgets: bool = False
     believes: frozenset[str] = frozenset()
 
 
@@ -83,6 +86,12 @@ CONTRACTS: dict[str, Contract] = {
     "opsgenie": Contract(opsgenie, lambda at: {"api_key": SECRET, "url": f"{at.url}/v2/alerts"}, made_alerts),
     "jsm": Contract(opsgenie, lambda at: {"api_key": SECRET, "url": f"{at.url}/jsm/v2/alerts"}, made_alerts),
     "slack": Contract(slack, lambda at: {"webhook_url": f"{at.url}/{SECRET}"}),
+    "slack_bot": Contract(
+        slack_bot,
+        lambda at: {"token": SECRET, "channel": CHANNEL, "url": f"{at.url}/api"},
+        lambda at: len(at.roots),
+        forgets=True,
+    ),
     "teams": Contract(
         teams,
         lambda at: {"webhook_url": f"{at.url}/{SECRET}"},
@@ -96,8 +105,8 @@ OTHERS = {"console", "email"}
 """They speak no HTTP; their tests are in `test_router_notifiers.py` and `test_router_destinations.py`."""
 
 
-def attempt(kind: str, settings: dict[str, Any], *messages: Delivery) -> list[Receipt]:
-    """One real attempt at each message, by one notifier."""
+def attempt(kind: str, settings: dict[str, Any], *messages: Delivery, remember: bool = False) -> list[Receipt]:
+    """One real attempt at each message, by one notifier. ``remember``: each knows the handle of the last."""
     entry = KINDS[kind]
 
     async def scenario() -> list[Receipt]:
@@ -105,14 +114,20 @@ def attempt(kind: str, settings: dict[str, Any], *messages: Delivery) -> list[Re
         async with httpx.AsyncClient(trust_env=False, verify=False) as client:  # noqa: S501
             tools = Toolbox(client, ManualClock(), "http://router", print, lambda number: f"http://router/ack/{number}")
             notifier = entry.build(entry.settings.model_validate(settings), tools)
-            return [await notifier.send(message) for message in messages]
+            receipts: list[Receipt] = []
+            handle = ""
+            for message in messages:
+                receipts.append(await notifier.send(replace(message, handle=handle) if handle else message))
+                handle = (receipts[-1].handle or handle) if remember else ""
+            return receipts
 
     return asyncio.run(scenario())
 
 
-def reach(kind: str, service: Service, *messages: Delivery) -> list[Receipt]:
+def reach(kind: str, service: Service, *messages: Delivery, remember: bool = False) -> list[Receipt]:
     """The same at this server."""
-    return attempt(kind, {**CONTRACTS[kind].settings(service), "allow_private": True}, *messages)
+    settings = {**CONTRACTS[kind].settings(service), "allow_private": True}
+    return attempt(kind, settings, *messages, remember=remember)
 
 
 def about(phase: Phase = Phase.FIRING, *alerts: Any, **changes: Any) -> Delivery:

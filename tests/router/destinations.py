@@ -119,19 +119,24 @@ def slack() -> Service:
     def check(call: Call) -> None:
         blocks = call.body["blocks"]
         assert call.body["text"]
-        assert 0 < len(blocks) <= 50
-        assert len(json.dumps(blocks)) < 13_200
-        for block in blocks:
-            if block["type"] == "header":
-                assert 0 < len(block["text"]["text"]) <= 150
-            elif block["type"] == "section":
-                assert 0 < len(block["text"]["text"]) <= 3000
-            else:
-                assert block["type"] in ("actions", "context")
-                assert 0 < len(block["elements"]) <= 25
+        check_blocks(blocks)
         assert "<!channel>" not in json.dumps(blocks)
 
     return Service(check, lambda _call: (200, "ok"))
+
+
+def check_blocks(blocks: list[dict[str, Any]]) -> None:
+    """Raise an assertion error unless they are within Block Kit's limits."""
+    assert 0 < len(blocks) <= 50
+    assert len(json.dumps(blocks)) < 13_200
+    for block in blocks:
+        if block["type"] == "header":
+            assert 0 < len(block["text"]["text"]) <= 150
+        elif block["type"] == "section":
+            assert 0 < len(block["text"]["text"]) <= 3000
+        else:
+            assert block["type"] in ("actions", "context")
+            assert 0 < len(block["elements"]) <= 25
 
 
 def servicenow() -> Service:

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from router_values import ManualClock
+from sqlalchemy import select
 
 from llmtrace.router.decide import Deciding
 from llmtrace.router.dispatcher import Dispatcher
@@ -15,6 +16,7 @@ from llmtrace.router.notifiers.desk import desk_of
 from llmtrace.router.ports import Desk
 from llmtrace.router.store.database import Database
 from llmtrace.router.store.records import SqlRecords
+from llmtrace.router.store.schema import handles
 from llmtrace.router.store.sql import SqlStore
 from llmtrace.router.web.acts import Counter
 from llmtrace.router.web.links import SignedLinks
@@ -71,6 +73,11 @@ class World:
             if destination.receiver == receiver
             for notification in notifier.notifications
         ]
+
+    def handles(self) -> list[str]:
+        """What destinations call their messages."""
+        with self._database.read() as connection:
+            return list(connection.scalars(select(handles.c.handle)))
 
     def counter(self) -> Counter:
         """What the web side acts by."""

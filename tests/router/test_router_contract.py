@@ -38,7 +38,7 @@ def test_a_whole_life_is_taken_and_is_one_thing_there(name):
     phases = [Phase.FIRING, Phase.FIRING, Phase.ACKNOWLEDGED, Phase.FIRING, Phase.RESOLVED]
     contract = CONTRACTS[name]
     with contract.serve() as service:
-        receipts = reach(name, service, *(about(phase, acted_by="mina") for phase in phases))
+        receipts = reach(name, service, *(about(phase, acted_by="mina") for phase in phases), remember=True)
         made = contract.made(service) if contract.made is not None else 1
     assert [receipt.outcome for receipt in receipts] == [Outcome.DELIVERED] * len(phases)
     assert made == 1
@@ -50,7 +50,7 @@ def test_a_repeated_attempt_is_the_same(name):
     contract = CONTRACTS[name]
     with contract.serve() as service:
         reach(name, service, about(), about())
-        if contract.made is not None:
+        if contract.made is not None and not contract.forgets:
             assert contract.made(service) == 1
         elif hasattr(service, "calls"):
             first, second = service.calls
@@ -101,7 +101,7 @@ def test_a_destination_that_answers_nonsense_loses_nothing(name, nonsense):
             assert receipt.outcome is Outcome.DELIVERED
             continue
         assert receipt.outcome is Outcome.RETRY
-        assert receipt.detail.startswith(f"HTTP {status}, but not ")
+        assert receipt.detail.startswith(f"HTTP {status}, but ")
         assert len(receipt.detail) < 200
         assert HTML not in receipt.detail
         assert monotonic() - started < 20

@@ -19,7 +19,7 @@ from llmtrace.router.dispatcher import Dispatcher
 from llmtrace.router.model import Act, Delivery, Destination, Outcome, Phase, Receipt, Status
 from llmtrace.router.notifiers import KINDS
 from llmtrace.router.notifiers.pace import FAILURES, Breaker, Bucket, Pace
-from llmtrace.router.notifiers.slack import escape
+from llmtrace.router.notifiers.slack_blocks import escape
 from llmtrace.router.ports import Rate, Toolbox
 
 KEY = "k" * 32

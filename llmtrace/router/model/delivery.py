@@ -86,6 +86,8 @@ class Delivery:
     notification: Notification
     attempts: int
     created_at: datetime
+    handle: str = ""
+    """What the destination calls its message or ticket about the incident; empty where it has none that is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +98,8 @@ class Receipt:
     detail: str
     retry_after: timedelta | None = None
     """How long the destination asked us to wait."""
+    handle: str = ""
+    """What the destination calls its message or ticket from now on, where it has said."""
 
 
 @dataclass(frozen=True, slots=True)

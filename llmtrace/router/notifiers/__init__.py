@@ -9,7 +9,16 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-from llmtrace.router.notifiers import opsgenie, pagerduty, pagerduty_change, servicenow, slack, splunk_oncall, teams
+from llmtrace.router.notifiers import (
+    opsgenie,
+    pagerduty,
+    pagerduty_change,
+    servicenow,
+    slack,
+    slack_bot,
+    splunk_oncall,
+    teams,
+)
 from llmtrace.router.notifiers.console import ConsoleNotifier, ConsoleSettings
 from llmtrace.router.notifiers.mail import EmailNotifier, EmailSettings
 from llmtrace.router.notifiers.webhook import WebhookNotifier, WebhookSettings
@@ -65,6 +74,14 @@ KINDS: Final[Mapping[str, NotifierKind]] = MappingProxyType(
             slack.SlackNotifier.build,
             rate=slack.RATE,
             rate_key=lambda settings: str(settings.url),
+            acknowledges=True,
+            coalesces=True,
+        ),
+        "slack_bot": NotifierKind(
+            slack_bot.SlackBotSettings,
+            slack_bot.SlackBotNotifier.build,
+            rate=slack_bot.RATE,
+            rate_key=slack_bot.rate_key,
             acknowledges=True,
             coalesces=True,
         ),

@@ -13,6 +13,7 @@ from llmtrace.router.model import Attempt, Delivery, Destination, Outcome, Phase
 from llmtrace.router.ports import Desk
 from llmtrace.router.store.audit import AuditTrail
 from llmtrace.router.store.due import FAILED
+from llmtrace.router.store.handles import keep, with_handles
 from llmtrace.router.store.messages import GONE, load_deliveries
 from llmtrace.router.store.rows import AnyRow
 from llmtrace.router.store.schema import PENDING, Time, deliveries, incidents, notifications
@@ -59,7 +60,7 @@ def claim(
     """Deliveries that are due, without those in ``busy``, and none before an older one of its group."""
     asked = {"receiver": destination.receiver, "notifier": destination.notifier, "now": now, "most": limit}
     found = connection.scalars(_CLAIM, {**asked, "busy": list(busy)}).all()
-    return load_deliveries(connection, found)
+    return with_handles(connection, load_deliveries(connection, found))
 
 
 def coalesce(connection: Connection, destination: Destination, busy: Collection[int], now: datetime) -> None:
@@ -121,6 +122,7 @@ def record(connection: Connection, attempts: Sequence[Attempt], trail: AuditTrai
         )
     )
     connection.execute(changed, [_attempt(attempt) for attempt in attempts])
+    keep(connection, attempts)
     for attempt in attempts:
         if attempt.retry_at is None:
             outcome, detail = attempt.receipt.outcome.value, attempt.receipt.detail

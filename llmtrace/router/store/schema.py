@@ -224,6 +224,15 @@ Index("deliveries_due", deliveries.c.receiver, deliveries.c.notifier, deliveries
 Index("deliveries_in_order", deliveries.c.receiver, deliveries.c.notifier, deliveries.c.dedup_key, **_pending)
 Index("deliveries_fallback", deliveries.c.fallback_at, **_where(deliveries.c.fallback_at.is_not(None)))
 
+handles = Table(
+    "handles",
+    metadata,
+    Column("incident_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("receiver", Text, primary_key=True),
+    Column("notifier", String(32), primary_key=True),
+    Column("handle", Text, nullable=False),
+)
+
 silences = Table(
     "silences",
     metadata,
