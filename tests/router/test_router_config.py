@@ -233,7 +233,7 @@ MISTAKES = {
     "empty file": ("", "alerts.yaml:1:1: not a mapping; allowed keys: version, listen"),
     "unknown notifier": (
         "version: 1\nreceivers:\n  a: {carrier-pigeon: {key: x}}",
-        "alerts.yaml:3:7: receivers.a.carrier-pigeon: no such notifier in this version; allowed: console, webhook, pagerduty",
+        "alerts.yaml:3:7: receivers.a.carrier-pigeon: no such notifier in this version; allowed: console, webhook",
     ),
     "no notifier": ("version: 1\nreceivers: {a: {}}", "receivers.a: no notifier; allowed: one or more of console"),
     "unknown setting": (
