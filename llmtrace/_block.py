@@ -6,7 +6,6 @@ An exception is recorded and passed on unchanged. Where nothing is recorded ther
 from __future__ import annotations
 
 import sys
-from asyncio import CancelledError
 from collections.abc import Mapping
 from functools import partial
 from types import TracebackType
@@ -17,6 +16,7 @@ from opentelemetry.trace import SpanKind
 
 from llmtrace import _scope
 from llmtrace._attributes import Attributes
+from llmtrace._cancellation import is_cancellation
 from llmtrace._clean import clean_attributes
 from llmtrace._guard import flattening
 from llmtrace._noop import NOOP_SPAN, NoopSpan
@@ -27,7 +27,6 @@ from llmtrace._values.serialize import to_text
 from llmtrace.context import carried, with_values
 from llmtrace.semconv import trace as keys
 
-_NOT_AN_ERROR: Final = (CancelledError, GeneratorExit)
 _WORKERS: Final = (keys.KIND_AGENT, keys.KIND_CHAIN)
 """The kinds that do the work of a request."""
 
@@ -119,13 +118,13 @@ def finish(span: Span | NoopSpan, error: BaseException | None, ended: int | None
 
 def _is_over(span: Span, error: BaseException | None) -> bool:
     """Record why the block was left; False where a stream goes on, which will end the span."""
-    stopped = Outcome.CANCELLED if isinstance(error, CancelledError) else Outcome.ABANDONED
+    stopped = Outcome.CANCELLED if error is not None and is_cancellation(error) else Outcome.ABANDONED
     waiting = span.left_behind(stopped)
     if waiting and error is None:
         for pending in waiting:
             pending.then = partial(finish, span)
         return False
-    if isinstance(error, _NOT_AN_ERROR):
+    if isinstance(error, GeneratorExit) or stopped is Outcome.CANCELLED:
         span.put({keys.STREAM_OUTCOME: stopped.value})
     elif error is not None:
         span.fail(error)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
+import sys
 import threading
 import weakref
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import asyncio
 
 Place = tuple[int, weakref.ref[Any] | None]
 """A thread and a task, where there is one: the task weakly, so that no context keeps one alive."""
@@ -37,7 +40,9 @@ def is_here(where: Place) -> bool:
 
 
 def _task() -> asyncio.Task[Any] | None:
+    # Who runs in a task has loaded asyncio; who has not need not pay for it.
+    current_task = getattr(sys.modules.get("asyncio.tasks"), "current_task", None)
     try:
-        return asyncio.current_task()
+        return None if current_task is None else current_task()
     except RuntimeError:
         return None

@@ -6,7 +6,6 @@ else: frameworks choose by that. Each step runs in the span's context, which nob
 
 from __future__ import annotations
 
-from asyncio import CancelledError
 from collections.abc import Callable
 from functools import cache
 from types import AsyncGeneratorType, GeneratorType
@@ -14,6 +13,7 @@ from typing import Any, Final
 
 import wrapt
 
+from llmtrace._cancellation import is_cancellation
 from llmtrace._place import Place, is_gone, place
 from llmtrace._scope import Steps
 from llmtrace._stream import Outcome, StreamRecording, outcome_of
@@ -118,7 +118,7 @@ def _stepped(reader: Reader, chunk: object) -> None:
 
 def _stopped(proxy: RecordedStream, error: BaseException) -> None:
     recording = _reader(proxy).recording
-    if isinstance(error, CancelledError) and not isinstance(proxy.__wrapped__, GeneratorType | AsyncGeneratorType):
+    if is_cancellation(error) and not isinstance(proxy.__wrapped__, GeneratorType | AsyncGeneratorType):
         # Only the wait for this chunk was cancelled, by a timeout perhaps: unlike a generator the stream may go on.
         recording.unless_more_comes = Outcome.CANCELLED
     else:

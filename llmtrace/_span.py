@@ -42,7 +42,6 @@ from llmtrace._clean import clean_attributes, clean_value, is_plain
 from llmtrace._failure import exception_message, stack_trace, type_name
 from llmtrace._guard import flattening, guarded, swallowed
 from llmtrace._keeping import keeping
-from llmtrace._recorded_stream import Reader, recorded
 from llmtrace._stream import Outcome, Pending, StreamRecording
 from llmtrace._values.serialize import to_text
 from llmtrace.recorders.openai_chat_usual import put_usual
@@ -346,6 +345,9 @@ class Span(sdk.Span):
             ``llmtrace.stream.outcome``: complete, abandoned, cancelled or error. Where the span's block is left before
             the first chunk was read, the span ends with the stream.
         """
+        # wrapt loads asyncio; who reads no stream need not wait for it.
+        from llmtrace._recorded_stream import Reader, recorded  # noqa: PLC0415 - as above
+
         context = with_span(self, _scope.here())
         reader = Reader(self.recording(), _scope.Steps(context))
         reader.is_watched = self.watch_request(reader.request_is_over)

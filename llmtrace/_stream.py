@@ -6,13 +6,13 @@ stands for the user's stream is in `_recorded_stream`.
 
 from __future__ import annotations
 
-from asyncio import CancelledError
 from collections.abc import Callable
 from enum import StrEnum
 from time import perf_counter_ns
 from typing import Protocol
 
 from llmtrace._attributes import Attributes
+from llmtrace._cancellation import is_cancellation
 from llmtrace._guard import guarded
 from llmtrace.recorders.shape import Accumulator
 from llmtrace.semconv import trace as keys
@@ -35,12 +35,9 @@ class Outcome(StrEnum):
 
 def outcome_of(error: BaseException) -> Outcome:
     """The outcome that an exception stands for."""
-    match error:
-        case GeneratorExit():
-            return Outcome.ABANDONED
-        case CancelledError():
-            return Outcome.CANCELLED
-    return Outcome.ERROR
+    if isinstance(error, GeneratorExit):
+        return Outcome.ABANDONED
+    return Outcome.CANCELLED if is_cancellation(error) else Outcome.ERROR
 
 
 Then = Callable[[BaseException | None, int | None], None]

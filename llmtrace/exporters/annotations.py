@@ -8,20 +8,23 @@ on the trace's root. Scores wait in memory: those that are left at the end of th
 from __future__ import annotations
 
 import heapq
+import json
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from http.client import HTTPException
 from typing import Any, Final
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
-import httpx
 from opentelemetry.context import _SUPPRESS_INSTRUMENTATION_KEY as SUPPRESS_INSTRUMENTATION
 from opentelemetry.context import attach, detach, set_value
 
+from llmtrace._connection import Connection, UnreachableError
 from llmtrace._forks import importing
 from llmtrace._guard import guarded, say_once
 from llmtrace._stats import stats
+from llmtrace.exporters.answers import of_error
 from llmtrace.exporters.destination import THREAD_PREFIX, Destination
 from llmtrace.scores import Score
 
@@ -29,6 +32,8 @@ _AGAIN: Final = frozenset({404, 408, 425, 429})
 _FIRST_ERROR, _FIRST_SERVER_ERROR = 400, 500
 _ROOT_SECONDS: Final = 30.0
 """How long a trace's root is waited for: it ends, and arrives, last."""
+_NOT_FOUND: Final = 404
+_LONGEST_SPAN: Final = 64 * 1024 * 1024
 _JSON: Final = {"content-type": "application/json"}
 
 
@@ -181,7 +186,7 @@ class Annotations:
     def _is_young(self, waiting: _Waiting) -> bool:
         return waiting.gives_up - self._patience + _ROOT_SECONDS > time.monotonic()
 
-    def _send(self, client: httpx.Client, score: Score, *, is_young: bool) -> bool:
+    def _send(self, client: Connection, score: Score, *, is_young: bool) -> bool:
         """Send a score; True where it is to be tried again.
 
         Args:
@@ -196,7 +201,7 @@ class Annotations:
                 if root is None and is_young:
                     return True
                 status = status if root is None else self._post(client, replace(score, span_id=root))
-        except httpx.HTTPError as error:
+        except (UnreachableError, OSError, HTTPException) as error:
             self._say_down(error)
             return True
         if status in _AGAIN or status >= _FIRST_SERVER_ERROR:
@@ -208,24 +213,25 @@ class Annotations:
             say_once("scores:refused", "llmtrace: %s refuses scores: HTTP %s", self._shown, status)
         return False
 
-    def _post(self, client: httpx.Client, score: Score) -> int:
+    def _post(self, client: Connection, score: Score) -> int:
         """One request; returns the status. 404: the trace or span is not there (yet)."""
         kind = "trace" if score.span_id is None else "span"
         url = f"{self._destination.url}/v1/{kind}_annotations"
-        return client.post(
-            url, params={"sync": "true"}, json={"data": [as_annotation(score)]}, headers=_JSON
-        ).status_code
+        body = json.dumps({"data": [as_annotation(score)]}, allow_nan=False).encode()
+        return client.request("POST", f"{url}?sync=true", body, _JSON).status
 
-    def _find(self, client: httpx.Client, query: dict[str, str]) -> str | None:
+    def _find(self, client: Connection, query: dict[str, str]) -> str | None:
         """The id of one span."""
-        answer = client.get(self._spans, params={**query, "limit": "1"})
-        if answer.status_code == httpx.codes.NOT_FOUND:
+        reply = client.request("GET", f"{self._spans}?{urlencode({**query, 'limit': '1'})}", most=_LONGEST_SPAN)
+        if reply.status == _NOT_FOUND:
             return None  # a project comes to be with its first span
-        found = answer.raise_for_status().json()["data"]
+        if not reply.is_success:
+            raise HTTPException(f"HTTP {reply.status}")
+        found = json.loads(reply.body)["data"]
         return str(found[0]["context"]["span_id"]) if found else None
 
     def _say_down(self, error: Exception) -> None:
-        say_once("scores:down", "llmtrace: scores wait: %s does not answer (%s)", self._shown, type(error).__name__)
+        say_once("scores:down", "llmtrace: scores wait: %s does not answer (%s)", self._shown, of_error(error).said)
 
     @property
     def _shown(self) -> str:

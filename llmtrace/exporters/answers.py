@@ -10,13 +10,13 @@ from email.utils import parsedate_to_datetime
 from enum import Enum
 from typing import Final
 
-import httpx
-
+from llmtrace._connection import UnreachableError
 from llmtrace._forks import importing
 
 LONGEST_WAIT: Final = 24 * 3600.0
 """Seconds of a Retry-After that are believed: the age at which spans are given up."""
 
+_SUCCESS: Final = range(200, 300)
 _CONTENT: Final = frozenset({400, 422})
 _TOO_LARGE: Final = 413
 _LATER: Final = frozenset({408, 425, 429})
@@ -55,7 +55,7 @@ class Answer:
 def of_response(status: int, headers: Mapping[str, str], body: bytes) -> Answer:
     """Read an answer."""
     said = f"HTTP {status}"
-    if httpx.codes.is_success(status):
+    if status in _SUCCESS:
         return Answer(Outcome.TAKEN, rejected=_rejected(body))
     if status in _CONTENT:
         return Answer(Outcome.BAD, said)
@@ -68,10 +68,9 @@ def of_response(status: int, headers: Mapping[str, str], body: bytes) -> Answer:
 
 def of_error(error: Exception) -> Answer:
     """Read a failure of the network: its kind only, as its text may repeat the address with credentials."""
-    said = type(error).__name__
-    if isinstance(error, httpx.ConnectError):
-        return Answer(Outcome.NOBODY, said)
-    return Answer(Outcome.NO_ANSWER if isinstance(error, httpx.TimeoutException) else Outcome.LATER, said)
+    if isinstance(error, UnreachableError):
+        return Answer(Outcome.NOBODY, type(error.__cause__ or error).__name__)
+    return Answer(Outcome.NO_ANSWER if isinstance(error, TimeoutError) else Outcome.LATER, type(error).__name__)
 
 
 def _rejected(body: bytes) -> int:

@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-import httpx
 from opentelemetry.context import (
     _SUPPRESS_INSTRUMENTATION_KEY as SUPPRESS_INSTRUMENTATION,
 )
@@ -20,6 +19,7 @@ from opentelemetry.context import (
     set_value,
 )
 
+from llmtrace._connection import Connection
 from llmtrace._forks import importing
 from llmtrace._guard import guarded, logger
 from llmtrace._stats import Loss
@@ -58,7 +58,7 @@ class Delivery:
         most_bytes: int = MOST_BYTES,
         spool: DiskSpool | None = None,
         tally: Tally | None = None,
-        client: Callable[[], httpx.Client] | None = None,
+        client: Callable[[], Connection] | None = None,
     ) -> None:
         """Make a delivery; its threads start with the first span.
 
@@ -68,7 +68,7 @@ class Delivery:
             most_bytes: how large they may be together.
             spool: where they wait beyond that, and while the backend is away; None: nowhere.
             tally: counts, and tells; the one of the spool, if there is one.
-            client: makes the HTTP client, in the delivery's thread; for tests.
+            client: makes the connection, in the delivery's thread; for tests.
         """
         self._destination = destination
         self._most = most_spans, most_bytes
@@ -89,6 +89,7 @@ class Delivery:
         self._was_replayed = False
         self._replay_at = 0.0
         self._looks_first = self._spool is not None and self._spool.is_left()
+        self._looks = 0
         self._closing = False
         self._attempts = 0
         self._is_closed = False
@@ -223,7 +224,8 @@ class Delivery:
                 spool.look()
                 self._spill(spool, time.monotonic() - SPOOL_AFTER)
             with self._changed:
-                if self._looks_first:
+                self._looks += 1
+                if self._looks_first or self._on_disk():
                     self._looks_first = False
                     self._changed.notify_all()
                 idle = not self._queue and not self._in_flight
@@ -274,10 +276,12 @@ class Delivery:
     def _next(self, sender: Sender) -> list[Parcel] | None:
         """Wait for work; None says that the delivery is closed."""
         while True:
-            on_disk = self._on_disk()
+            looks, on_disk = self._looks, self._on_disk()
             with self._changed:
                 if self._is_closed:
                     return None
+                if looks != self._looks:
+                    continue  # more may be on disk than we know, and whoever put it there has told us already
                 now = time.monotonic()
                 pause = self._circuit.wait(now, hurries=self._hurries)
                 to_replay = 0.0 if self._hurries else max(0.0, self._replay_at - now)

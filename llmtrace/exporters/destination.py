@@ -1,18 +1,15 @@
-"""Where spans go over OTLP/HTTP: the address, the headers, and the HTTP client that obeys the settings.
-
-httpx is imported here and not by the thread that sends: libraries that look for it in ``sys.modules``, as the openai
-SDK does, would find it half imported and fail the app's call.
-"""
+"""Where spans go over OTLP/HTTP: the address, the headers, and the connection that obeys the settings."""
 
 from __future__ import annotations
 
-import logging
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
+from urllib.parse import urlsplit
 
-import httpx
+from llmtrace._connection import Connection
+from llmtrace._trust import prepare, trusted
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,31 +25,30 @@ class Destination:
     client_certificate: str | None = None
     client_key: str | None = field(default=None, repr=False)
 
+    def __post_init__(self) -> None:
+        prepare(self.url)
+
     @property
     def shown(self) -> str:
         """The address without credentials, for log lines."""
-        return str(httpx.URL(self.url).copy_with(userinfo=b"", query=None))
+        parts = urlsplit(self.url)
+        return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl()
 
     @property
     def compresses(self) -> bool:
         """Whether gzip pays: where nothing is set, anywhere but on this machine, where it costs more than it saves."""
         if self.compression is None:
-            return httpx.URL(self.url).host not in _THIS_MACHINE
+            return urlsplit(self.url).hostname not in _THIS_MACHINE
         return self.compression == "gzip"
 
-    def client(self) -> httpx.Client:
-        """An HTTP client that obeys the settings."""
-        _quiet_httpx()
+    def client(self) -> Connection:
+        """A connection that obeys the settings."""
         headers = {"user-agent": "llmtrace-otel", **self.headers, "content-type": "application/x-protobuf"}
-        return httpx.Client(headers=headers, timeout=self.timeout, verify=self._verify())
+        return Connection(self.url, headers, timeout=self.timeout, tls=self._tls())
 
-    def _verify(self) -> ssl.SSLContext | bool:
-        if not self.url.startswith("https:"):
-            return False  # building a context reads the whole certificate store, for nothing
-        context = (
-            ssl.create_default_context(cafile=self.certificate) if self.certificate else httpx.create_ssl_context()
-        )
-        if self.client_certificate:
+    def _tls(self) -> ssl.SSLContext | None:
+        context = trusted(self.url, self.certificate)
+        if context is not None and self.client_certificate:
             context.load_cert_chain(self.client_certificate, self.client_key)
         return context
 
@@ -61,12 +57,3 @@ _THIS_MACHINE: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 
 THREAD_PREFIX: Final = "llmtrace-"
 """The names of llmtrace's own threads begin with this."""
-
-
-def _not_ours(record: logging.LogRecord) -> bool:
-    return not (record.threadName or "").startswith(THREAD_PREFIX)
-
-
-def _quiet_httpx() -> None:
-    """Keep httpx's line for each request out of the app's log where the request is one of ours."""
-    logging.getLogger("httpx").addFilter(_not_ours)  # a function is added once, however often this is called

@@ -13,7 +13,6 @@ from collections.abc import Callable
 from typing import Final
 from uuid import uuid4
 
-import httpx
 from opentelemetry.context import (
     _SUPPRESS_INSTRUMENTATION_KEY as SUPPRESS_INSTRUMENTATION,
 )
@@ -23,10 +22,12 @@ from opentelemetry.context import (
 )
 from opentelemetry.sdk.resources import Resource
 
+from llmtrace._connection import Connection
 from llmtrace._forks import importing
 from llmtrace._guard import guarded, logger
 from llmtrace._metering import MeterStore
 from llmtrace._stats import stats
+from llmtrace.exporters.answers import of_error
 from llmtrace.exporters.destination import THREAD_PREFIX, Destination
 
 INSTANCE: Final = "service.instance.id"
@@ -128,15 +129,15 @@ class MetricDelivery:
             self._changed.wait_for(lambda: self._wanted > self._done or self._is_closed, self._interval)
             return not self._is_closed
 
-    def _send(self, client: httpx.Client, body: bytes) -> bool:
+    def _send(self, client: Connection, body: bytes) -> bool:
         headers = {}
         if self._destination.compression == "gzip":
             body, headers = gzip.compress(body, compresslevel=1), {"content-encoding": "gzip"}
         try:
-            answer = client.post(self._destination.url, content=body, headers=headers)
-            said = "" if answer.is_success else f"HTTP {answer.status_code}"
+            reply = client.request("POST", self._destination.url, body, headers)
+            said = "" if reply.is_success else f"HTTP {reply.status}"
         except Exception as error:  # noqa: BLE001 - whatever the network does, the next request carries the totals
-            said = type(error).__name__
+            said = of_error(error).said
         stats.add("metrics.failed" if said else "metrics.sent")
         if said and self._is_taken:
             logger.warning(

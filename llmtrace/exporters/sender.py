@@ -7,12 +7,10 @@ from __future__ import annotations
 
 import gzip
 import logging
-import time
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-import httpx
-
+from llmtrace._connection import Connection
 from llmtrace._stats import Loss
 from llmtrace.exporters.answers import Answer, Outcome, of_error, of_response
 from llmtrace.exporters.destination import Destination
@@ -26,7 +24,7 @@ MOST_BYTES: Final = 3_500_000
 _FEWEST_BYTES: Final = 64 * 1024
 _MOST_REQUESTS: Final = 400
 """For one batch, while it is split: then what is left of it counts as refused."""
-_LONGEST_ANSWER: Final = 64 * 1024
+_UNSUPPORTED: Final = 415
 _LARGEST_KEPT: Final = 16 * 1024
 """Bytes of a span that is kept to ask whether the backend takes anything."""
 _PAYS_FROM: Final = 1_400
@@ -46,9 +44,9 @@ class Report:
 
 
 class Sender:
-    """Sends batches with one HTTP client, on one thread."""
+    """Sends batches over one connection, on one thread."""
 
-    def __init__(self, destination: Destination, client: httpx.Client, tally: Tally) -> None:
+    def __init__(self, destination: Destination, client: Connection, tally: Tally) -> None:
         self._destination = destination
         self._client = client
         self._tally = tally
@@ -133,17 +131,14 @@ class Sender:
 
     def _post(self, spans: list[EncodedSpan], patience: float) -> Answer:
         body, headers = self._compressed(request(spans))
-        deadline = time.monotonic() + patience
-        url = self._destination.url
         try:
-            with self._client.stream("POST", url, content=body, headers=headers, timeout=patience) as response:
-                answer = of_response(response.status_code, response.headers, _read(response, deadline))
+            reply = self._client.request("POST", self._destination.url, body, headers, timeout=patience)
         except Exception as error:  # noqa: BLE001 - whatever the network or a proxy does, the spans wait
             return of_error(error)
-        if headers and response.status_code == httpx.codes.UNSUPPORTED_MEDIA_TYPE:
+        if headers and reply.status == _UNSUPPORTED:
             self._compresses = False
             return self._post(spans, patience)
-        return answer
+        return of_response(reply.status, reply.headers, reply.body)
 
     def _compressed(self, body: bytes) -> tuple[bytes, dict[str, str]]:
         if not self._compresses or (len(body) < _PAYS_FROM and self._destination.compression is None):
@@ -155,15 +150,3 @@ def _halves(part: list[Parcel]) -> list[list[Parcel]]:
     """Two parts, the first of them last: it is taken from the end."""
     middle = len(part) // 2
     return [part[middle:], part[:middle]]
-
-
-def _read(response: httpx.Response, deadline: float) -> bytes:
-    """The answer's body, as far as it is of interest; an answer that trickles is one that does not come."""
-    body = b""
-    for piece in response.iter_bytes():
-        body += piece
-        if len(body) > _LONGEST_ANSWER:
-            break
-        if time.monotonic() > deadline:
-            raise httpx.ReadTimeout("")
-    return body

@@ -9,7 +9,6 @@ over = "10s"
 from __future__ import annotations
 
 import json
-import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -81,7 +80,7 @@ def _refuse_unknown(place: str, found: Mapping[Any, Any], known: tuple[str, ...]
 
 def _parse(path: Path, setting: str) -> Any:
     readers: dict[str, Callable[[str], Any]] = {
-        ".toml": tomllib.loads,
+        ".toml": _toml,
         ".json": json.loads,
         ".yaml": _yaml,
         ".yml": _yaml,
@@ -98,6 +97,12 @@ def _parse(path: Path, setting: str) -> Any:
     except (ValueError, RecursionError) as error:
         told = " ".join(str(error).split())
         raise ConfigurationError(f"{path}: this is no {path.suffix[1:].upper()} ({told:.200})") from None
+
+
+def _toml(text: str) -> Any:
+    import tomllib  # noqa: PLC0415 - few services have such a file
+
+    return tomllib.loads(text)
 
 
 def _yaml(text: str) -> Any:

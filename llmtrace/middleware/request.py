@@ -5,7 +5,6 @@ Neither the query nor the client's address is recorded: the one may hold what wa
 
 from __future__ import annotations
 
-from asyncio import CancelledError
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -21,6 +20,7 @@ from opentelemetry.trace import Span as ApiSpan
 
 from llmtrace._attributes import Attributes
 from llmtrace._block import finish
+from llmtrace._cancellation import is_cancellation
 from llmtrace._guard import guarded
 from llmtrace._noop import NoopSpan
 from llmtrace._span import Span
@@ -90,7 +90,7 @@ def has_left(answer: Answer, error: BaseException | None) -> bool:
     """Whether the client went away before the end of the answer, which is no error of anybody's."""
     if not answer.is_started or answer.ended is not None or (answer.status or 0) >= _FIRST_SERVER_ERROR:
         return False
-    return error is None or isinstance(error, CancelledError) or type(error).__name__ == "ClientDisconnect"
+    return error is None or is_cancellation(error) or type(error).__name__ == "ClientDisconnect"
 
 
 def note_end(span: ApiSpan, answer: Answer, error: BaseException | None) -> None:

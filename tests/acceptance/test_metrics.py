@@ -6,7 +6,6 @@ import re
 import time
 from pathlib import Path
 
-import httpx
 import metric_points
 import pytest
 from opentelemetry import metrics as api
@@ -423,13 +422,12 @@ def test_nothing_of_the_sdks_metrics_is_loaded_for_nothing():
 
 
 def test_the_client_is_quiet(start, sink, caplog):
-    """No line of the HTTP client about requests of ours."""
+    """No line of anybody's about requests of ours."""
     caplog.set_level("INFO")
     start(metrics=sink.url)
     everything()
     assert llmtrace.flush(10)
-    assert [entry for entry in caplog.records if entry.name == "httpx"] == []
-    assert httpx.get  # the client under test is httpx's
+    assert [entry for entry in caplog.records if "http" in entry.getMessage()] == []
 
 
 def test_what_the_sampling_did_is_told(start, sink):

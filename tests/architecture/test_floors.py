@@ -176,16 +176,34 @@ def test_importing_llmtrace_is_light():
     assert not [name for name in ours if name.startswith(("llmtrace.router", "llmtrace.cli"))]
 
 
+def test_beginning_loads_no_library_that_applications_load():
+    """A service is not kept waiting for HTTP clients, for asyncio, or for the exporter that is not used."""
+    loaded = output_of(
+        """
+        import sys
+        import llmtrace
+        sys.stderr = None
+        llmtrace.init_tracing("bot", endpoint="http://127.0.0.1:1")
+        with llmtrace.llm_span("m", "Hi") as span:
+            span.record_output("Hello")
+        llmtrace.shutdown(0.1)
+        print(*sys.modules)
+        """
+    ).split()
+    unwanted = ("httpx", "requests", "urllib3", "asyncio", "certifi", "opentelemetry.exporter", "click", "rich")
+    assert [name for name in loaded if name.startswith(unwanted)] == []
+
+
 def test_using_llmtrace_does_not_load_the_router():
     """The service half works without the router's dependencies, and without Phoenix or a web framework."""
     loaded = output_of(
         """
         import sys
         import llmtrace, llmtrace.middleware, llmtrace.testing
+        sys.stderr = None
         llmtrace.init_tracing("bot", endpoint="http://127.0.0.1:1")
         with llmtrace.agent_span("a"):
             llmtrace.tag_alert("critical")
-        sys.stderr = None
         llmtrace.shutdown(0.1)
         print(*sys.modules)
         """

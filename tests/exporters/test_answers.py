@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from http.client import BadStatusLine
 
-import httpx
 import pytest
 
+from llmtrace._connection import UnreachableError
 from llmtrace.exporters.answers import LONGEST_WAIT, Outcome, of_error, of_response
 from llmtrace.exporters.circuit import FIRST_PATIENCE, Circuit
 
@@ -50,10 +51,14 @@ def test_retry_after_is_read_in_both_forms(header, seconds):
 
 def test_an_error_is_told_by_its_kind_only():
     """Its text may hold the address, and in it credentials."""
-    assert of_error(httpx.ConnectError("http://user:pw@host")).said == "ConnectError"
-    assert of_error(httpx.ConnectError("")).outcome is Outcome.NOBODY
-    assert of_error(httpx.ReadTimeout("")).outcome is Outcome.NO_ANSWER
-    assert of_error(httpx.RemoteProtocolError("")).outcome is Outcome.LATER
+    unreachable = UnreachableError("http://user:pw@host")
+    assert of_error(unreachable).said == "UnreachableError"
+    unreachable.__cause__ = ConnectionRefusedError("http://user:pw@host")
+    assert of_error(unreachable).said == "ConnectionRefusedError"
+    assert of_error(unreachable).outcome is Outcome.NOBODY
+    assert of_error(TimeoutError()).outcome is Outcome.NO_ANSWER
+    assert of_error(BadStatusLine("")).outcome is Outcome.LATER
+    assert of_error(ConnectionResetError()).outcome is Outcome.LATER
 
 
 def test_a_backend_is_asked_again_after_pauses_that_grow():
@@ -86,7 +91,7 @@ def test_patience_grows_to_the_timeout_for_a_backend_that_is_slow():
     circuit = Circuit(10.0)
     assert circuit.patience == FIRST_PATIENCE
     for _ in range(3):
-        circuit.failed(of_error(httpx.ReadTimeout("")), 0.0)
+        circuit.failed(of_error(TimeoutError()), 0.0)
     assert circuit.patience == 10.0
     circuit.succeeded(0.8)
     assert circuit.patience == 8.0

@@ -8,11 +8,12 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
-import httpx
-
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    import httpx
+
+_NOT_FOUND: Final = 404
 _PAGE: Final = 1000  # the most that Phoenix gives in one answer
 
 
@@ -83,7 +84,7 @@ class PhoenixReader:
         parameters: dict[str, str | int] = {**query, "limit": _PAGE, "sort": "id", "order": "asc"}
         while True:
             response = self._client.get(self._path, params=parameters)
-            if response.status_code == httpx.codes.NOT_FOUND:
+            if response.status_code == _NOT_FOUND:
                 return  # a project comes to be with its first span
             body = response.raise_for_status().json()
             yield from map(_span, body["data"])

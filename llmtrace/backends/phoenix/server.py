@@ -11,12 +11,12 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass
+from http.client import HTTPException
 from pathlib import Path
 from types import MappingProxyType, TracebackType
 from typing import TYPE_CHECKING, Final, Self
 
-import httpx
-
+from llmtrace._connection import Connection, UnreachableError
 from llmtrace.backends.phoenix.ports import hold_port
 from llmtrace.exceptions import ConfigurationError, LlmtraceError
 
@@ -214,8 +214,8 @@ def _await_health(
 ) -> None:
     started = time.monotonic()
     # trust_env: a proxy in the environment is not for loopback.
-    with httpx.Client(base_url=phoenix.base_url, trust_env=False, timeout=5.0) as client:
-        while not _is_healthy(client):
+    with Connection(phoenix.base_url, trust_env=False, timeout=5.0) as client:
+        while not _is_healthy(client, phoenix):
             waited = time.monotonic() - started
             if process.poll() is not None:
                 raise phoenix.failure()
@@ -228,10 +228,10 @@ def _await_health(
         raise phoenix.failure()
 
 
-def _is_healthy(client: httpx.Client) -> bool:
+def _is_healthy(client: Connection, phoenix: RunningPhoenix) -> bool:
     try:
-        return client.get("/healthz").is_success
-    except httpx.TransportError:
+        return client.request("GET", f"{phoenix.base_url}/healthz").is_success
+    except (UnreachableError, OSError, HTTPException):
         return False
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
+from http.client import HTTPException
 from typing import TYPE_CHECKING, Any, Final
 
-import httpx
-
+from llmtrace._connection import Connection, UnreachableError
+from llmtrace._trust import trusted
 from llmtrace.exceptions import LlmtraceError
 
 if TYPE_CHECKING:
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
     from llmtrace.router.config import RouterConfig
 
 TOKEN: Final = "LLMTRACE_ROUTER_TOKEN"  # noqa: S105 - a variable's name
+_JSON: Final = {"content-type": "application/json"}
+_LONGEST_ANSWER: Final = 16 * 1024 * 1024
 
 
 def ask(
@@ -29,11 +33,13 @@ def ask(
     base = (arguments.url or config.external_url or f"http://{config.listen}").rstrip("/")
     token = os.environ.get(TOKEN)
     headers = {"authorization": f"Bearer {token}"} if token else {}
+    content = None if body is None else json.dumps(body).encode()
     try:
-        answer = httpx.request(method, base + path, json=body, headers=headers, timeout=10, trust_env=False)
-        said = answer.json()
-    except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
+        with Connection(base, headers, timeout=10, tls=trusted(base), trust_env=False) as router:
+            answer = router.request(method, base + path, content, _JSON, most=_LONGEST_ANSWER)
+        said = json.loads(answer.body)
+    except (UnreachableError, OSError, HTTPException, ValueError) as error:
         raise LlmtraceError(f"{base}: no answer of a router ({type(error).__name__})") from error
     if not answer.is_success:
-        raise LlmtraceError(f"{base}: {said.get('error', answer.status_code)}")
+        raise LlmtraceError(f"{base}: {said.get('error', answer.status)}")
     return said

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from asyncio import CancelledError
 from enum import Enum
 from functools import partial
 from time import perf_counter_ns, time_ns
@@ -17,6 +16,7 @@ from opentelemetry.trace import get_current_span
 from llmtrace import _scope
 from llmtrace._attributes import Attributes
 from llmtrace._block import finish, start_span
+from llmtrace._cancellation import is_cancellation
 from llmtrace._guard import guarded
 from llmtrace._span import Span, with_span
 from llmtrace._stream import Outcome, StreamRecording, outcome_of
@@ -263,7 +263,7 @@ class _RecordedCall(ModelCall):
         elif self._is_ours:
             if failure is not None:
                 failure.put_on(self._span)
-            _finish(self._span, error if isinstance(error, CancelledError | GeneratorExit) else None)
+            _finish(self._span, error if isinstance(error, GeneratorExit) or is_cancellation(error) else None)
 
 
 def _refusal(response: Any, body: Any) -> Failure:

@@ -1,0 +1,271 @@
+"""One HTTP/1.1 connection to one host, kept open between requests: what sending needs of HTTP, on the standard library.
+
+For one thread. It follows no redirect, keeps no cookies, tries nothing twice, and ends a request at its time, wherever
+that stands. Nothing here is shared with the application's own clients: no instrumentation or mock of theirs meets it,
+and no library that they look for in ``sys.modules`` is imported by a thread of ours.
+"""
+
+from __future__ import annotations
+
+import http.client
+import io
+import os
+import select
+import socket
+import ssl
+import time
+from base64 import b64encode
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, Final, Self
+from urllib.parse import SplitResult, unquote, urlsplit
+
+from llmtrace._proxy import proxy_for
+
+LONGEST_ANSWER: Final = 64 * 1024
+"""Bytes of an answer that are read where nothing else is asked for; one that is longer costs the connection."""
+_PIECE: Final = 256 * 1024
+"""Bytes of a request between two looks at the clock."""
+_SUCCESS: Final = range(200, 300)
+
+
+class UnreachableError(Exception):
+    """There is no connection; `__cause__` says why: refused, no such host, a certificate that is not believed ..."""
+
+
+class UnsupportedProxyError(Exception):
+    """The environment names a proxy that is no HTTP proxy, such as one that speaks SOCKS."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A server's answer; header names in lower case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def is_success(self) -> bool:
+        """Whether it is a 2xx."""
+        return self.status in _SUCCESS
+
+
+class Connection:
+    """Opened by the first request, and again where the server has closed it meanwhile.
+
+    Args:
+        url: an address on the host; its user and password go along, its path is of no matter.
+        headers: of every request.
+        timeout: seconds that a request may take, from connecting to the end of the answer.
+        tls: whom to believe, for https.
+        trust_env: whether a proxy that the environment names is used.
+
+    Raises:
+        ValueError: the address is none.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        headers: Mapping[str, str] | None = None,
+        *,
+        timeout: float,
+        tls: ssl.SSLContext | None = None,
+        trust_env: bool = True,
+    ) -> None:
+        address = urlsplit(url)
+        if address.scheme not in _PORTS or not address.hostname:
+            raise ValueError("no address of http or https")
+        proxy = proxy_for(address, os.environ) if trust_env else None
+        self._timeout = timeout
+        self._headers = {"accept": "*/*", **(headers or {}), **_credentials("authorization", address)}
+        self._is_absolute = proxy is not None and address.scheme == "http"
+        self._http: _Http | _Https | None = None
+        self._trouble: UnsupportedProxyError | None = None
+        "".encode("idna")  # a codec that is imported when a host is first looked up, else by the request
+        if proxy is None:
+            self._http = _made(address, tls)
+        elif (found := urlsplit(proxy)).scheme != "http" or not found.hostname:
+            self._trouble = UnsupportedProxyError(found.scheme)
+        else:
+            self._http = self._through(found, address, tls)
+
+    def _through(self, proxy: SplitResult, address: SplitResult, tls: ssl.SSLContext | None) -> _Http | _Https:
+        credentials = _credentials("proxy-authorization", proxy)
+        if self._is_absolute:
+            self._headers |= credentials
+            return _made(proxy, None)
+        made = _made(proxy._replace(scheme="https"), tls, proxy.port or _PORTS["http"])
+        target = address.port or _PORTS["https"]
+        made.set_tunnel(address.hostname or "", target, {"Host": f"{address.hostname}:{target}", **credentials})
+        return made
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def request(
+        self,
+        method: str,
+        url: str,
+        body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+        *,
+        timeout: float | None = None,
+        most: int = LONGEST_ANSWER,
+    ) -> Reply:
+        """Send one request and read its answer.
+
+        Args:
+            method: GET, POST ...
+            url: on the host that the connection is for.
+            body: what to send.
+            headers: in addition.
+            timeout: seconds, where not those of the connection.
+            most: bytes of the answer that are read.
+
+        Raises:
+            UnreachableError: there is no connection.
+            OSError: it broke; TimeoutError where the time was over.
+            http.client.HTTPException: what came is no HTTP.
+        """
+        if self._http is None:
+            raise UnreachableError from self._trouble
+        http_client = self._http
+        http_client.deadline = time.monotonic() + (self._timeout if timeout is None else timeout)
+        try:
+            self._open(http_client)
+            return self._exchange(
+                http_client, method, self._target(url), body, {**self._headers, **(headers or {})}, most
+            )
+        except BaseException:
+            http_client.close()
+            raise
+
+    def close(self) -> None:
+        """Close the connection; a further request would open another."""
+        if self._http is not None:
+            self._http.close()
+
+    def _target(self, url: str) -> str:
+        parts = urlsplit(url)
+        host = parts.netloc.rpartition("@")[2]
+        return parts._replace(
+            scheme=parts.scheme if self._is_absolute else "",
+            netloc=host if self._is_absolute else "",
+            path=parts.path or "/",
+            fragment="",
+        ).geturl()
+
+    def _open(self, client: _Http | _Https) -> None:
+        if client.sock is not None and _is_readable(client.sock):
+            client.close()  # between two answers there is nothing to read but the end
+        if client.sock is None:
+            try:
+                client.connect()
+            except TimeoutError:
+                raise
+            except OSError as error:
+                raise UnreachableError from error
+
+    def _exchange(
+        self,
+        client: _Http | _Https,
+        method: str,
+        target: str,
+        body: bytes | None,
+        headers: Mapping[str, str],
+        most: int,
+    ) -> Reply:
+        with suppress(BrokenPipeError, ConnectionResetError):
+            # A server that refuses a body may answer, and close, before it has read it.
+            client.request(method, target, body, headers)
+        response = client.getresponse()
+        content = response.read(most)
+        if not response.isclosed():
+            response.close()
+            client.close()
+        return Reply(response.status, {name.lower(): value for name, value in response.headers.items()}, content)
+
+
+_PORTS: Final = {"http": 80, "https": 443}
+
+
+class _Punctual(http.client.HTTPConnection):
+    """Every operation on the socket gets what is left of the time."""
+
+    deadline = 0.0
+
+    def connect(self) -> None:
+        self.timeout = self.left()
+        super().connect()
+
+    def left(self) -> float:
+        left = self.deadline - time.monotonic()
+        if left <= 0:
+            raise TimeoutError
+        return left
+
+    def send(self, data: Any) -> None:
+        view = memoryview(data)
+        for start in range(0, len(view), _PIECE):
+            self.sock.settimeout(self.left())
+            self.sock.sendall(view[start : start + _PIECE])
+
+    def response_class(  # type: ignore[override]  # http.client calls it, whatever it is
+        self, sock: socket.socket, *args: Any, **kwargs: Any
+    ) -> http.client.HTTPResponse:
+        response = http.client.HTTPResponse(sock, *args, **kwargs)
+        response.fp = io.BufferedReader(_TimedReader(response.fp.detach(), sock, self))
+        return response
+
+
+class _Http(_Punctual):
+    pass
+
+
+class _Https(_Punctual, http.client.HTTPSConnection):
+    pass
+
+
+class _TimedReader(io.RawIOBase):
+    """An answer that trickles is one that does not come."""
+
+    def __init__(self, raw: io.RawIOBase, sock: socket.socket, owner: _Punctual) -> None:
+        self._raw = raw
+        self._sock = sock
+        self._owner = owner
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        self._sock.settimeout(self._owner.left())
+        return self._raw.readinto(buffer)
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
+
+
+def _made(address: SplitResult, tls: ssl.SSLContext | None, port: int | None = None) -> _Http | _Https:
+    host, number = address.hostname or "", port or address.port or _PORTS[address.scheme]
+    return _Http(host, number) if address.scheme == "http" else _Https(host, number, context=tls)
+
+
+def _credentials(header: str, address: SplitResult) -> dict[str, str]:
+    """The user and the password that stand in an address, as a header."""
+    if address.username is None and address.password is None:
+        return {}
+    pair = f"{unquote(address.username or '')}:{unquote(address.password or '')}"
+    return {header: f"Basic {b64encode(pair.encode()).decode()}"}
+
+
+def _is_readable(sock: socket.socket) -> bool:
+    poll = select.poll()
+    poll.register(sock, select.POLLIN)
+    return bool(poll.poll(0))
