@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import timedelta
+from importlib.resources import files
 from typing import Any
 
 import pytest
@@ -11,6 +12,8 @@ from router_store import world_of
 from router_values import MINIMAL, NOON, make_config
 from test_router_intake import Doors
 
+from llmtrace.router.config.access import MAPPED
+from llmtrace.router.intake.builtin import mapping_of
 from llmtrace.router.model import Alert, Status
 
 
@@ -183,3 +186,12 @@ def test_arizes_monitors_in_other_spellings(doors):
         sent(doors, "/ingest/arize", body)
     assert {alert.name for alert in doors.alerts} == {"drift"}
     assert {alert.status for alert in doors.alerts} == {Status.FIRING}
+
+
+@pytest.mark.parametrize("tool", MAPPED)
+def test_a_built_in_mapping_is_a_file_that_a_user_could_write(tmp_path, tool):
+    """Named as one's own source it is accepted and reads the same."""
+    file = files("llmtrace.router.intake").joinpath("mappings", f"{tool}.yaml")
+    (tmp_path / "own.yaml").write_text(file.read_text())
+    config = make_config(tmp_path, MINIMAL + "    intake: {sources: {own: {mapping: own.yaml}}}\n")
+    assert config.mappings["own"] == mapping_of(tool)

@@ -14,6 +14,10 @@ _SHORTEST: Final = 16
 _DAY: Final = timedelta(days=1)
 
 
+MAPPED: Final = ("arize", "langfuse", "langsmith", "opik")
+"""Tools whose JSON is read by a mapping that comes with the router."""
+
+
 class Scheme(StrEnum):
     """Whose way of signing a request it is."""
 

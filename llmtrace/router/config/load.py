@@ -13,7 +13,7 @@ from pydantic import BaseModel, SecretStr, ValidationError
 
 from llmtrace.exceptions import ConfigurationError
 from llmtrace.router.config import document, proof, schema
-from llmtrace.router.config.access import IntakeOptions
+from llmtrace.router.config.access import MAPPED, IntakeOptions
 from llmtrace.router.config.document import Document, Location, MistakeError
 from llmtrace.router.config.mapping import AlertMapping
 from llmtrace.router.config.oddities import Oddities
@@ -128,7 +128,7 @@ def _mappings(
 ) -> Mapping[str, AlertMapping]:
     """The mapping files of the sources that name one."""
     named: dict[tuple[str, ...], str] = {("sources", name): options.mapping for name, options in intake.sources.items()}
-    for name in ("arize", "langfuse", "langsmith", "opik"):
+    for name in MAPPED:
         if (file_name := getattr(intake, name).mapping) is not None:
             named[name,] = file_name
     found = {}

@@ -7,6 +7,7 @@ from datetime import timedelta
 from types import MappingProxyType
 from typing import Final
 
+from llmtrace.router.config.access import MAPPED
 from llmtrace.router.config.document import Document
 from llmtrace.router.config.settings import RouteNode
 from llmtrace.router.config.tree import check_names
@@ -18,10 +19,7 @@ BUILT_IN: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
     {
         "otlp": ("/v1/traces", "/v1/metrics"),
         "api": ("/api/v2/alerts",),
-        **{
-            name: (f"/ingest/{name}",)
-            for name in ("alertmanager", "grafana", "arize", "langfuse", "langsmith", "opik", "generic")
-        },
+        **{name: (f"/ingest/{name}",) for name in ("alertmanager", "grafana", "generic", *MAPPED)},
     }
 )
 """Source -> its paths."""

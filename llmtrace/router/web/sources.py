@@ -7,10 +7,11 @@ from functools import partial
 from http import HTTPStatus
 
 from llmtrace.router.config import RouterConfig
-from llmtrace.router.config.access import SourceOptions
+from llmtrace.router.config.access import MAPPED, SourceOptions
 from llmtrace.router.config.mapping import AlertMapping
-from llmtrace.router.intake import alertmanager, arize, generic, langfuse, langsmith, mapping, opik
+from llmtrace.router.intake import alertmanager, generic, mapping
 from llmtrace.router.intake.body import read_json
+from llmtrace.router.intake.builtin import mapping_of
 from llmtrace.router.intake.gate import Gate
 from llmtrace.router.model import Alert
 from llmtrace.router.web.intake import Door, Intake, Reader, metrics, traces, webhook
@@ -47,9 +48,9 @@ def _sources(config: RouterConfig, door: Door) -> Iterator[tuple[str, SourceOpti
         intake.generic,
         lambda body: generic.read(body, "generic", config.links, intake.generic.resolve_timeout, clock.now()),
     )
-    for tool, built_in in (("arize", arize), ("langfuse", langfuse), ("langsmith", langsmith), ("opik", opik)):
+    for tool in MAPPED:
         options = getattr(intake, tool)
-        rules = config.mappings.get(tool, built_in.MAPPING)
+        rules = config.mappings.get(tool) or mapping_of(tool)
         yield tool, options, partial(_mapped, rules, tool, options, config, door)
     for name, options in intake.sources.items():
         yield name, options, partial(_mapped, config.mappings[name], name, options, config, door)
