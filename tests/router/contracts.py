@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 from destinations import pagerduty, servicenow, slack
+from jira_server import Jira
 from opsgenie_server import opsgenie
 from pagerduty_change_server import pagerduty_change
 from router_values import ManualClock
@@ -99,6 +100,12 @@ CONTRACTS: dict[str, Contract] = {
     ),
     "servicenow": Contract(
         servicenow, lambda at: {"url": at.url, "token": SECRET}, lambda at: len(at.tickets), requests=2
+    ),
+    "jira": Contract(
+        Jira,
+        lambda at: {"user": "bot@example.org", "token": SECRET, "project": "LEGAL", "url": at.url},
+        lambda at: len(at.issues),
+        requests=2,
     ),
 }
 OTHERS = {"console", "email"}

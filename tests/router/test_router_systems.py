@@ -14,7 +14,7 @@ SECTION = re.search(r"## Works with\n(.*?)\n## ", (ROOT / "README.md").read_text
 ROWS = re.findall(r"^\| (?P<system>[^|]+) \| (?P<what>[^|]+) \| (?P<how>[^|]+) \|$", SECTION, re.MULTILINE)[1:]
 MISSION = [
     "Arize", "Phoenix", "Datadog", "Honeycomb", "Grafana", "Alertmanager", "PagerDuty", "Opsgenie",
-    "Jira Service Management", "Splunk On-Call", "Slack", "Teams",
+    "Jira Service Management", "Splunk On-Call", "Slack", "Teams", "Jira, service",
     "ServiceNow", "Mail",
 ]  # fmt: skip
 

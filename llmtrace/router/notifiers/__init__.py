@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import Final
 
 from llmtrace.router.notifiers import (
+    jira,
     opsgenie,
     pagerduty,
     pagerduty_change,
@@ -98,6 +99,14 @@ KINDS: Final[Mapping[str, NotifierKind]] = MappingProxyType(
             servicenow.ServiceNowNotifier.build,
             rate=servicenow.RATE,
             rate_key=servicenow.rate_key,
+            coalesces=True,
+            tickets=True,
+        ),
+        "jira": NotifierKind(
+            jira.JiraSettings,
+            jira.JiraNotifier.build,
+            rate=jira.RATE,
+            rate_key=jira.rate_key,
             coalesces=True,
             tickets=True,
         ),
