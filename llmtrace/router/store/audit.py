@@ -13,14 +13,18 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, select
 
 from llmtrace.router.store.rows import AnyRow
 from llmtrace.router.store.schema import about, audit
+from llmtrace.router.store.statement import Statement, inserting
 
 FIRST: Final = "0" * 64
 """What the first entry's hash covers in place of one before it."""
 _AT_ONCE: Final = 1_000
+
+_LAST: Final = Statement(select(audit.c.id, audit.c.hash).order_by(audit.c.id.desc()).limit(1))
+_INSERT: Final = inserting(audit)
 
 
 class AuditTrail:
@@ -43,13 +47,13 @@ class AuditTrail:
         """Chain the entries to what is there already."""
         if not self._entries:
             return
-        last = self._connection.execute(select(audit.c.id, audit.c.hash).order_by(audit.c.id.desc()).limit(1)).first()
+        last = _LAST.first(self._connection)
         number, previous = beginning(self._connection) if last is None else (last.id, last.hash)
         for entry in self._entries:
             number += 1
             entry["id"] = number
             previous = entry["hash"] = chained(previous, entry)
-        self._connection.execute(insert(audit), self._entries)
+        _INSERT.run_all(self._connection, self._entries)
 
 
 def beginning(connection: Connection) -> tuple[int, str]:

@@ -85,6 +85,8 @@ class Database:
         except DBAPIError as error:
             # Without the statement: its parameters are what senders wrote.
             raise StoreError(str(error.orig)) from error.orig
+        except self._engine.dialect.loaded_dbapi.Error as error:
+            raise StoreError(str(error)) from error
 
     def _set_up(self) -> None:
         with self.write() as connection:

@@ -1,7 +1,4 @@
-"""What is due: one look at all that a turn could do, and at when there is something to do again.
-
-The statements are made once: to build them costs more than to run them, and a turn is made for every alert and receipt.
-"""
+"""What is due: one look at all that a turn could do, and at when there is something to do again."""
 
 from __future__ import annotations
 
@@ -14,6 +11,7 @@ from llmtrace.router.model import Outcome, Status
 from llmtrace.router.ports import Oldest
 from llmtrace.router.store.rows import AnyRow
 from llmtrace.router.store.schema import PENDING, Time, alerts, deliveries, groups, incidents, states
+from llmtrace.router.store.statement import Statement
 
 FAILED: Final = [outcome.value for outcome in Outcome if outcome.failed]
 
@@ -26,19 +24,21 @@ _in_crowd: Final = (
     .group_by(deliveries.c.receiver, deliveries.c.notifier, deliveries.c.dedup_key)
 )
 
-_LOOK: Final = select(
-    exists().where(_firing, states.c.held_until <= _now).label("released"),
-    exists().where(alerts.c.decided_at.is_(None)).label("undecided"),
-    exists().where(_firing, states.c.resolve_at <= _now).label("over"),
-    exists().where(groups.c.due_at <= _now).label("groups"),
-    exists().where(incidents.c.escalate_at <= _now).label("escalations"),
-    exists()
-    .where(
-        deliveries.c.fallback_at.is_not(None),
-        or_(deliveries.c.state.in_(FAILED), _waits & (deliveries.c.fallback_at <= _now)),
+_LOOK: Final = Statement(
+    select(
+        exists().where(_firing, states.c.held_until <= _now).label("released"),
+        exists().where(alerts.c.decided_at.is_(None)).label("undecided"),
+        exists().where(_firing, states.c.resolve_at <= _now).label("over"),
+        exists().where(groups.c.due_at <= _now).label("groups"),
+        exists().where(incidents.c.escalate_at <= _now).label("escalations"),
+        exists()
+        .where(
+            deliveries.c.fallback_at.is_not(None),
+            or_(deliveries.c.state.in_(FAILED), _waits & (deliveries.c.fallback_at <= _now)),
+        )
+        .label("fallbacks"),
+        _in_crowd.having(func.count() > 1).exists().label("crowds"),
     )
-    .label("fallbacks"),
-    _in_crowd.having(func.count() > 1).exists().label("crowds"),
 )
 
 _times: Final = union_all(
@@ -49,12 +49,12 @@ _times: Final = union_all(
     select(func.min(deliveries.c.due_at)).where(_waits, deliveries.c.due_at > _now),
     select(func.min(deliveries.c.fallback_at)).where(deliveries.c.fallback_at > _now),
 ).subquery()
-_NEXT: Final = select(func.min(_times.c.at))
+_NEXT: Final = Statement(select(func.min(_times.c.at)))
 
 
 def look(connection: Connection, now: datetime) -> AnyRow:
     """Whether there is anything of each kind to do."""
-    return connection.execute(_LOOK, {"now": now}).one()
+    return _LOOK.rows(connection, now=now)[0]
 
 
 def oldest(connection: Connection, now: datetime) -> Oldest:
@@ -68,5 +68,5 @@ def oldest(connection: Connection, now: datetime) -> Oldest:
 
 def next_due(connection: Connection, now: datetime) -> datetime | None:
     """When the next thing comes due, after ``now``."""
-    found: datetime | None = connection.scalar(_NEXT, {"now": now})
+    found: datetime | None = _NEXT.scalar(connection, now=now)
     return found

@@ -6,23 +6,29 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, Integer, bindparam, insert, select, update
 
 from llmtrace.router.model import Act, IncidentState, Phase, Reason, Status, Step
 from llmtrace.router.ports import Desk
 from llmtrace.router.store.audit import AuditTrail
 from llmtrace.router.store.messages import Message, send_all
 from llmtrace.router.store.rows import AnyRow, to_incident
-from llmtrace.router.store.schema import groups, incidents, members, states
+from llmtrace.router.store.schema import Time, groups, incidents, members, states
+from llmtrace.router.store.statement import Statement
 
+_DUE: Final = Statement(
+    select(incidents)
+    .where(incidents.c.escalate_at <= bindparam("now", type_=Time))
+    .order_by(incidents.c.escalate_at)
+    .limit(bindparam("most", type_=Integer))
+)
 _LOOK_AGAIN: Final = timedelta(minutes=1)
 """A step waits so long where all alerts are over and the message about it is still to come."""
 
 
 def escalate(connection: Connection, desk: Desk, trail: AuditTrail, now: datetime, limit: int) -> int:
     """Take each step that is due, one of each incident; returns how many were due."""
-    due = select(incidents).where(incidents.c.escalate_at <= now).order_by(incidents.c.escalate_at).limit(limit)
-    rows = connection.execute(due).all()
+    rows = _DUE.rows(connection, now=now, most=limit)
     for row in rows:
         step = to_incident(row).step_due(now)
         firing = _firing(connection, row.group_key)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import Connection, bindparam, insert, select, update
+from sqlalchemy import BindParameter, Connection, bindparam, select, update
 
 from llmtrace.router.matchers import Silence, all_match
 from llmtrace.router.model import (
@@ -25,12 +25,53 @@ from llmtrace.router.model import (
 from llmtrace.router.ports import Matching
 from llmtrace.router.store import rollouts
 from llmtrace.router.store.audit import AuditTrail
-from llmtrace.router.store.rows import from_policy, insert_all, to_alert, to_incident, to_state
-from llmtrace.router.store.schema import alerts, decisions, groups, incidents, members, states
+from llmtrace.router.store.rows import from_policy, to_alert, to_incident, to_state
+from llmtrace.router.store.schema import about, alerts, decisions, groups, incidents, members, states
 from llmtrace.router.store.silences import active
+from llmtrace.router.store.statement import Insertion, Statement, inserting
 from llmtrace.router.store.turns import past, turn_of
 
 _Key = tuple[str, str]
+
+_KEY: Final = ("route", "fingerprint")
+_shadow = states.c.route.startswith(Rollout.SHADOW.route(""))  # what nobody is told holds nothing back
+_of_state = (states.c.route == bindparam("b_route")) & (states.c.fingerprint == bindparam("b_fingerprint"))
+_of_groups: BindParameter[Any] = bindparam("keys", expanding=True)
+
+_STATES: Final = Statement(
+    select(states).where(states.c.fingerprint.in_(bindparam("fingerprints", expanding=True))), "fingerprints"
+)
+_FIRING: Final = Statement(
+    select(states.c.fingerprint, *(column for column in alerts.c if column.name != "fingerprint"))
+    .join(alerts, states.c.alert_id == alerts.c.id)
+    .where(states.c.status == Status.FIRING, ~_shadow)
+)
+_GROUPS: Final = Statement(
+    select(groups.c.key, groups.c.told_at, groups.c.due_at).where(groups.c.key.in_(_of_groups)), "keys"
+)
+_LIVE: Final = Statement(
+    select(incidents).where(incidents.c.group_key.in_(_of_groups), incidents.c.state != IncidentState.RESOLVED), "keys"
+)
+_DECISIONS: Final = Insertion(decisions, known=[about.c.decisions_pruned])
+_LET_GO: Final = Statement(
+    update(states)
+    .where(states.c.held_by.in_(bindparam("over", expanding=True)), states.c.held_until.is_(None))
+    .values(held_until=bindparam("now")),
+    "over",
+)
+_SET_GROUP: Final = Statement(
+    update(groups)
+    .where(groups.c.key == bindparam("b_key"))
+    .values(policy=bindparam("policy"), due_at=bindparam("due_at"))
+)
+_NEW_GROUP: Final = inserting(groups, "told_at")
+_SET_STATE: Final = Statement(
+    update(states)
+    .where(_of_state)
+    .values({column.name: bindparam(column.name) for column in states.c if column.name not in _KEY})
+)
+_NEW_STATE: Final = inserting(states)
+_NEW_MEMBER: Final = inserting(members, "id", "notification_id")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +109,7 @@ class Ledger:
         """Read at once what decisions about these, in these groups, will ask for."""
         fingerprints = [each for each in fingerprints if each not in self._known]
         self._known.update(fingerprints)
-        rows = self._connection.execute(select(states).where(states.c.fingerprint.in_(fingerprints))).all()
+        rows = _STATES.rows(self._connection, fingerprints=fingerprints)
         for row in rows:
             self._states[row.route, row.fingerprint] = to_state(row)
             self._stored_states.add((row.route, row.fingerprint))
@@ -112,10 +153,7 @@ class Ledger:
     def firing(self, matchers: Sequence[Matching]) -> Sequence[Alert]:
         """Alerts that fire now, whoever is told of them, and match; those decided in this turn included."""
         if self._firing is None:
-            query = select(states.c.fingerprint, alerts).join(alerts, states.c.alert_id == alerts.c.id)
-            shadow = states.c.route.startswith(Rollout.SHADOW.route(""))  # what nobody is told holds nothing back
-            rows = self._connection.execute(query.where(states.c.status == Status.FIRING, ~shadow))
-            self._firing = {row.fingerprint: to_alert(row) for row in rows}
+            self._firing = {row.fingerprint: to_alert(row) for row in _FIRING.rows(self._connection)}
             for entry in self._entries:
                 self._note_firing(entry.alert, entry.fingerprint, entry.decision)
         return [each for each in self._firing.values() if all_match(matchers, each.labels, each.annotations)]
@@ -144,13 +182,12 @@ class Ledger:
         """Write all decisions and what follows from them."""
         if not self._entries:
             return
-        ids = insert_all(self._connection, decisions, [_decision_row(entry, self._now) for entry in self._entries])
+        ids = _DECISIONS.run(self._connection, [_decision_row(entry, self._now) for entry in self._entries])
         self._write_groups()
         self._write_states(ids)
         self._write_members(ids)
         if self._over:
-            held = update(states).where(states.c.held_by.in_(self._over), states.c.held_until.is_(None))
-            self.released = self._connection.execute(held.values(held_until=self._now)).rowcount > 0
+            self.released = _LET_GO.run(self._connection, over=self._over, now=self._now) > 0
         for entry, identifier in zip(self._entries, ids, strict=True):
             trail.add("decision", _audited(entry, identifier), alert_id=entry.alert_id)
         if any(entry.decision.policy.rollout is not Rollout.PAGE for entry in self._entries):
@@ -162,13 +199,10 @@ class Ledger:
         for key in keys:
             self._groups.setdefault(key, None)
             self._incidents.setdefault(key, None)
-        for row in self._connection.execute(
-            select(groups.c.key, groups.c.told_at, groups.c.due_at).where(groups.c.key.in_(keys))
-        ):
+        for row in _GROUPS.rows(self._connection, keys=keys):
             self._groups[row.key] = GroupState(row.told_at, row.due_at)
             self._stored_groups.add(row.key)
-        live = select(incidents).where(incidents.c.group_key.in_(keys), incidents.c.state != IncidentState.RESOLVED)
-        for row in self._connection.execute(live):
+        for row in _LIVE.rows(self._connection, keys=keys):
             self._incidents[row.group_key] = to_incident(row)
 
     def _count_rollouts(self) -> None:
@@ -189,12 +223,9 @@ class Ledger:
             self.group(key)
         changed = [_group_row(key, decision) for key, decision in latest.items() if decision.notifies]
         changed = [row for row in changed if row["b_key"] in self._stored_groups]
-        if changed:
-            values: dict[str, Any] = {"policy": bindparam("policy"), "due_at": bindparam("due_at")}
-            self._connection.execute(update(groups).where(groups.c.key == bindparam("b_key")).values(**values), changed)
+        _SET_GROUP.run_all(self._connection, changed)
         new = [_new_group(decision) for key, decision in latest.items() if key not in self._stored_groups]
-        if new:
-            self._connection.execute(insert(groups), new)
+        _NEW_GROUP.run_all(self._connection, new)
 
     def _write_states(self, ids: Sequence[int]) -> None:
         latest: dict[_Key, dict[str, Any]] = {}
@@ -202,14 +233,11 @@ class Ledger:
             key = (entry.decision.route, entry.fingerprint)
             latest[key] = _state_row(entry, identifier)
         changed = [row for key, row in latest.items() if key in self._stored_states]
-        if changed:
-            values: dict[str, Any] = {name: bindparam(name) for name in changed[0] if not name.startswith("b_")}
-            where = (states.c.route == bindparam("b_route"), states.c.fingerprint == bindparam("b_fingerprint"))
-            self._connection.execute(update(states).where(*where).values(**values), changed)
+        _SET_STATE.run_all(self._connection, changed)
         new = [row for key, row in latest.items() if key not in self._stored_states]
-        if new:
-            renamed = [{name.removeprefix("b_"): value for name, value in row.items()} for row in new]
-            self._connection.execute(insert(states), renamed)
+        _NEW_STATE.run_all(
+            self._connection, [{name.removeprefix("b_"): value for name, value in row.items()} for row in new]
+        )
 
     def _write_members(self, ids: Sequence[int]) -> None:
         rows = [
@@ -222,8 +250,7 @@ class Ledger:
             for entry, identifier in zip(self._entries, ids, strict=True)
             if entry.decision.notifies
         ]
-        if rows:
-            self._connection.execute(insert(members), rows)
+        _NEW_MEMBER.run_all(self._connection, rows)
 
 
 def _decision_row(entry: _Entry, now: datetime) -> dict[str, Any]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, bindparam, select
 
 from llmtrace.router.model import (
     Alert,
@@ -25,10 +25,47 @@ from llmtrace.router.model import (
 )
 from llmtrace.router.ports import Desk
 from llmtrace.router.store.audit import AuditTrail
-from llmtrace.router.store.rows import AnyRow, insert_all, to_alert
+from llmtrace.router.store.rows import AnyRow, to_alert
 from llmtrace.router.store.schema import PENDING, alerts, deliveries, groups, members, notifications
+from llmtrace.router.store.statement import Insertion, Statement, inserting
 
 GONE = "the configuration names this receiver or notifier no more"
+
+_NOTIFICATIONS: Final = Insertion(notifications)
+_DELIVERIES: Final = inserting(deliveries, "id", "attempted_at", "superseded_by")
+_LOAD: Final = Statement(
+    select(
+        deliveries,
+        notifications.c.sequence,
+        notifications.c.tier,
+        notifications.c.reason,
+        notifications.c.phase,
+        notifications.c.step,
+        notifications.c.acted_by,
+        notifications.c.incident_id,
+        notifications.c.decision_id,
+        notifications.c.created_at.label("notified_at"),
+        groups.c.key,
+        groups.c.labels,
+        groups.c.route,
+    )
+    .select_from(deliveries.join(notifications).join(groups))
+    .where(deliveries.c.id.in_(bindparam("ids", expanding=True))),
+    "ids",
+)
+_REPLACED: Final = Statement(
+    select(deliveries.c.superseded_by, deliveries.c.notification_id)
+    .where(deliveries.c.superseded_by.in_(bindparam("ids", expanding=True)))
+    .order_by(deliveries.c.id.desc()),
+    "ids",
+)
+_ALERTS: Final = Statement(
+    select(members.c.notification_id, members.c.ended_at, alerts)
+    .join(alerts, members.c.alert_id == alerts.c.id)
+    .where(members.c.notification_id.in_(bindparam("ids", expanding=True)))
+    .order_by(members.c.id),
+    "ids",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,13 +93,13 @@ def send_all(
     trail: AuditTrail,
     now: datetime,
     only: Collection[Destination] | None = None,
-) -> list[int]:
+) -> Sequence[int]:
     """Write notifications with a delivery to each destination of their receivers; returns the notifications' ids.
 
     ``only``: to these destinations and no other.
     """
     destinations = desk.destinations if only is None else only
-    ids = insert_all(connection, notifications, [_row(message, now) for message in messages])
+    ids = _NOTIFICATIONS.run(connection, [_row(message, now) for message in messages])
     rows: list[dict[str, Any]] = []
     for message, identifier in zip(messages, ids, strict=True):
         rows += [
@@ -71,8 +108,7 @@ def send_all(
             for delivery in _deliveries(message.receivers, destinations)
         ]  # fmt: skip
         trail.add("notification", _audited(message, identifier), incident_id=message.incident_id)
-    if rows:
-        connection.execute(insert(deliveries), rows)
+    _DELIVERIES.run_all(connection, rows)
     return ids
 
 
@@ -80,12 +116,7 @@ def load_deliveries(connection: Connection, ids: Sequence[int]) -> list[Delivery
     """Whole deliveries, in the order of ``ids``, each with the alerts of those that it replaced."""
     if not ids:
         return []
-    query = (
-        select(deliveries, *_NOTIFICATION)
-        .select_from(deliveries.join(notifications).join(groups))
-        .where(deliveries.c.id.in_(ids))
-    )
-    rows = {row.id: row for row in connection.execute(query)}
+    rows = {row.id: row for row in _LOAD.rows(connection, ids=ids)}
     told = _alerts_of(connection, _notifications_of(connection, rows.values()))
     return [_delivery(rows[identifier], told[identifier]) for identifier in ids]
 
@@ -93,22 +124,6 @@ def load_deliveries(connection: Connection, ids: Sequence[int]) -> list[Delivery
 def ended(alert: Alert, at: datetime | None) -> Alert:
     """The alert as it is told: over at ``at`` where it is."""
     return alert if at is None else replace(alert, status=Status.RESOLVED, ends_at=at)
-
-
-_NOTIFICATION = (
-    notifications.c.sequence,
-    notifications.c.tier,
-    notifications.c.reason,
-    notifications.c.phase,
-    notifications.c.step,
-    notifications.c.acted_by,
-    notifications.c.incident_id,
-    notifications.c.decision_id,
-    notifications.c.created_at.label("notified_at"),
-    groups.c.key,
-    groups.c.labels,
-    groups.c.route,
-)
 
 
 def _row(message: Message, now: datetime) -> dict[str, Any]:
@@ -161,23 +176,14 @@ def _audited(message: Message, identifier: int) -> dict[str, Any]:
 def _notifications_of(connection: Connection, rows: Iterable[AnyRow]) -> dict[int, list[int]]:
     """By delivery: its notification, after those of the deliveries that it replaced."""
     found = {row.id: [row.notification_id] for row in rows}
-    query = select(deliveries.c.superseded_by, deliveries.c.notification_id).where(
-        deliveries.c.superseded_by.in_(list(found))
-    )
-    for row in connection.execute(query.order_by(deliveries.c.id.desc())):
+    for row in _REPLACED.rows(connection, ids=list(found)):
         found[row.superseded_by].insert(0, row.notification_id)
     return found
 
 
 def _alerts_of(connection: Connection, notification_ids: dict[int, list[int]]) -> dict[int, list[Alert]]:
     by_notification: dict[int, list[Alert]] = {each: [] for ids in notification_ids.values() for each in ids}
-    query = (
-        select(members.c.notification_id, members.c.ended_at, alerts)
-        .join(alerts, members.c.alert_id == alerts.c.id)
-        .where(members.c.notification_id.in_(list(by_notification)))
-        .order_by(members.c.id)
-    )
-    for row in connection.execute(query):
+    for row in _ALERTS.rows(connection, ids=list(by_notification)):
         by_notification[row.notification_id].append(ended(to_alert(row), row.ended_at))
     return {
         delivery: [alert for each in ids for alert in by_notification[each]]

@@ -17,6 +17,7 @@ from llmtrace.router.store.handles import keep, with_handles
 from llmtrace.router.store.messages import GONE, load_deliveries
 from llmtrace.router.store.rows import AnyRow
 from llmtrace.router.store.schema import PENDING, Time, deliveries, incidents, notifications
+from llmtrace.router.store.statement import Statement
 
 _older = deliveries.alias()
 _behind = exists().where(
@@ -26,7 +27,7 @@ _behind = exists().where(
     _older.c.dedup_key == deliveries.c.dedup_key,
     _older.c.id < deliveries.c.id,
 )
-_CLAIM: Final = (
+_CLAIM: Final = Statement(
     select(deliveries.c.id)
     .where(
         deliveries.c.state == PENDING,
@@ -37,7 +38,20 @@ _CLAIM: Final = (
         ~_behind,
     )
     .order_by(deliveries.c.due_at, deliveries.c.id)
-    .limit(bindparam("most", type_=Integer))
+    .limit(bindparam("most", type_=Integer)),
+    "busy",
+)
+_RECORD: Final = Statement(
+    update(deliveries)
+    .where(deliveries.c.id == bindparam("delivery"))
+    .values(
+        state=bindparam("outcome"),
+        attempts=deliveries.c.attempts + 1,
+        detail=bindparam("said"),
+        attempted_at=bindparam("at"),
+        due_at=bindparam("again"),
+        fallback_at=case((bindparam("outcome") == Outcome.DELIVERED, None), else_=deliveries.c.fallback_at),
+    )
 )
 
 
@@ -59,8 +73,8 @@ def claim(
 ) -> list[Delivery]:
     """Deliveries that are due, without those in ``busy``, and none before an older one of its group."""
     asked = {"receiver": destination.receiver, "notifier": destination.notifier, "now": now, "most": limit}
-    found = connection.scalars(_CLAIM, {**asked, "busy": list(busy)}).all()
-    return with_handles(connection, load_deliveries(connection, found))
+    found = _CLAIM.rows(connection, **asked, busy=busy)
+    return with_handles(connection, load_deliveries(connection, [row.id for row in found]))
 
 
 def coalesce(connection: Connection, destination: Destination, busy: Collection[int], now: datetime) -> None:
@@ -109,19 +123,7 @@ def _replaced(waiting: Sequence[AnyRow], row: AnyRow) -> list[AnyRow]:
 
 def record(connection: Connection, attempts: Sequence[Attempt], trail: AuditTrail) -> None:
     """Write what became of deliveries."""
-    changed = (
-        update(deliveries)
-        .where(deliveries.c.id == bindparam("delivery"))
-        .values(
-            state=bindparam("outcome"),
-            attempts=deliveries.c.attempts + 1,
-            detail=bindparam("said"),
-            attempted_at=bindparam("at"),
-            due_at=bindparam("again"),
-            fallback_at=case((bindparam("outcome") == Outcome.DELIVERED, None), else_=deliveries.c.fallback_at),
-        )
-    )
-    connection.execute(changed, [_attempt(attempt) for attempt in attempts])
+    _RECORD.run_all(connection, [_attempt(attempt) for attempt in attempts])
     keep(connection, attempts)
     for attempt in attempts:
         if attempt.retry_at is None:

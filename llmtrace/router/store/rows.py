@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, Table, insert
+from sqlalchemy import Row
 
 from llmtrace.router.model import (
     Alert,
@@ -23,14 +23,6 @@ from llmtrace.semconv.alert import Severity
 
 AnyRow = Row[*tuple[Any, ...]]
 """A row of any columns; which ones, says whoever reads it."""
-
-
-def insert_all(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> list[int]:
-    """Insert rows with one statement; returns their ids, in the order of ``rows``."""
-    if not rows:
-        return []
-    statement = insert(table).returning(table.c.id, sort_by_parameter_order=True)
-    return list(connection.scalars(statement, rows))
 
 
 def from_alert(alert: Alert) -> dict[str, Any]:

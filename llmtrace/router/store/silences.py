@@ -4,19 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Final
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, bindparam, insert, select, update
 
 from llmtrace.router import matchers
 from llmtrace.router.matchers import Silence
 from llmtrace.router.store.audit import AuditTrail
 from llmtrace.router.store.rows import AnyRow
-from llmtrace.router.store.schema import silences, states
+from llmtrace.router.store.schema import Time, silences, states
+from llmtrace.router.store.statement import Statement
+
+_ACTIVE: Final = Statement(select(silences).where(silences.c.ends_at > bindparam("now", type_=Time)))
 
 
 def active(connection: Connection, now: datetime) -> Sequence[Silence]:
     """Those that are not over."""
-    return [_silence(row) for row in connection.execute(select(silences).where(silences.c.ends_at > now))]
+    return [_silence(row) for row in _ACTIVE.rows(connection, now=now)]
 
 
 def add(connection: Connection, silence: Silence, trail: AuditTrail, now: datetime) -> None:

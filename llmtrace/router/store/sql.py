@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, Integer, bindparam, select, update
 
 from llmtrace.router.matchers import Silence
 from llmtrace.router.model import Act, Alert, Attempt, Delivery, Destination, Group, Status
@@ -20,10 +20,40 @@ from llmtrace.router.store.database import Database
 from llmtrace.router.store.due import look, next_due
 from llmtrace.router.store.inbox import Entry, Inbox
 from llmtrace.router.store.ledger import Ledger
-from llmtrace.router.store.rows import from_alert, insert_all, to_alert, to_policy, to_state
-from llmtrace.router.store.schema import about, alerts, decisions, groups, states
+from llmtrace.router.store.rows import from_alert, to_alert, to_policy, to_state
+from llmtrace.router.store.schema import Time, about, alerts, audit, decisions, groups, states
+from llmtrace.router.store.statement import Insertion, Statement
 from llmtrace.router.store.telling import Telling
 from llmtrace.router.store.waiting import hold_back
+
+_now = bindparam("now", type_=Time)
+_most = bindparam("most", type_=Integer)
+_firing = states.c.status == Status.FIRING
+_of_state = (states.c.route == bindparam("b_route")) & (states.c.fingerprint == bindparam("b_fingerprint"))
+
+_HELD: Final = Statement(
+    select(states.c.route, states.c.fingerprint, states.c.alert_id)
+    .where(_firing, states.c.held_until <= _now)
+    .limit(_most)
+)
+_LET_GO: Final = Statement(update(states).where(_of_state).values(held_until=None, held_by=None))
+_AGAIN: Final = Statement(update(alerts).where(alerts.c.id == bindparam("b_id")).values(decided_at=None))
+_DONE: Final = Statement(select(about.c.inbox_done))
+_SET_DONE: Final = Statement(update(about).values(inbox_done=bindparam("done")))
+_ALERTS: Final = Insertion(alerts, known=[audit.c.alert_id])
+_UNDECIDED: Final = Statement(select(alerts).where(alerts.c.decided_at.is_(None)).order_by(alerts.c.id).limit(_most))
+_DECIDED: Final = Statement(update(alerts).where(alerts.c.id == bindparam("b_id")).values(decided_at=bindparam("b_at")))
+_OVER: Final = Statement(
+    select(states, groups.c.policy, groups.c.labels.label("group_labels"))
+    .join(groups, states.c.group_key == groups.c.key)
+    .where(_firing, states.c.resolve_at <= _now)
+    .order_by(states.c.resolve_at)
+    .limit(_most)
+)
+_FIRED: Final = Statement(select(alerts).where(alerts.c.id.in_(bindparam("ids", expanding=True))), "ids")
+_DUE: Final = Statement(
+    select(groups).where(groups.c.due_at <= _now).order_by(groups.c.due_at, groups.c.key).limit(_most)
+)
 
 
 class SqlStore:
@@ -150,17 +180,9 @@ class SqlStore:
 
 def _release(connection: Connection, now: datetime, limit: int) -> int:
     """Alerts that were held until now are decided again."""
-    held = (
-        select(states.c.route, states.c.fingerprint, states.c.alert_id)
-        .where(states.c.status == Status.FIRING, states.c.held_until <= now)
-        .limit(limit)
-    )
-    rows = connection.execute(held).all()
-    for row in rows:
-        this = (states.c.route == row.route) & (states.c.fingerprint == row.fingerprint)
-        connection.execute(update(states).where(this).values(held_until=None, held_by=None))
-    again = [row.alert_id for row in rows]
-    connection.execute(update(alerts).where(alerts.c.id.in_(again)).values(decided_at=None))
+    rows = _HELD.rows(connection, now=now, most=limit)
+    _LET_GO.run_all(connection, [{"b_route": row.route, "b_fingerprint": row.fingerprint} for row in rows])
+    _AGAIN.run_all(connection, [{"b_id": row.alert_id} for row in rows])
     return len(rows)
 
 
@@ -178,10 +200,10 @@ _Undecided = tuple[int, Alert, str]
 
 def _take(connection: Connection, inbox: Inbox, limit: int) -> _Taken:
     """The oldest entries of the inbox, marked as decided."""
-    done = int(connection.execute(select(about.c.inbox_done)).scalar_one())
+    done = int(_DONE.scalar(connection))
     entries = list(inbox.read(done, limit))
     if entries:
-        connection.execute(update(about).values(inbox_done=entries[-1].id))
+        _SET_DONE.run(connection, done=entries[-1].id)
     return _Taken(entries, sum(len(entry.alerts) for entry in entries))
 
 
@@ -192,19 +214,17 @@ def _keep_alerts(connection: Connection, entries: Sequence[Entry], now: datetime
         for entry in entries
         for alert in entry.alerts
     ]
-    ids = insert_all(connection, alerts, rows)
+    ids = _ALERTS.run(connection, rows)
     found = (alert for entry in entries for alert in entry.alerts)
     return [(number, alert, row["fingerprint"]) for number, alert, row in zip(ids, found, rows, strict=True)]
 
 
 def _decide_again(connection: Connection, decider: Decider, ledger: Ledger, now: datetime, limit: int) -> int:
     """The oldest alerts that were held back and are not any more."""
-    undecided = select(alerts).where(alerts.c.decided_at.is_(None)).order_by(alerts.c.id).limit(limit)
-    rows = connection.execute(undecided).all()
+    rows = _UNDECIDED.rows(connection, most=limit)
     if rows:
         _decide(decider, ledger, [(row.id, to_alert(row), row.fingerprint) for row in rows])
-        changed = update(alerts).where(alerts.c.id.in_([row.id for row in rows]))
-        connection.execute(changed.values(decided_at=now))
+        _DECIDED.run_all(connection, [{"b_id": row.id, "b_at": now} for row in rows])
     return len(rows)
 
 
@@ -222,16 +242,8 @@ def _decide(decider: Decider, ledger: Ledger, undecided: Sequence[_Undecided]) -
 
 def _expire(connection: Connection, decider: Decider, ledger: Ledger, now: datetime, limit: int) -> int:
     """Alerts whose time is over; what was decided in this turn already counts."""
-    over = (
-        select(states, groups.c.policy, groups.c.labels.label("group_labels"))
-        .join(groups, states.c.group_key == groups.c.key)
-        .where(states.c.status == Status.FIRING, states.c.resolve_at <= now)
-        .order_by(states.c.resolve_at)
-        .limit(limit)
-    )
-    rows = connection.execute(over).all()
-    fired = select(alerts).where(alerts.c.id.in_([row.alert_id for row in rows]))
-    found = {row.id: row for row in connection.execute(fired)}
+    rows = _OVER.rows(connection, now=now, most=limit)
+    found = {row.id: row for row in _FIRED.rows(connection, ids=[row.alert_id for row in rows])}
     for row in rows:
         if ledger.state(row.route, row.fingerprint) not in (None, to_state(row)):
             continue
@@ -243,8 +255,7 @@ def _expire(connection: Connection, decider: Decider, ledger: Ledger, now: datet
 
 def _tell(connection: Connection, desk: Desk, trail: AuditTrail, now: datetime, limit: int) -> int:
     """Groups that are due."""
-    due = select(groups).where(groups.c.due_at <= now).order_by(groups.c.due_at, groups.c.key).limit(limit)
-    rows = connection.execute(due).all()
+    rows = _DUE.rows(connection, now=now, most=limit)
     if rows:
         Telling(connection, rows, now).run(desk, trail)
     return len(rows)

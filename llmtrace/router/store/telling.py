@@ -6,18 +6,68 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import Connection, bindparam, func, select, update
+from sqlalchemy import BindParameter, Connection, bindparam, func, select, update
 
 from llmtrace.router.model import ALERTNAME, IncidentState, Phase, Policy, Rollout, Status, Tier, digest, first_at
 from llmtrace.router.ports import Desk
 from llmtrace.router.store import rollouts
 from llmtrace.router.store.audit import AuditTrail
 from llmtrace.router.store.messages import Message, send_all
-from llmtrace.router.store.rows import AnyRow, from_steps, insert_all, to_policy
-from llmtrace.router.store.schema import alerts, decisions, groups, incidents, members, states
+from llmtrace.router.store.rows import AnyRow, from_steps, to_policy
+from llmtrace.router.store.schema import alerts, audit, decisions, groups, incidents, members, states
+from llmtrace.router.store.statement import Insertion, Statement
 from llmtrace.semconv.alert import Severity
+
+_keys: BindParameter[Any] = bindparam("keys", expanding=True)
+_LIVE: Final = Statement(
+    select(incidents.c.group_key, incidents.c.id, incidents.c.receivers).where(
+        incidents.c.group_key.in_(_keys), incidents.c.state != IncidentState.RESOLVED
+    ),
+    "keys",
+)
+_FIRING: Final = Statement(
+    select(states.c.group_key, func.count())
+    .where(states.c.group_key.in_(_keys), states.c.status == Status.FIRING, states.c.told_at.is_not(None))
+    .group_by(states.c.group_key),
+    "keys",
+)
+_WAITING: Final = Statement(
+    select(
+        members.c.group_key,
+        members.c.decision_id,
+        members.c.ended_at,
+        decisions.c.reason,
+        decisions.c.config_hash,
+        alerts.c.labels,
+    )
+    .join(decisions, members.c.decision_id == decisions.c.id)
+    .join(alerts, members.c.alert_id == alerts.c.id)
+    .where(members.c.group_key.in_(_keys), members.c.notification_id.is_(None))
+    .order_by(members.c.id),
+    "keys",
+)
+_INCIDENTS: Final = Insertion(
+    incidents, "acknowledged_at", "acknowledged_by", "resolved_at", "resolved_by", known=[audit.c.incident_id]
+)
+_ASSIGN: Final = Statement(
+    update(members)
+    .where(members.c.group_key == bindparam("b_key"), members.c.notification_id.is_(None))
+    .values(notification_id=bindparam("b_id"))
+)
+_END: Final = Statement(
+    update(incidents)
+    .where(incidents.c.id == bindparam("b_id"))
+    .values(
+        state=IncidentState.RESOLVED, resolved_at=bindparam("b_at"), resolved_by=bindparam("b_by"), escalate_at=None
+    )
+)
+_REST: Final = Statement(
+    update(groups)
+    .where(groups.c.key == bindparam("b_key"))
+    .values(told_at=bindparam("b_told"), sequence=bindparam("b_sequence"), due_at=None)
+)
 
 
 class Telling:
@@ -46,7 +96,7 @@ class Telling:
         """Incidents for groups that fire and have none; a digest is no incident."""
         opening = [row for row in self._rows if self._opens(row)]
         rows = [_incident(row, to_policy(row.policy), self._config_hash(row.key), self._now) for row in opening]
-        for group, row, identifier in zip(opening, rows, insert_all(self._connection, incidents, rows), strict=True):
+        for group, row, identifier in zip(opening, rows, _INCIDENTS.run(self._connection, rows), strict=True):
             self._incidents[group.key] = _Live(identifier, tuple(row["receivers"]))
             trail.add("incident_opened", {"group": group.key, "steps": row["steps"]}, incident_id=identifier)
 
@@ -80,19 +130,14 @@ class Telling:
 
     def _assign(self, keys: Sequence[str], ids: Sequence[int]) -> None:
         changes = [{"b_key": key, "b_id": identifier} for key, identifier in zip(keys, ids, strict=True)]
-        if changes:
-            waiting = (members.c.group_key == bindparam("b_key")) & members.c.notification_id.is_(None)
-            self._connection.execute(update(members).where(waiting).values(notification_id=bindparam("b_id")), changes)
+        _ASSIGN.run_all(self._connection, changes)
 
     def _end(self, messages: Iterable[Message], trail: AuditTrail) -> None:
         over = [message for message in messages if message.phase is Phase.RESOLVED and message.incident_id is not None]
         for message in over:
             trail.add("incident_resolved", {"by": str(message.reason)}, incident_id=message.incident_id)
-        if over:
-            resolved = [{"b_id": message.incident_id, "b_by": str(message.reason)} for message in over]
-            values = {"state": IncidentState.RESOLVED, "resolved_at": self._now, "escalate_at": None}
-            changed = update(incidents).where(incidents.c.id == bindparam("b_id"))
-            self._connection.execute(changed.values(**values, resolved_by=bindparam("b_by")), resolved)
+        ends = [{"b_id": message.incident_id, "b_by": str(message.reason), "b_at": self._now} for message in over]
+        _END.run_all(self._connection, ends)
 
     def _count_rollouts(self, told: Iterable[tuple[AnyRow, Message]]) -> None:
         """How many messages there are of rules that wake nobody yet, each rule in it once."""
@@ -112,13 +157,7 @@ class Telling:
             else {"b_key": row.key, "b_told": row.told_at, "b_sequence": row.sequence}
             for row in self._rows
         ]
-        if changes:
-            values: dict[str, Any] = {
-                "told_at": bindparam("b_told"),
-                "sequence": bindparam("b_sequence"),
-                "due_at": None,
-            }
-            self._connection.execute(update(groups).where(groups.c.key == bindparam("b_key")).values(**values), changes)
+        _REST.run_all(self._connection, changes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,43 +169,21 @@ class _Live:
 
 
 def _live_incidents(connection: Connection, keys: Sequence[str]) -> dict[str, _Live]:
-    query = select(incidents.c.group_key, incidents.c.id, incidents.c.receivers).where(
-        incidents.c.group_key.in_(keys), incidents.c.state != IncidentState.RESOLVED
-    )
-    return {row.group_key: _Live(row.id, tuple(row.receivers)) for row in connection.execute(query)}
+    return {row.group_key: _Live(row.id, tuple(row.receivers)) for row in _LIVE.rows(connection, keys=keys)}
 
 
 def _firing(connection: Connection, keys: Sequence[str]) -> dict[str, int]:
     """How many alerts of each group fire that somebody was told of."""
-    query = (
-        select(states.c.group_key, func.count())
-        .where(states.c.group_key.in_(keys), states.c.status == Status.FIRING, states.c.told_at.is_not(None))
-        .group_by(states.c.group_key)
-    )
     counts = dict.fromkeys(keys, 0)
-    for key, count in connection.execute(query):
+    for key, count in _FIRING.rows(connection, keys=keys):
         counts[key] = count
     return counts
 
 
 def _waiting(connection: Connection, keys: Sequence[str]) -> dict[str, list[AnyRow]]:
     """By group: what is to be told of each alert, in the order in which it was decided."""
-    query = (
-        select(
-            members.c.group_key,
-            members.c.decision_id,
-            members.c.ended_at,
-            decisions.c.reason,
-            decisions.c.config_hash,
-            alerts.c.labels,
-        )
-        .join(decisions, members.c.decision_id == decisions.c.id)
-        .join(alerts, members.c.alert_id == alerts.c.id)
-        .where(members.c.group_key.in_(keys), members.c.notification_id.is_(None))
-        .order_by(members.c.id)
-    )
     found: dict[str, list[AnyRow]] = defaultdict(list)
-    for row in connection.execute(query):
+    for row in _WAITING.rows(connection, keys=keys):
         found[row.group_key].append(row)
     return found
 
