@@ -89,8 +89,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Under CI a test that was skipped, or expected to fail and did, has failed."""
+    """Under CI a skip, or an expected failure, has failed; and a lone surrogate does not leave its worker."""
     report = yield
+    report.sections = [(name, _sound(text)) for name, text in report.sections]
+    if report.failed and _sound(report.longreprtext) != report.longreprtext:
+        report.longrepr = _sound(report.longreprtext)
     if os.environ.get("CI") and report.skipped:
         reason = getattr(report, "wasxfail", None) or _reason(report)
         report.outcome = "failed"
@@ -107,6 +110,11 @@ def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest
         report.longrepr = f"skipped under CI, which counts as failed: {_reason(report)}"
         report.outcome = "failed"
     return report
+
+
+def _sound(text: str) -> str:
+    """What can be sent to the process that prints it."""
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def _reason(report: pytest.TestReport | pytest.CollectReport) -> str:
