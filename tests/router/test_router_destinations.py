@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx
 import pytest
-from destinations import MailServer, pagerduty, servicenow, slack
+from destinations import MailServer, pagerduty, saying, servicenow, slack
 from router_store import KeepingNotifier, World, world_of
 from router_values import NOON, ManualClock, make_alert, make_config
 from test_router_notifiers import ANNOTATIONS, delivery
@@ -165,6 +165,17 @@ def test_a_mail_server_refuses_for_now_or_for_good(answer, outcome):
         settings = {"to": ["a@example.org"], "host": "127.0.0.1", "port": server.port}
         assert send("email", settings, about()).outcome is outcome
     assert send("email", settings, about()).outcome is Outcome.RETRY
+
+
+@pytest.mark.parametrize(
+    "said", [b"", b"<html>Please log in</html>\r\n", b"220-more\r\n" * 100, b"2" * 9_000, b"\x00\xff\r\n", b"999 \r\n"]
+)
+def test_a_mail_server_that_answers_nonsense_loses_nothing(said):
+    """No word, a page, an answer without an end, a line without one, bytes: tried again, never taken for a refusal."""
+    with saying(said) as port:
+        receipt = send("email", {"to": ["a@example.org"], "host": "127.0.0.1", "port": port}, about())
+    assert receipt.outcome is Outcome.RETRY
+    assert len(receipt.detail) < 60
 
 
 def test_secrets_may_stand_in_files(tmp_path):

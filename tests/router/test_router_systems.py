@@ -47,3 +47,15 @@ def test_each_page_shows_the_notifier_at_work(kind):
     """The page of a notifier has rules with a receiver of this kind; `test_router_howto.py` reads them."""
     texts = [page.read_text() for page in pages_of(kind)]
     assert any(re.search(rf"\b{kind}: ?{{", text) or re.search(rf"\b{kind}:\n", text) for text in texts)
+
+
+def test_every_source_and_destination_page_is_in_the_table():
+    """A page about a system that the README does not lead to would hardly be read."""
+    about = ("alerts-from-", "page-with-", "write-to-", "open-", "post-to-", "send-")
+    pages = {f"docs/how-to/{path.name}" for path in (ROOT / "docs/how-to").glob("*.md") if path.name.startswith(about)}
+    assert pages - set(re.findall(r"\]\((docs/[^)#]+)", SECTION)) == set()
+
+
+def test_the_table_says_nothing_that_is_not_there():
+    """Each of its intakes and pages exists; what it calls a notifier is one."""
+    assert [page for page in re.findall(r"\]\((docs/[^)#]+)", SECTION) if not (ROOT / page).exists()] == []

@@ -10,7 +10,7 @@ import ssl
 from concurrent.futures import ThreadPoolExecutor
 from email.message import EmailMessage
 from email.utils import format_datetime
-from typing import Annotated, Any, Final, Literal, Self
+from typing import Annotated, Any, BinaryIO, Final, Literal, Self
 
 from pydantic import BeforeValidator, Field, SecretStr, model_validator
 
@@ -23,7 +23,11 @@ from llmtrace.router.ports import Toolbox
 TIMEOUT: Final = 15.0
 _MOST_ALERTS: Final = 50
 _AT_ONCE: Final = 8
+_REFUSALS: Final = range(400, 600)
 _PERMANENT: Final = 500
+_NO_ANSWER: Final = Receipt(Outcome.RETRY, "no answer of a mail server")
+_LONGEST_CONVERSATION: Final = 256 * 1024
+"""Bytes that a server may say. smtplib would keep an answer that has no end."""
 
 
 def _address(value: Any) -> str:
@@ -82,7 +86,8 @@ class EmailNotifier:
             codes = [code for code, _ in error.recipients.values()]
             return _refusal(min(codes))
         except smtplib.SMTPResponseException as error:
-            return _refusal(error.smtp_code)
+            # A server's words are bytes; what smtplib says of an answer that is none is text.
+            return _refusal(error.smtp_code) if isinstance(error.smtp_error, bytes) else _NO_ANSWER
         except (smtplib.SMTPException, OSError, ValueError) as error:
             return Receipt(Outcome.RETRY, type(error).__name__)
         return Receipt(Outcome.DELIVERED, "SMTP 250")
@@ -93,9 +98,9 @@ class EmailNotifier:
         name = socket.gethostname()
         server: smtplib.SMTP
         if settings.tls == "implicit":
-            server = smtplib.SMTP_SSL(settings.host, settings.port, name, timeout=TIMEOUT, context=context)
+            server = _Encrypted(settings.host, settings.port, name, timeout=TIMEOUT, context=context)
         else:
-            server = smtplib.SMTP(settings.host, settings.port, name, timeout=TIMEOUT)
+            server = _Plain(settings.host, settings.port, name, timeout=TIMEOUT)
         with server:
             if settings.tls == "starttls":
                 server.starttls(context=context)
@@ -120,7 +125,47 @@ class EmailNotifier:
         return message
 
 
+class _Words:
+    """What the server says, up to an end."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._left = _LONGEST_CONVERSATION
+
+    def readline(self, longest: int) -> bytes:
+        """A line.
+
+        Raises:
+            OSError: it says too much.
+        """
+        line = self._file.readline(longest)
+        self._left -= len(line)
+        if self._left < 0:
+            raise OSError("the server says too much")
+        return line
+
+    def close(self) -> None:
+        """Hear no more."""
+        self._file.close()
+
+
+class _Plain(smtplib.SMTP):
+    """One that does not listen for ever."""
+
+    def getreply(self) -> tuple[int, bytes]:
+        """The next answer."""
+        if self.file is None and self.sock is not None:
+            self.file = _Words(self.sock.makefile("rb"))
+        return super().getreply()
+
+
+class _Encrypted(_Plain, smtplib.SMTP_SSL):
+    """The same over TLS from the beginning."""
+
+
 def _refusal(code: int) -> Receipt:
+    if code not in _REFUSALS:
+        return _NO_ANSWER
     return Receipt(Outcome.REFUSED if code >= _PERMANENT else Outcome.RETRY, f"SMTP {code}")
 
 
