@@ -9,19 +9,19 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import lru_cache
 from importlib import import_module
 from importlib.util import find_spec
+from math import lcm
 from typing import Any, Final, NamedTuple
 
 PACKAGE: Final = "genai_prices"
 _MILLION: Final = 1_000_000
 
 _OWN: Final = frozenset({"input_mtok", "output_mtok", "cache_read_mtok", "cache_write_mtok"})
-"""Prices that `_Rates` multiplies itself, in a microsecond; the table's own calculation takes half a millisecond."""
+"""Prices that are multiplied here, in a microsecond; the table's own calculation takes half a millisecond."""
 _WITHOUT_TOKENS: Final = re.compile(r".*(?:_5m|_1h|audio|image|video|web_search|social_search|storage_search).*")
 """Prices of tokens that such a call does not have."""
 _OPEN_WEIGHTS: Final = re.compile(r"gpt-oss.*|deepseek-(?!(?:chat|reasoner)\Z).*|.*:(?!\d+\Z).*")
@@ -45,8 +45,7 @@ _PROVIDERS: Final = {
 """What spans call a provider -> what the table calls it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Tokens:
+class Tokens(NamedTuple):
     """The tokens of one call. The parts are contained in the wholes."""
 
     prompt: int = 0
@@ -120,6 +119,21 @@ def _known(model: str, provider: str | None) -> _Known | None:
     return _Known(found)
 
 
+class _Rates(NamedTuple):
+    """The four usual prices as whole numbers, so that nothing is rounded before the end.
+
+    Attributes:
+        plain: of prompt tokens that were neither read from a cache nor written to it.
+        unit: how many of these numbers are a dollar, for a single token.
+    """
+
+    plain: int
+    cache_read: int
+    cache_write: int
+    output: int
+    unit: int
+
+
 def _rates(prices: Any, tokens: Tokens) -> Cost | None:
     """The cost by the four usual prices; None where others may matter."""
     if tokens.cache_write_1h or tokens.prompt_audio or tokens.completion_audio:
@@ -127,23 +141,29 @@ def _rates(prices: Any, tokens: Tokens) -> Cost | None:
     stored = _usual(prices)
     if stored is None:
         return None
-    plain = stored["input_mtok"]
-    parts = (
-        (plain, tokens.prompt - tokens.cache_read - tokens.cache_write),
-        (stored.get("cache_read_mtok", plain), tokens.cache_read),
-        (stored.get("cache_write_mtok", plain), tokens.cache_write),
-    )
-    prompt = sum(_price(price, tokens.prompt) * count for price, count in parts)
-    completion = _price(stored.get("output_mtok", Decimal()), tokens.prompt) * tokens.completion
-    return Cost(float(prompt / _MILLION), float(completion / _MILLION), float((prompt + completion) / _MILLION))
+    rates = stored if isinstance(stored, _Rates) else _in_tier(stored, tokens.prompt)
+    plain, read, written = rates.plain, tokens.cache_read, tokens.cache_write
+    prompt = plain * (tokens.prompt - read - written) + rates.cache_read * read + rates.cache_write * written
+    completion = rates.output * tokens.completion
+    return Cost(prompt / rates.unit, completion / rates.unit, (prompt + completion) / rates.unit)
 
 
-_seen: dict[int, tuple[Any, Mapping[str, Any] | None]] = {}
+def _in_tier(stored: Mapping[str, Any], prompt: int) -> _Rates:
+    """The rates that a prompt of this length has."""
+    plain, output = stored["input_mtok"], stored.get("output_mtok", Decimal())
+    asked = (plain, stored.get("cache_read_mtok", plain), stored.get("cache_write_mtok", plain), output)
+    ratios = [_price(price, prompt).as_integer_ratio() for price in asked]
+    unit = lcm(*(denominator for _, denominator in ratios))
+    whole = [numerator * (unit // denominator) for numerator, denominator in ratios]
+    return _Rates._make((*whole, unit * _MILLION))
+
+
+_seen: dict[int, tuple[Any, Mapping[str, Any] | _Rates | None]] = {}
 """Prices of the table by their identity, and what `_usual` made of them: there are a few for each model in use."""
 
 
-def _usual(prices: Any) -> Mapping[str, Any] | None:
-    """The prices that a model has; None where one of them is none of the four usual ones."""
+def _usual(prices: Any) -> Mapping[str, Any] | _Rates | None:
+    """The prices that a model has, as rates where they have no tiers; None where one is none of the four usual ones."""
     known = _seen.get(id(prices))
     if known is None or known[0] is not prices:
         stored: dict[str, Any] | None = {key: price for key, price in vars(prices).items() if price is not None}
@@ -151,9 +171,12 @@ def _usual(prices: Any) -> Mapping[str, Any] | None:
             any(key not in _OWN and not _WITHOUT_TOKENS.fullmatch(key) for key in stored) or "input_mtok" not in stored
         ):
             stored = None
+        found: Mapping[str, Any] | _Rates | None = stored
+        if stored is not None and all(isinstance(price, Decimal) for key, price in stored.items() if key in _OWN):
+            found = _in_tier(stored, 0)
         if len(_seen) >= _MOST_SEEN:
             _seen.clear()
-        known = _seen[id(prices)] = (prices, stored)
+        known = _seen[id(prices)] = (prices, found)
     return known[1]
 
 

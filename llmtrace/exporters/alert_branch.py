@@ -10,7 +10,6 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from opentelemetry.sdk.trace import Event
@@ -110,8 +109,7 @@ class AlertBranch:
 
 def slim(record: SpanRecord, tags: list[Event]) -> SpanRecord:
     """A tagged span without content: no messages, no exception text, no status description, no links."""
-    return replace(
-        record,
+    return record._replace(
         attributes=_only_slim(record.attributes),
         events=[Event(tag.name, _only_slim(tag.attributes or {}), tag.timestamp) for tag in tags],
         links=(),

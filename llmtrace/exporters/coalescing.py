@@ -8,7 +8,7 @@ stands for them: the first of the most severe, with the count. Pure: no thread, 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Final
 
 from opentelemetry.sdk.trace import Event
@@ -126,7 +126,7 @@ def _carrying(record: SpanRecord, tags: list[Event]) -> SpanRecord:
     others = {key: value for key, value in record.attributes.items() if not key.startswith(alert.PREFIX)}
     if (worst.attributes or {}).get(alert.KEY) == OVERFLOW_KEY:
         others = {}
-    return replace(record, attributes={**others, **(worst.attributes or {})}, events=tags)
+    return record._replace(attributes={**others, **(worst.attributes or {})}, events=tags)
 
 
 def _apart(tags: list[Event]) -> Iterator[list[Event]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any, Final
 
 from opentelemetry.sdk.resources import Resource
@@ -20,8 +19,7 @@ _INT64: Final = 2**63
 def made_fit(record: SpanRecord) -> SpanRecord:
     """The same span, readable by any encoder; may raise for a span whose very containers are foreign."""
     description = record.status.description
-    return replace(
-        record,
+    return record._replace(
         name=_text(record.name),
         start_time=_moment(record.start_time),
         end_time=_moment(record.end_time),

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any, Final
 
 from opentelemetry.sdk.resources import Resource
@@ -78,8 +77,7 @@ class Encoder:
 
     def _tombstone(self, record: SpanRecord) -> EncodedSpan:
         """The span's place in its trace, and the word that its content could not be sent."""
-        bare = replace(
-            record,
+        bare = record._replace(
             name=record.name if type(record.name) is str and record.name.isascii() else "span",
             attributes={keys.TOMBSTONE: "not encodable"},
             events=(),

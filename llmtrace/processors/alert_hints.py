@@ -122,4 +122,4 @@ def stamped(record: SpanRecord, tags: Sequence[AlertTag]) -> SpanRecord:
     stamping = _Stamping(list(record.events), dict(record.attributes), record.end_time)
     for tag in tags:
         stamping.put(tag)
-    return replace(record, attributes=stamping.attributes, events=stamping.events)
+    return record._replace(attributes=stamping.attributes, events=stamping.events)

@@ -1,8 +1,9 @@
 """The steps between a span's end and the wire, in their order.
 
-The order matters. What is derived must be redacted too, so it comes first. A secret that is cut in half is no longer
-recognised, so the coarse cut, which keeps redaction from reading megabytes, leaves a margin that the fine cut takes
-away.
+The order matters. A secret that is cut in half is no longer recognised, so the coarse cut, which keeps redaction from
+reading megabytes, leaves a margin that the fine cut takes away. What is derived from messages comes after both where
+nothing but the default rules looks at them: of what is redacted and cut it repeats texts as they are, and redaction
+reads each of them once. A rule of the user's own, and whatever else reads the derived values, sees them first.
 """
 
 from __future__ import annotations
@@ -37,16 +38,18 @@ def chain(
     """The steps for the spans of one service."""
     sizes = SizeLimits(Limits.asked(limits or SpanLimits()))
     known = environment_secrets(os.environ)
+    is_late = privacy.capture_content and not privacy.rules and GEN_AI not in conventions
     return (
         *cost_step(),
         flatten_json_strings,
-        derive_llm_values,
+        *(() if is_late else (derive_llm_values,)),
         *((add_gen_ai,) if GEN_AI in conventions else ()),
         service_metadata(resource),
         *(() if privacy.capture_content else (without_content,)),
         sizes.coarse,
         *((Redaction(privacy.rules, known=known),) if privacy.redacts else ()),
         sizes.fine,
+        *((sizes.closing(derive_llm_values),) if is_late else ()),
     )
 
 

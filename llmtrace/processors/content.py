@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import replace
 from functools import lru_cache
 from typing import Any, Final
 
@@ -216,8 +215,7 @@ def without_content(record: SpanRecord) -> SpanRecord:
     Kept are types, frames of stack traces, model, tokens, counts, scores, ids, and whatever the user set under keys of
     his own.
     """
-    return replace(
-        record,
+    return record._replace(
         attributes=_structure(record.attributes),
         events=tuple(_event(event) for event in record.events),
         links=tuple(Link(link.context, _structure(link.attributes or {})) for link in record.links),

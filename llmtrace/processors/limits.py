@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
 from opentelemetry.sdk.trace import Event
@@ -20,9 +20,19 @@ from opentelemetry.semconv.attributes import exception_attributes as exc
 from opentelemetry.trace import Link, Status
 
 from llmtrace._record import SpanRecord
-from llmtrace._values.serialize import MARK_MORE, MARK_TRUNCATED, to_text, truncate
+from llmtrace._values.serialize import DEFAULT_TEXT_LIMIT, MARK_MORE, MARK_TRUNCATED, to_text, truncate
 from llmtrace.processors.bounds import Limits
 from llmtrace.processors.cutting import cut
+from llmtrace.processors.sizing import (
+    ENTRY,
+    FIXED,
+    LONGEST_KEY,
+    LONGEST_NAME,
+    PER_ATTRIBUTE,
+    bytes_of,
+    left_by,
+    size_of,
+)
 from llmtrace.secrets import MARK
 from llmtrace.semconv import alert
 from llmtrace.semconv import trace as keys
@@ -35,13 +45,9 @@ _MARGIN: Final = 2_048
 recognised by how they begin."""
 _FLOOR: Final = 512
 """Below so many characters a text is not cut to make room for the others; then entries of lists are left out."""
-_PER_ATTRIBUTE: Final = 24
-"""Bytes around a key and its value on the wire."""
-_SCALAR: Final = 8
-_ENTRY: Final = 2
 _MARKER: Final = 64
-_NAME: Final = 1_024
-_KEY: Final = 256
+_DERIVED: Final = 2 * 4 * (DEFAULT_TEXT_LIMIT + _MARKER)
+"""Bytes that may be derived at the end: two texts with the type of each, and their keys."""
 _LIST_ENTRY: Final = re.compile(r"(.+?)\.(\d+)\..+")
 _OTHERS: Final = keys.OMITTED_PREFIX + "attributes"
 _SPAN_NAME: Final = keys.TRUNCATED_PREFIX + "span.name"
@@ -85,8 +91,8 @@ class SizeLimits:
     def __init__(self, limits: Limits | None = None) -> None:
         """Take the limits; without any, the defaults."""
         self._limits = limits or Limits()
-        self._small: SpanRecord | None = None
-        """The record that was found small last: where redaction changed nothing, `fine` need not measure it again."""
+        self._small: tuple[SpanRecord | None, int] = None, 0
+        """The record that was found small last, and the bytes left: nobody need measure it again."""
 
     def coarse(self, record: SpanRecord) -> SpanRecord:
         """Bound what redaction has to read: leave out the middle of endless lists, cut endless texts roughly."""
@@ -96,9 +102,26 @@ class SizeLimits:
         """Bring the span to its final size: take the margins away, close and mark what was cut."""
         return self._limited(record, margin=0)
 
+    def closing(self, derive: Callable[[SpanRecord], SpanRecord]) -> Callable[[SpanRecord], SpanRecord]:
+        """A step that adds a few texts of at most the default length; it cuts only where these may be too much."""
+        has_room_for_text = self._limits.text >= DEFAULT_TEXT_LIMIT
+
+        def derive_within_limits(record: SpanRecord) -> SpanRecord:
+            made = derive(record)
+            if made is record:
+                return record
+            small, left = self._small
+            has_room = left >= _DERIVED and len(made.attributes) <= self._limits.attributes
+            return made if record is small and has_room and has_room_for_text else self.fine(made)
+
+        return derive_within_limits
+
     def _limited(self, record: SpanRecord, margin: int) -> SpanRecord:
-        if record is self._small or _is_small(record, self._limits):
-            self._small = record
+        if record is self._small[0]:
+            return record
+        left = left_by(record, self._limits)
+        if left >= 0:
+            self._small = record, left
             return record
         limits = self._limits
         events = _ends(record.events, limits.events, _is_telling)
@@ -108,13 +131,12 @@ class SizeLimits:
         counts = [limits.attributes, *[_or(limits.event_attributes, limits.attributes)] * len(events)]
         counts += [_or(limits.link_attributes, limits.attributes)] * len(links)
         own, *others = _Fitting(limits, margin).fit(groups, counts)
-        name = _short(record.name, _NAME, margin, own.attributes, _SPAN_NAME)
+        name = _short(record.name, LONGEST_NAME, margin, own.attributes, _SPAN_NAME)
         status = record.status
         if status.description:
             description = _short(status.description, self._limits.text, margin, own.attributes, _STATUS)
             status = Status(status.status_code, description)
-        return replace(
-            record,
+        return record._replace(
             name=name,
             attributes=own.attributes,
             events=[_event(event, group) for event, group in zip(events, others, strict=False)],
@@ -216,61 +238,17 @@ class _Fitting:
             if self._margin and key.startswith(keys.TRUNCATED_PREFIX) and isinstance(value, int):
                 attributes[key] = abs(value)  # below zero it would be ours; see `_short`
             elif isinstance(value, str):
-                if len(value) <= _NAME and (key in _MEANING or key.startswith(_PROTECTED)):
+                if len(value) <= LONGEST_NAME and (key in _MEANING or key.startswith(_PROTECTED)):
                     continue
                 attributes[key] = _short(value, allowed, self._margin, attributes, keys.TRUNCATED_PREFIX + key)
-            elif type(value) not in _FIXED:
+            elif type(value) not in FIXED:
                 attributes[key] = _short_value(value, allowed, attributes, keys.TRUNCATED_PREFIX + key)
-
-
-def _is_small(record: SpanRecord, limits: Limits) -> bool:
-    """A cheap look that says yes to nearly every span. A character has up to four bytes."""
-    if not limits.are_ours:
-        return False
-    if len(record.events) > limits.events or len(record.links) > limits.events or len(record.name) > _NAME:
-        return False
-    groups = [record.attributes, *(event.attributes or {} for event in record.events)]
-    groups += [link.attributes or {} for link in record.links]
-    total = 4 * len(record.status.description or "")
-    text = limits.text
-    for group in groups:
-        if len(group) > limits.attributes:
-            return False
-        names = "".join(group)  # one search in all of them costs less than one look at each
-        if keys.TRUNCATED_PREFIX in names or (len(names) > _KEY and max(map(len, group)) > _KEY):
-            return False
-        total += 4 * len(names) + _PER_ATTRIBUTE * len(group)
-        for value in group.values():
-            kind = type(value)
-            size = len(value) if kind is str else _SCALAR if kind in _FIXED else _size(value)
-            if size > text:
-                return False
-            total += 4 * size
-    return total <= limits.span and len(record.status.description or "") <= limits.text
-
-
-_FIXED: Final = frozenset({bool, int, float})
-
-
-def _size(value: object) -> int:
-    """Bytes at most, by structure, of a value that is no plain str."""
-    if isinstance(value, str | bytes):
-        return len(value)
-    if isinstance(value, Mapping):
-        return sum(_size(key) + _size(item) + _ENTRY for key, item in value.items())
-    if isinstance(value, list | tuple):
-        return sum(_size(item) + _ENTRY for item in value)
-    return _SCALAR
-
-
-def _bytes(text: str) -> int:
-    return len(text) if text.isascii() else len(text.encode("utf-8", "replace"))
 
 
 def _cost(key: str, value: object) -> int:
     """Bytes of an attribute when its text is cut to the floor."""
-    size = min(_bytes(value[:_FLOOR]), _FLOOR) if isinstance(value, str) else min(_size(value), _FLOOR)
-    return len(key) + size + _PER_ATTRIBUTE
+    size = min(bytes_of(value[:_FLOOR]), _FLOOR) if isinstance(value, str) else min(size_of(value), _FLOOR)
+    return len(key) + size + PER_ATTRIBUTE
 
 
 def _least_size(attributes: Mapping[str, Any]) -> int:
@@ -294,8 +272,8 @@ def _level(groups: Sequence[Mapping[str, Any]], room: int) -> int:
     lengths: list[int] = []
     for group in groups:
         for key, value in group.items():
-            fixed += len(key) + _PER_ATTRIBUTE
-            lengths.append(_bytes(value) if isinstance(value, str) else _size(value))
+            fixed += len(key) + PER_ATTRIBUTE
+            lengths.append(bytes_of(value) if isinstance(value, str) else size_of(value))
     room -= fixed
     if sum(lengths) <= room:
         return room
@@ -329,7 +307,7 @@ def _short(text: str, allowed: int, margin: int, attributes: dict[str, Any], mar
 
 def _short_value(value: object, allowed: int, attributes: dict[str, Any], marker: str) -> Any:
     """A value that is no text: of a sequence the first entries, of anything else the beginning of its JSON."""
-    size = _size(value)
+    size = size_of(value)
     if size <= allowed:
         return value
     if not isinstance(value, list | tuple):
@@ -339,7 +317,7 @@ def _short_value(value: object, allowed: int, attributes: dict[str, Any], marker
     kept: list[Any] = []
     room = allowed
     for item in value:
-        room -= _size(item) + _ENTRY
+        room -= size_of(item) + ENTRY
         if room < 0:
             break
         kept.append(item)
@@ -349,7 +327,7 @@ def _short_value(value: object, allowed: int, attributes: dict[str, Any], marker
 
 
 def _with_short_keys(attributes: Mapping[str, Any]) -> dict[str, Any]:
-    return {key if len(key) <= _KEY else truncate(key, _KEY): value for key, value in attributes.items()}
+    return {key if len(key) <= LONGEST_KEY else truncate(key, LONGEST_KEY): value for key, value in attributes.items()}
 
 
 def _or(limit: int | None, otherwise: int) -> int:
@@ -376,4 +354,4 @@ def _is_telling(event: Event) -> bool:
 
 
 def _event(event: Event, group: _Group) -> Event:
-    return Event(truncate(event.name, _NAME), group.attributes, event.timestamp)
+    return Event(truncate(event.name, LONGEST_NAME), group.attributes, event.timestamp)

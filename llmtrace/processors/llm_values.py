@@ -6,60 +6,115 @@ rendering a conversation as JSON costs more than recording it.
 
 from __future__ import annotations
 
-from typing import Any, Final
+from collections.abc import Mapping
+from typing import Any, Final, NamedTuple
 
 from llmtrace._attributes import Attributes
 from llmtrace._record import SpanRecord
-from llmtrace._values.serialize import to_json
+from llmtrace._values.plain import quote
+from llmtrace._values.serialize import DEFAULT_TEXT_LIMIT, clean_text, to_json
 from llmtrace.semconv import trace as keys
 
 _SIDES: Final = (
     (keys.LLM_INPUT_MESSAGES, keys.INPUT_VALUE, keys.INPUT_MIME_TYPE),
     (keys.LLM_OUTPUT_MESSAGES, keys.OUTPUT_VALUE, keys.OUTPUT_MIME_TYPE),
 )
+_MOST_DIGITS: Final = 9
+_MOST_KEYS: Final = 512
+_MOST_PLANS: Final = 256
 
 
 def derive_llm_values(record: SpanRecord) -> SpanRecord:
     """Add the missing values to an LLM span; any other span passes."""
-    if record.attributes.get(keys.SPAN_KIND) != keys.KIND_LLM:
+    attributes = record.attributes
+    if attributes.get(keys.SPAN_KIND) != keys.KIND_LLM:
         return record
-    sides = _messages(record)
+    asked = tuple(attributes)
+    plan = _plans.get(asked)
+    if plan is None:
+        plan = _planned(asked)
+    if not plan:
+        return record
     added: Attributes = {}
-    for list_key, value_key, mime_key in _SIDES:
-        messages = sides.get(list_key)
-        if messages and value_key not in record.attributes:
-            added[value_key] = to_json({"messages": [messages[index] for index in sorted(messages)]})
-            added[mime_key] = keys.MIME_JSON
-    return record.with_attributes({**record.attributes, **added}) if added else record
+    for side in plan:
+        added[side.value_key] = _written(side, attributes)
+        added[side.mime_key] = keys.MIME_JSON
+    return record.with_attributes({**attributes, **added})
 
 
-_Messages = dict[int, dict[str, Any]]
+class _Side(NamedTuple):
+    """How the value of one side is written.
+
+    Attributes:
+        value_key: its key.
+        mime_key: the key that says what it is.
+        messages: for each message its fields, and the attributes that they stand in.
+        parts: each attribute whose text is written, after the JSON that stands before it.
+    """
+
+    value_key: str
+    mime_key: str
+    messages: tuple[tuple[tuple[str, str], ...], ...]
+    parts: tuple[tuple[str, str], ...]
 
 
-def _messages(record: SpanRecord) -> dict[str, _Messages]:
-    """For each side the flattened messages by their index, each with the keys that its message has."""
-    sides: dict[str, _Messages] = {}
-    for key, value in record.attributes.items():
-        place = _places[key] if key in _places else _place(key)
+def _written(side: _Side, attributes: Mapping[str, Any]) -> str:
+    """What `to_json` makes of the messages; most of it stands ready, since the keys of most calls are the same."""
+    pieces: list[str] = []
+    for before, key in side.parts:
+        value = attributes[key]
+        if type(value) is not str:
+            break
+        pieces += (before, quote(value))
+    else:
+        pieces.append("}]}")
+        text = "".join(pieces)
+        if len(text) <= DEFAULT_TEXT_LIMIT:
+            return clean_text(text)
+    return to_json({"messages": [{field: attributes[key] for field, key in message} for message in side.messages]})
+
+
+_plans: dict[tuple[str, ...], tuple[_Side, ...]] = {}
+"""By all keys of a span: the calls of a service have few different ones."""
+
+
+def _planned(asked: tuple[str, ...]) -> tuple[_Side, ...]:
+    sides: dict[str, dict[int, dict[str, str]]] = {}
+    for key in asked:
+        place = _place(key)
         if place is not None:
             side, index, field = place
-            sides.setdefault(side, {}).setdefault(index, {})[field] = value
-    return sides
+            sides.setdefault(side, {}).setdefault(index, {})[field] = key
+    plan = tuple(
+        _side(value_key, mime_key, sides[list_key])
+        for list_key, value_key, mime_key in _SIDES
+        if list_key in sides and value_key not in asked
+    )
+    if len(asked) <= _MOST_KEYS:
+        if len(_plans) >= _MOST_PLANS:
+            _plans.clear()
+        _plans[asked] = plan
+    return plan
 
 
-_places: dict[str, tuple[str, int, str] | None] = {}
-"""Keys that were taken apart before: there are a few hundred, and each is met in every call."""
-_MOST_PLACES: Final = 4_096
+def _side(value_key: str, mime_key: str, found: dict[int, dict[str, str]]) -> _Side:
+    messages = tuple(tuple(found[index].items()) for index in sorted(found))
+    parts: list[tuple[str, str]] = []
+    before = '{"messages":['
+    for message in messages:
+        before += "{"
+        for field, key in message:
+            parts.append((f"{before}{quote(field)}:", key))
+            before = ","
+        before = "},"
+    return _Side(value_key, mime_key, messages, tuple(parts))
 
 
 def _place(key: str) -> tuple[str, int, str] | None:
     """Which side, which message, which of its fields; None for a key of something else."""
-    found = None
     for side, _, _ in _SIDES:
         if key.startswith(f"{side}."):
             index, _, field = key[len(side) + 1 :].partition(".")
-            found = (side, int(index), field.removeprefix("message.")) if index.isdigit() else None
-    if len(_places) >= _MOST_PLACES:
-        _places.clear()
-    _places[key] = found
-    return found
+            is_index = index.isdecimal() and len(index) <= _MOST_DIGITS
+            return (side, int(index), field.removeprefix("message.")) if is_index else None
+    return None

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
 from opentelemetry.sdk.resources import Resource
@@ -21,6 +21,7 @@ from opentelemetry.trace import Link, SpanContext, Status, TraceState
 from llmtrace._record import SpanRecord
 from llmtrace._values.serialize import to_text
 from llmtrace._values.storage import exact_text
+from llmtrace.processors.clean_texts import CleanTexts
 from llmtrace.processors.redaction_rules import Rule, applied, say_failed
 from llmtrace.secrets import MARK, RULE_FAILED, SecretName, looks_random, mark, redact, secret_name, suspected
 from llmtrace.semconv import trace as keys
@@ -29,6 +30,7 @@ _T = TypeVar("_T")
 _DEEPEST: Final = 16
 _FIRST_CARD: Final = 10**12
 _MOST_KEYS: Final = 4096
+_MOST_HARMLESS: Final = 256
 _MOST_SHARED: Final = 16
 _CUT: Final = "…[truncated, "
 """How `llmtrace._values.serialize.MARK_TRUNCATED` begins."""
@@ -59,6 +61,9 @@ class Redaction:
         self._defaults = defaults
         self._known = tuple(known)
         self._keys: dict[str, _Key] = {}
+        self._harmless: set[tuple[str, ...]] = set()
+        """Keys of whole groups that hold no secret and say nothing of their values."""
+        self._clean = CleanTexts()
         self._shared: dict[int, tuple[object, Any]] = {}
 
     def __call__(self, record: SpanRecord) -> SpanRecord:
@@ -69,7 +74,7 @@ class Redaction:
         }
         own = {} if self._is_clean(record) else self._own_parts(record)
         changed = {name: new for name, new in (shared | own).items() if new is not getattr(record, name)}
-        return replace(record, **changed) if changed else record
+        return record._replace(**changed) if changed else record
 
     def text(self, text: str) -> str:
         """A text without secrets. JSON stays JSON."""
@@ -110,39 +115,64 @@ class Redaction:
 
     def _is_clean(self, record: SpanRecord) -> bool:
         """One look at all texts of a span together. Only where nothing but the default rules has to look."""
-        if self._rules or (self._defaults and any(_trace_state(context) for context in _contexts(record))):
+        if self._rules:
             return False
         if not self._defaults:
             return True
-        texts: list[str] = [record.name, record.status.description or ""]
-        groups = [record.attributes]
-        for event in record.events:
-            texts.append(event.name)
-            groups.append(event.attributes or {})
-        groups.extend(link.attributes or {} for link in record.links)
+        texts: list[str] = [record.name]
+        if record.status.description:
+            texts.append(record.status.description)
+        groups = [record.attributes, *(event.attributes or {} for event in record.events)]
+        groups += [link.attributes or {} for link in record.links]
+        texts.extend(event.name for event in record.events)
         if not all(self._gather(group, texts) for group in groups):
             return False
+        if any(self._context(context) is not context for context in _contexts(record)):
+            return False
+        return self._are_clean(self._clean.unknown(texts))
+
+    def _are_clean(self, texts: list[str]) -> bool:
+        if not texts:
+            return True
         joined = "\n".join(texts)
-        return not (_CUT in joined or any(value in joined for value in self._known) or suspected(joined))
+        if _CUT in joined or any(value in joined for value in self._known) or suspected(joined):
+            return False
+        self._clean.add(texts)
+        return True
 
     def _gather(self, attributes: Mapping[str, Any], texts: list[str]) -> bool:
-        """Add the texts of these attributes; False where something needs a look of its own."""
-        for key, value in attributes.items():
-            known = self._keys.get(key) or self._key(key)
-            if known.clean is not None or not _is_innocent(known.name, value):
-                return False
+        """Add the texts of these attributes that are not known; False where something needs a look of its own."""
+        if tuple(attributes) not in self._harmless and not self._are_harmless(attributes):
+            return False
+        clean = self._clean.young
+        for value in attributes.values():
             kind = type(value)
             if kind is str:
-                texts.append(value)
+                if value not in clean:
+                    texts.append(value)
+            elif kind is int:
+                if abs(value) >= _FIRST_CARD:
+                    texts.append(str(value))
             elif kind is tuple:
                 if not all(type(item) in _INERT or type(item) is str for item in value):
                     return False
                 texts.extend(item for item in value if type(item) is str)
-            elif kind is int:
-                if abs(value) >= _FIRST_CARD:
-                    texts.append(str(value))
             elif kind not in _INERT:
                 return False
+        return True
+
+    def _are_harmless(self, attributes: Mapping[str, Any]) -> bool:
+        """Whether no key has a secret in itself, nor is the name of a secret that this value could be."""
+        is_always = True
+        for key, value in attributes.items():
+            known = self._key(key)
+            if known.clean is not None or not _is_innocent(known.name, value):
+                return False
+            is_always = is_always and known.name is None
+        if is_always and len(attributes) <= _MOST_HARMLESS:
+            if len(self._harmless) >= _MOST_HARMLESS:
+                self._harmless.clear()
+            self._harmless.add(tuple(attributes))
         return True
 
     def _key(self, key: str) -> _Key:
@@ -207,9 +237,11 @@ class Redaction:
         return hidden if is_changed else value
 
     def _text(self, text: str) -> str:
-        hidden = self._without_edges(text) if self._defaults and _CUT in text else text
-        if self._defaults:
-            hidden = redact(hidden, self._known)
+        hidden = text
+        if self._defaults and text not in self._clean:
+            hidden = redact(self._without_edges(text) if _CUT in text else text, self._known)
+            if hidden is text:
+                self._clean.add((text,))
         for name, rule in self._rules:
             hidden = applied(name, rule, hidden)
         return text if hidden == text else self._mended(text, hidden)
@@ -342,8 +374,8 @@ def _trace_state(context: SpanContext | None) -> Mapping[str, str]:
     return context.trace_state if context is not None and context.trace_state else {}
 
 
-def _contexts(record: SpanRecord) -> Iterator[SpanContext | None]:
-    yield record.context
-    yield record.parent
-    for link in record.links:
-        yield link.context
+def _contexts(record: SpanRecord) -> Iterator[SpanContext]:
+    """Those with a trace state."""
+    for context in (record.context, record.parent, *[link.context for link in record.links]):
+        if context is not None and context.trace_state:
+            yield context

@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from typing import ClassVar
 
 import pytest
@@ -238,7 +237,7 @@ def test_hints_observers_and_alerts_see_every_span_before_the_verdict(strict):
         close = tick
 
     def stamp(span):
-        return replace(span.whole(), name=span.name.upper(), events=[Event(alert.EVENT_NAME, {})])
+        return span.whole()._replace(name=span.name.upper(), events=[Event(alert.EVENT_NAME, {})])
 
     pipeline = Pipeline(
         lambda: (),

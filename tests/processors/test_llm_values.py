@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 
+from hypothesis import given
+from hypothesis import strategies as st
 from records import record
 
+from llmtrace._values.serialize import to_json
 from llmtrace.processors.llm_values import derive_llm_values
 
 MESSAGES = {
@@ -55,3 +58,27 @@ def test_spans_of_other_kinds_and_without_messages_pass_untouched():
         record({"openinference.span.kind": "LLM"}),
     ):
         assert derive_llm_values(given_one) is given_one
+
+
+FIELDS = ("role", "content", "name", "tool_calls.0.tool_call.function.arguments", 'o"dd\\')
+VALUES = st.one_of(
+    st.text(st.characters(codec=None), max_size=20), st.integers(), st.floats(), st.booleans(), st.none()
+)
+
+
+@given(st.lists(st.dictionaries(st.sampled_from(FIELDS), VALUES, min_size=1), min_size=1, max_size=4))
+def test_what_stands_ready_is_what_the_serialiser_writes(messages):
+    """Whatever the messages hold, the value is the JSON that `to_json` makes of them, the second time as the first."""
+    flat = {
+        f"llm.input_messages.{i}.message.{field}": value
+        for i, message in enumerate(messages)
+        for field, value in message.items()
+    }
+    for _ in range(2):
+        assert derived(flat)["input.value"] == to_json({"messages": messages})
+
+
+def test_a_key_that_only_looks_like_a_message_is_no_message():
+    """A place that is no number of ours is left alone."""
+    flat = {"llm.input_messages.\u00b2.message.role": "user", f"llm.input_messages.{'9' * 5_000}.message.role": "user"}
+    assert "input.value" not in derived(flat)

@@ -7,7 +7,6 @@ On the worker, before redaction and the content switch, which know these keys. W
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
 from typing import Any, Final
 
 from opentelemetry.sdk.trace import Event
@@ -236,7 +235,7 @@ def _with_evaluations(record: SpanRecord) -> SpanRecord:
         )
         for index in sorted(found)
     ]
-    return replace(record, events=(*record.events, *events)) if events else record
+    return record._replace(events=(*record.events, *events)) if events else record
 
 
 def _json(value: object) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from collections import OrderedDict, deque
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from typing import Any, Final
 
 from opentelemetry.sdk.trace import Event
@@ -44,7 +43,7 @@ def lightened(span: Ended) -> SpanRecord:
         omitted = f"{keys.OMITTED_PREFIX}attributes"
         attributes[omitted] = attributes.get(omitted, 0) + gone
     events = [Event(event.name, _light(event.attributes or {}), event.timestamp) for event in record.events]
-    return replace(record, attributes=attributes, events=events)
+    return record._replace(attributes=attributes, events=events)
 
 
 def _light(attributes: Mapping[str, Any]) -> dict[str, Any]:

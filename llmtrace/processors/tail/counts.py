@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Final
 
 from opentelemetry.sdk.trace.sampling import Sampler
@@ -101,8 +101,7 @@ def exported(span: Ended, verdict: Verdict, *, partial: bool = False) -> SpanRec
         said[keys.ADJUSTED_COUNT] = _chance.adjusted_count(verdict.threshold)
     if partial:
         said[keys.SAMPLING_PARTIAL] = True
-    return replace(
-        record,
+    return record._replace(
         context=_context(record.context, verdict.threshold),
         attributes={**record.attributes, **said},
         by_rule=verdict.by_rule,
