@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from llmtrace.exporters.protobuf import framed
+from llmtrace.exporters.protobuf import varint
 
 _SPAN: Final = b"\x12"
 """``ScopeSpans.spans``."""
@@ -45,9 +45,21 @@ def request(spans: Iterable[EncodedSpan]) -> bytes:
     resources: dict[bytes, dict[bytes, list[bytes]]] = {}
     for span in spans:
         scopes = resources.setdefault(span.group.resource, {})
-        scopes.setdefault(span.group.scope, []).append(framed(_SPAN, span.data))
+        scopes.setdefault(span.group.scope, []).append(span.data)
+    # Joined once, at the end: a request has megabytes.
     pieces: list[bytes] = []
     for resource, scopes in resources.items():
-        inner = [resource, *(framed(_SCOPE_SPANS, b"".join([scope, *spans])) for scope, spans in scopes.items())]
-        pieces.append(framed(_RESOURCE_SPANS, b"".join(inner)))
+        inner = [resource]
+        for scope, found in scopes.items():
+            inner += _opened(_SCOPE_SPANS, [scope, *(piece for data in found for piece in _span_pieces(data))])
+        pieces += _opened(_RESOURCE_SPANS, inner)
     return b"".join(pieces)
+
+
+def _opened(tag: bytes, pieces: list[bytes]) -> list[bytes]:
+    """A field that holds these pieces together."""
+    return [tag + varint(sum(map(len, pieces))), *pieces]
+
+
+def _span_pieces(data: bytes) -> tuple[bytes, bytes]:
+    return _SPAN + varint(len(data)), data

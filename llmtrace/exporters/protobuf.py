@@ -64,23 +64,43 @@ def put_attributes(append: Callable[[bytes], object], tag: bytes, attributes: Ma
 
     The longest loop of all of delivery: what is asked for at each turn stands in a local name.
     """
-    keys, varints, heads, tabled = _keys, _VARINTS, _TEXT_HEADS, _TABLED
+    keys, pairs, heads, varints = _keys, _pairs, _TEXT_HEADS, _VARINTS
     for key, value in attributes.items():
-        start = keys.get(key) or _key(key)
         kind = type(value)
+        if kind is str and len(value) <= _SHORT:
+            append(pairs.get((tag, key, value)) or _pair(tag, key, value))
+            continue
+        start = keys.get(key) or _key(key)
         if kind is str:
             data = value.encode()
             length = len(data)
-            if length < tabled:
-                head = heads[length]
-                append(tag + varints[len(start) + len(head) + length] + start + head + data)
-            else:
-                head = _text_head(length)
-                append(tag + varint(len(start) + len(head) + length) + start + head)
-                append(data)  # by itself: a long text is not copied once more
+            head = heads[length] if length < _TABLED else _text_head(length)
+            whole = len(start) + len(head) + length
+            append(tag + (varints[whole] if whole < _SMALL else _long_varint(whole)) + start + head)
+            append(data)  # by itself: a long text is not copied once more
+        elif kind is float:
+            append(framed(tag, start + _float_field(0x12, 9, 0x21, value)))
         else:
             inner = _scalar(value, kind) if kind is not tuple and kind is not list else _array(value)
             append(framed(tag, start + framed(b"\x12", inner)))
+
+
+_SHORT: Final = 64
+"""Characters of a text that may stand under the same key in many spans: a role, a model, a type."""
+_MOST_PAIRS: Final = 4_096
+_pairs: dict[tuple[bytes, str, str], bytes] = {}
+_float_field: Final = struct.Struct("<BBBd").pack
+
+
+def _pair(tag: bytes, key: str, value: str) -> bytes:
+    """An attribute whose text is short; its bytes are kept ready."""
+    start, data = _keys.get(key) or _key(key), value.encode()
+    made = framed(tag, start + _TEXT_HEADS[len(data)] + data)
+    if len(key) <= _LONGEST_KEY:
+        if len(_pairs) >= _MOST_PAIRS:
+            _pairs.clear()
+        _pairs[tag, key, value] = made
+    return made
 
 
 def _text_head(length: int) -> bytes:

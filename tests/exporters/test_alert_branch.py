@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
 
 import pytest
 from opentelemetry.sdk.trace import Event
@@ -172,7 +171,7 @@ def test_what_is_counted_is_redacted_too():
 
     def hide(span):
         events = [Event(tag.name, {**tag.attributes, alert.REASON: "hidden"}, tag.timestamp) for tag in span.events]
-        return replace(span, attributes={**span.attributes, alert.REASON: "hidden"}, events=events)
+        return span._replace(attributes={**span.attributes, alert.REASON: "hidden"}, events=events)
 
     branch = AlertBranch(sink, lambda: (hide,))
     for _ in range(3):
