@@ -24,7 +24,8 @@ from llmtrace.router.web import body as web_body
 PAGE = (Path(__file__).parents[2] / "docs/reference/alerts-yaml.md").read_text()
 EXAMPLES = [text for text in re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL) if not text.startswith("# mapping")]
 MARKS = re.findall(r"<!-- keys of ([\w-]+) -->", PAGE)
-ENVIRON = defaultdict(lambda: "https://example.org/hook", PAGER_SECRET="whsec_" + "A" * 32)
+ENVIRON = defaultdict(lambda: "https://example.org/hook", PAGER_SECRET="whsec_" + "A" * 32,
+                      PAGERDUTY_KEY="k" * 32)  # fmt: skip
 
 
 def keys() -> set[str]:
@@ -81,6 +82,12 @@ def test_each_example_is_a_file_that_works(tmp_path, number):
     """What a reader copies is accepted as it stands."""
     environ = {name: ENVIRON[name] for name in re.findall(r"\$\{(\w+)\}", EXAMPLES[number])}
     assert make_config(tmp_path, EXAMPLES[number], environ).route_count > 0
+
+
+def test_one_example_shows_every_notifier():
+    """With what it must have, so that a reader finds all in one place, and editors check all of them."""
+    shown = [set(re.findall(r"^ +(?:changes: {)?(\w+): {", text, re.MULTILINE)) for text in EXAMPLES]
+    assert any(set(KINDS) <= each for each in shown)
 
 
 @pytest.mark.parametrize("word", sorted({*keys(), *KINDS, *Reason, *Tier, *(set(Outcome) - {Outcome.RETRY})}))
