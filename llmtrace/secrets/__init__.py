@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from llmtrace.secrets.cards import hide_cards
+from llmtrace.secrets.commands import hide_in_commands
 from llmtrace.secrets.environment import environment_secrets
 from llmtrace.secrets.marks import MARK, RULE_FAILED, mark
 from llmtrace.secrets.named import hide_named
@@ -42,6 +43,7 @@ _RULES: Final[tuple[tuple[Suspicion, Callable[[str], str]], ...]] = (
     (Suspicion.NAMED, hide_named),
     (Suspicion.CREDENTIALS, hide_credentials),
     (Suspicion.SAID, hide_said),
+    (Suspicion.COMMAND, hide_in_commands),
     (Suspicion.CARD, hide_cards),
 )
 

@@ -227,8 +227,10 @@ def _is_schema(text: str, at: int) -> bool:
 def _bare(text: str, at: int, candidate: _Candidate) -> _Hit | None:
     if candidate.name.kind in _LINES and candidate.separator == ":":
         return _header(text, at, candidate)
+    if _CALL.match(text, at):
+        return None
     head = _BARE.match(text, at, at + _HEAD)
-    if head is None or MARK.match(text, at) or _PLACEHOLDER.fullmatch(head[0]) or _CALL.match(head[0]):
+    if head is None or MARK.match(text, at) or _PLACEHOLDER.fullmatch(head[0]):
         return None
     value = head[0].rstrip(_PUNCTUATION)
     is_long = len(head[0]) == _HEAD

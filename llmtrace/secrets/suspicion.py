@@ -23,6 +23,7 @@ class Suspicion(Flag):
     NAMED = auto()
     CREDENTIALS = auto()
     SAID = auto()
+    COMMAND = auto()
     CARD = auto()
 
 
@@ -30,6 +31,10 @@ _NOTHING: Final = Suspicion(0)
 _CARD: Final = re.compile(b"0" * 13 + rb"(?<!00{13})(?<!0\.0{13})")
 """Thirteen digits that are no decimals. The check of what stands before comes last: the engine leaps to the zeros."""
 _FLAG: Final = re.compile(rb"-(?<=--)(?=[A-Za-z])")
+_LOGIN: Final = re.compile(rb"@[A-Za-z0-9.-]{1,253}:[^\s/]")
+_VALUE: Final = re.compile(rb"=(?<=value=)")
+_SHORT_FLAG: Final = re.compile(rb"-(?<=[ \t\"'`,=\\-]-)[pawuU]")
+_PROGRAMS: Final = (b"curl ", b"mysql", b"mariadb", b"sshpass", b"mongo", b"login", b"redis-cli", b"ldap")
 _SCHEME: Final = re.compile(rb"b(?:earer|asic)")
 _ENDING_LENGTH: Final = 6
 _SEPARATED: Final = "-_."
@@ -105,8 +110,10 @@ def suspected(text: str) -> Suspicion:
         found |= Suspicion.NAMED
     if _SCHEME.search(squeezed):
         found |= Suspicion.CREDENTIALS
-    if b"curl " in raw or b"value=" in raw or _SENTENCE.search(raw) or _STATEMENT.search(raw):
+    if _VALUE.search(raw) or _SENTENCE.search(raw) or _STATEMENT.search(raw) or _LOGIN.search(raw):
         found |= Suspicion.SAID
+    if _SHORT_FLAG.search(raw) and any(name in raw for name in _PROGRAMS):
+        found |= Suspicion.COMMAND
     if _CARD.search(raw.translate(_ZEROS, b" -")):
         found |= Suspicion.CARD
     return found

@@ -10,6 +10,7 @@ from functools import cache, partial
 from typing import Final, NamedTuple
 
 from llmtrace.secrets.marks import mark
+from llmtrace.secrets.randomness import looks_random
 
 
 class Token(NamedTuple):
@@ -37,6 +38,7 @@ TOKENS: Final = (
     Token("openai_key", ("sk-proj-", "sk-svcacct-", "sk-admin-", "sk-None-", "sk-live-", "sk-test-"), _W + "{8,}"),
     Token("openai_key", ("sk-",), _W + "{12,}", is_word=True),
     Token("google_key", ("AIza",), _W + "{30,}"),
+    Token("google_key", ("AQ.Ab",), _W + "{20,}"),
     Token("google_token", ("ya29.",), _W + "{20,}"),
     Token("google_secret", ("GOCSPX-",), _W + "{20,}"),
     Token("aws_access_key", ("AKIA", "ASIA", "ABIA", "ACCA"), "[A-Z0-9]{16,}"),
@@ -44,14 +46,23 @@ TOKENS: Final = (
     Token("github_token", ("ghp_", "gho_", "ghu_", "ghs_", "ghr_"), _A + "{16,}"),
     Token("github_token", ("github_pat_",), "[A-Za-z0-9_]{20,}"),
     Token("gitlab_token", ("glpat-", "glptt-", "gldt-", "glrt-", "glft-", "glsoat-"), "[A-Za-z0-9_.-]{16,}"),
+    Token("gitlab_token", ("glcbt-", "glimt-", "glagent-", "gloas-"), "[A-Za-z0-9_.-]{16,}"),
     Token("slack_token", ("xoxa-", "xoxb-", "xoxc-", "xoxd-", "xoxe-", "xoxe.", "xoxo-", "xoxp-", "xoxr-", "xoxs-"),
           "[A-Za-z0-9_.%-]{10,}"),
     Token("slack_token", ("xapp-",), _W + "{16,}"),
     Token("stripe_key", ("sk_live_", "rk_live_", "pk_live_", "sk_test_", "rk_test_", "pk_test_"), _A + "{10,}"),
+    Token("api_key", ("_live_",), _A + "{16,}"),
+    Token("api_key", ("live_",), _A + "{24,}", is_word=True),
     Token("webhook_secret", ("whsec_",), "[A-Za-z0-9+/]{16,}={0,2}"),
     Token("huggingface_token", ("hf_",), _A + "{16,}", is_word=True),
     Token("huggingface_token", ("api_org_",), _A + "{20,}"),
     Token("groq_key", ("gsk_",), _A + "{20,}"),
+    Token("cerebras_key", ("csk-",), _A + "{30,}", is_word=True),
+    Token("together_key", ("tgp_v1_",), _W + "{20,}"),
+    Token("jina_key", ("jina_",), _A + "{30,}"),
+    Token("llamaindex_key", ("llx-",), _A + "{30,}"),
+    Token("wandb_key", ("wandb_v1_",), "[A-Za-z0-9_]{30,}"),
+    Token("runpod_key", ("rpa_",), "[A-Z0-9]{30,}", is_word=True),
     Token("xai_key", ("xai-",), _W + "{20,}", is_word=True),
     Token("perplexity_key", ("pplx-",), _A + "{20,}"),
     Token("replicate_token", ("r8_",), _A + "{30,}"),
@@ -68,7 +79,24 @@ TOKENS: Final = (
     Token("digitalocean_token", ("dop_v1_", "doo_v1_", "dor_v1_"), "[0-9a-f]{40,}"),
     Token("shopify_token", ("shpat_", "shpca_", "shppa_", "shpss_"), "[0-9A-Fa-f]{32,}"),
     Token("vault_token", ("hvs.", "hvb.", "hvr."), _W + "{20,}"),
-    Token("linear_key", ("lin_api_",), _A + "{30,}"),
+    Token("linear_key", ("lin_api_", "lin_oauth_"), _A + "{30,}"),
+    Token("docker_token", ("dckr_pat_", "dckr_oat_"), _W + "{20,}"),
+    Token("hubspot_token", ("pat-na1-", "pat-na2-", "pat-eu1-", "pat-ap1-"), "[0-9a-f-]{30,}"),
+    Token("figma_token", ("figd_", "figu_"), _W + "{30,}"),
+    Token("terraform_token", (".atlasv1.",), "[A-Za-z0-9_=-]{50,}"),
+    Token("planetscale_token", ("pscale_tkn_", "pscale_pw_", "pscale_oauth_"), "[A-Za-z0-9_.-]{30,}"),
+    Token("neon_key", ("napi_",), _A + "{30,}"),
+    Token("pulumi_token", ("pul-",), "[0-9a-f]{40,}"),
+    Token("tailscale_key", ("tskey-",), "[A-Za-z0-9-]{16,}"),
+    Token("heroku_key", ("HRKU-",), _W + "{30,}"),
+    Token("apify_token", ("apify_api_",), _A + "{30,}"),
+    Token("sonar_token", ("squ_", "sqp_", "sqa_"), "[0-9a-f]{40,}"),
+    Token("sourcegraph_token", ("sgp_",), "[0-9a-f_]{40,}"),
+    Token("dynatrace_token", ("dt0c01.", "dt0s01.", "dt0s16."), r"[A-Z0-9]{20,}\.[A-Z0-9]{40,}"),
+    Token("square_token", ("sq0atp-", "sq0csp-"), _W + "{20,}"),
+    Token("brevo_key", ("xkeysib-", "xsmtpsib-"), "[0-9a-f]{60,}-[A-Za-z0-9]{10,}"),
+    Token("azure_secret", ("Q~",), "[A-Za-z0-9_~.-]{31,}"),
+    Token("artifactory_key", ("AKCp",), _A + "{60,}"),
     Token("notion_token", ("ntn_", "secret_"), _A + "{40,}"),
     Token("newrelic_key", ("NRAK-",), "[A-Z0-9]{20,}"),
     Token("postman_key", ("PMAK-",), _W + "{30,}"),
@@ -141,6 +169,8 @@ def _replacement(kind: str, found: re.Match[str]) -> str:
     if kind == "jwt" and not _JWT.match(value):
         return value
     if kind == "openai_key" and not _BARE_OPENAI.search(value) and not value.startswith(_OPENAI_PREFIXES):
+        return value
+    if kind == "api_key" and not looks_random(value.rpartition("_")[2]):
         return value
     return mark(kind)
 

@@ -16,7 +16,7 @@ from strategies import any_texts, plain_values
 from llmtrace.exporters.otlp import encode
 from llmtrace.processors.redaction import redaction
 from llmtrace.secrets import _RULES as RULES
-from llmtrace.secrets import MARK, cards, phrases, redact, schemes, suspected, tokens, urls
+from llmtrace.secrets import MARK, cards, commands, phrases, redact, schemes, suspected, tokens, urls
 from llmtrace.secrets import named as named_rule
 
 PIECES = (
@@ -182,7 +182,10 @@ PATTERNS = {
     "encoded address": urls.ENCODED_USER,
     "said": phrases.SAID,
     "sql": phrases.SQL,
-    "curl": phrases.CURL,
+    "login": phrases.LOGIN,
+    "curl": commands.CURL,
+    "password behind its flag": commands.ATTACHED,
+    "password after its flag": commands.APART,
     "form": phrases.FORM,
     "named": named_rule.CANDIDATE,
 }
