@@ -20,6 +20,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from llmtrace.router.clock import SystemClock
 from llmtrace.router.config import RouterConfig
 from llmtrace.router.dispatcher import Dispatcher
+from llmtrace.router.enrichment import Enricher
+from llmtrace.router.enrichment.lookup import LookingUp
 from llmtrace.router.model import Destination
 from llmtrace.router.notifiers import KINDS
 from llmtrace.router.ports import Notifier, Records, Toolbox
@@ -78,9 +80,14 @@ async def _serve(
         tools = Toolbox(client, clock, external, _print, links.acknowledge)
         store = SqlStore(database)
         dispatcher = Dispatcher(config, store, build_notifiers(config, tools), clock, random.SystemRandom().random)
+        dispatcher.enricher = Enricher(config, store.changes, client)
         take_in = lambda alerts: store.accept(alerts, clock.now())  # noqa: E731 - an argument
         with GroupCommit(take_in, dispatcher.accepted, near=database.inbox.near) as inbox:
-            door, counter = Door(inbox, clock, lambda: store.undecided), Counter(store, clock, links, dispatcher.wake)
+            looking_up = LookingUp(inbox, config)
+            door, counter = (
+                Door(looking_up, clock, lambda: store.undecided),
+                Counter(store, clock, links, dispatcher.wake),
+            )
 
             watchdog = Watchdog(config, door.heard, inbox, clock)
 
@@ -91,6 +98,8 @@ async def _serve(
             def take(rules: RouterConfig) -> ASGIApp:
                 dispatcher.reconfigure(rules, build_notifiers(rules, tools))
                 watchdog.reconfigure(rules)
+                looking_up.reconfigure(rules)
+                dispatcher.enricher = Enricher(rules, store.changes, client)
                 return web(rules)
 
             note = lambda rules: store.note("rules", _about(rules), clock.now())  # noqa: E731 - an argument
@@ -156,7 +165,7 @@ def build_web(
         ],
         middleware=[Middleware(OnlyReaders, auth=config.web.auth, paths=READING)],
     )
-    app = _Paths(intakes(config, door), pages)
+    app = _Paths(intakes(config, door, lambda changes: counter.store.keep_changes(changes, door.clock.now())), pages)
     # Elsewhere every request needs a token, which a page in a browser does not have.
     return OnlyHosts(app, hosts) if config.listen.is_loopback else app
 

@@ -21,7 +21,7 @@ from llmtrace.router.decide import Deciding
 from llmtrace.router.model import Attempt, Delivery, Destination, Outcome, Receipt
 from llmtrace.router.notifiers.desk import desk_of, paces_of
 from llmtrace.router.notifiers.retry import settle
-from llmtrace.router.ports import Clock, Notifier, Store, StoreError
+from llmtrace.router.ports import Clock, Enriching, Notifier, Store, StoreError
 
 BATCH: Final = 500
 """Alerts or groups in one transaction: the writer is never held for long."""
@@ -83,6 +83,8 @@ class Dispatcher:
         self._finished: list[Attempt] = []
         # Of its own: whatever hangs in the threads that others share must not keep alerts from being told.
         self._thread = ThreadPoolExecutor(1, "llmtrace-turn")
+        self.enricher: Enriching | None = None
+        """Who says more about an alert than its sender did."""
         self.error: str | None = None
         """What is wrong, until a turn succeeds."""
 
@@ -230,6 +232,8 @@ class Dispatcher:
 
     async def _attempt(self, delivery: Delivery) -> Receipt:
         try:
+            if self.enricher is not None:
+                delivery = await self.enricher.enrich(delivery)
             return await self._notifiers[delivery.destination].send(delivery)
         except Exception as error:  # noqa: BLE001 - a fault in one notifier must not stop the others
             _log.exception("notifier %s failed", delivery.destination.notifier)

@@ -129,6 +129,13 @@ class Notifier(Protocol):
         """Make one attempt. Whatever goes wrong is a receipt, not an exception."""
 
 
+class Enriching(Protocol):
+    """Says more about an alert than its sender did."""
+
+    async def enrich(self, delivery: Delivery) -> Delivery:
+        """The same delivery with more in it. Whatever goes wrong, the delivery comes back, and soon."""
+
+
 @dataclass(frozen=True, slots=True)
 class Rate:
     """How much a destination takes: ``burst`` at once, ``burst`` again in each ``period``."""

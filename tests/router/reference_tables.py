@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
-from llmtrace.router.config import access, cases, durations, schema, times, watch
+from llmtrace.router.config import access, cases, durations, enrich, lookup, schema, times, watch
 from llmtrace.router.config.mapping import AlertMapping
+from llmtrace.router.intake import change
 from llmtrace.router.notifiers import KINDS
 
 if TYPE_CHECKING:
@@ -36,6 +37,10 @@ MODELS: dict[str, type[BaseModel]] = {
     "mapping": AlertMapping,
     "route": schema.Route,
     "escalate": schema.EscalationStep,
+    "enrich": enrich.EnrichOptions,
+    "lookup": lookup.LookupFile,
+    "lookup-entry": lookup.LookupEntry,
+    "change": change.GivenChange,
     "watchdog": watch.WatchdogOptions,
     "heartbeat": watch.HeartbeatOptions,
     "flapping": schema.FlappingOptions,

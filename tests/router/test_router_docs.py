@@ -12,7 +12,7 @@ from reference_tables import MODELS, written
 from router_values import make_config
 
 from llmtrace.router import model
-from llmtrace.router.config import access, cases, schema, times, watch
+from llmtrace.router.config import access, cases, enrich, schema, times, watch
 from llmtrace.router.config.cases import CaseFile
 from llmtrace.router.config.mapping import AlertMapping
 from llmtrace.router.config.schema import RouterFile
@@ -68,7 +68,9 @@ def test_every_mapping_of_the_file_has_a_table():
 def named(name: str) -> type:
     """The class behind a definition of the schema."""
     return next(
-        found for module in (schema, access, times, watch, cases, model) if (found := getattr(module, name, None))
+        found
+        for module in (schema, access, times, watch, enrich, cases, model)
+        if (found := getattr(module, name, None))
     )
 
 

@@ -52,7 +52,7 @@ def environ(text: str) -> dict[str, str]:
 
 def write_mappings(page: str, folder: Path) -> None:
     """The mapping files of a page, where its rules look for them."""
-    for text in blocks(page, "yaml", "mapping"):
+    for text in (*blocks(page, "yaml", "mapping"), *blocks(page, "yaml", "lookup")):
         (folder / text.split()[2]).write_text(text)
 
 
@@ -73,9 +73,7 @@ def test_its_tests_of_rules_pass(page, tmp_path):
     assert main(["router", "test", str(tmp_path / "alerts.test.yaml")]) == 0
 
 
-@pytest.mark.parametrize(
-    "page", [path.stem for path in FOLDER.glob("alerts-from-*.md") if "```json" in path.read_text()]
-)
+@pytest.mark.parametrize("page", [path.stem for path in FOLDER.glob("*alerts*.md") if "```json" in path.read_text()])
 def test_its_bodies_are_taken(page, tmp_path):
     """A body that a page shows is answered with 202 by the path that it names."""
     path = re.search(r"/ingest/\w+", (FOLDER / f"{page}.md").read_text())[0]

@@ -119,6 +119,13 @@ class IntakeOptions(Strict):
     langsmith: MappedOptions = Field(default=MappedOptions(), description="LangSmith's alerts, at `/ingest/langsmith`")
     opik: MappedOptions = Field(default=MappedOptions(), description="Opik's alerts, at `/ingest/opik`")
     generic: SourceOptions = Field(default=SourceOptions(), description="the generic JSON, at `/ingest/generic`")
+    change: SourceOptions = Field(
+        default=SourceOptions(), description="deploys and other changes, at `/ingest/change`; no alerts"
+    )
+    arize_events: SourceOptions = Field(
+        default=SourceOptions(),
+        description="Arize's platform events, at `/ingest/arize-events`: a failed task is an alert, all else a change",
+    )
     pagerduty: SourceOptions = Field(
         default=SourceOptions(), description="what people do in PagerDuty, at `/ingest/pagerduty`"
     )

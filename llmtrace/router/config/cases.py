@@ -10,9 +10,9 @@ from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
 from llmtrace.router.config import document
 from llmtrace.router.config.document import Document
-from llmtrace.router.config.load import read_text, validate
 from llmtrace.router.config.schema import OneMatcher
 from llmtrace.router.config.strict import Duration, Strict, wrong
+from llmtrace.router.config.validation import read_text, validate
 from llmtrace.router.model import ALERTNAME, SEVERITY, Act, Phase, Reason, Status, Tier
 from llmtrace.semconv.alert import Severity
 

@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, Final
 
-from pydantic import BaseModel, SecretStr, ValidationError
+from pydantic import BaseModel, SecretStr
 
 from llmtrace.exceptions import ConfigurationError
 from llmtrace.router.config import document, proof, schema
 from llmtrace.router.config.access import MAPPED, IntakeOptions
-from llmtrace.router.config.document import Document, Location, MistakeError
+from llmtrace.router.config.document import Document
+from llmtrace.router.config.lookup import lookup
 from llmtrace.router.config.mapping import AlertMapping
 from llmtrace.router.config.oddities import Oddities
 from llmtrace.router.config.rollout import capped, rollout
 from llmtrace.router.config.settings import Fallback, Flapping, Inhibition, Links, Listen, RouteNode, RouterConfig
 from llmtrace.router.config.tree import Names, Tree, tiers
+from llmtrace.router.config.validation import read_text, validate
 from llmtrace.router.config.watching import heartbeat_route, watch
 from llmtrace.router.matchers import Silence
 from llmtrace.router.model import Tier
@@ -27,18 +28,6 @@ from llmtrace.router.ports import NotifierKind, Retention
 
 _SECRET_LISTS: Final = frozenset({"bearer", "secrets", "webhook_url"})
 LISTEN_VARIABLE: Final = "LLMTRACE_ROUTER_LISTEN"
-
-_PROBLEMS: Final[Mapping[str, Callable[[Mapping[str, Any]], str]]] = MappingProxyType(
-    {
-        "missing": lambda _: "missing; it must be set",
-        "string_type": lambda _: "not text; allowed: a string",
-        "list_type": lambda _: "not a list",
-        "dict_type": lambda _: "not a mapping",
-        "enum": lambda context: f"not allowed; allowed: {context['expected']}",
-        "literal_error": lambda context: f"not allowed; allowed: {context['expected']}",
-        "llmtrace": lambda context: str(context["problem"]),
-    }
-)
 
 
 def load(
@@ -77,6 +66,8 @@ def load(
             for each in parsed.inhibit
         ),
         watch=watch(opened, parsed.watchdog, names.receivers, parsed.intake.sources),
+        enrich=parsed.enrich,
+        lookup=lookup(opened, file, parsed.enrich.lookup),
         flapping=Flapping(parsed.flapping.begins, parsed.flapping.within, parsed.flapping.steady),
         rollout=rollout(opened, parsed, names, tree.tiers),
         capped=capped(tree.tiers),
@@ -87,20 +78,6 @@ def load(
         is_proven=is_proven,
         warnings=tuple(Oddities(opened, parsed, tree.places, routes, notifiers).all()),
     )
-
-
-def read_text(file: Path) -> str:
-    """The text of a file.
-
-    Raises:
-        ConfigurationError: where it cannot be read.
-    """
-    try:
-        return file.read_text(encoding="utf-8")
-    except OSError as error:
-        raise ConfigurationError(f"{file}: cannot be read: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise ConfigurationError(f"{file}: not UTF-8 text, byte {error.start}") from error
 
 
 def _prove(
@@ -170,33 +147,6 @@ def _check_access(opened: Document, address: Listen, parsed: schema.RouterFile) 
 def _secret_keys(kinds: Mapping[str, NotifierKind]) -> frozenset[str]:
     fields = (field for kind in kinds.values() for field in kind.settings.model_fields.items())
     return frozenset(name for name, field in fields if SecretStr.__name__ in str(field.annotation)) | _SECRET_LISTS
-
-
-def validate(opened: Document, prefix: Location, model: type[BaseModel], data: Any) -> Any:
-    """The data of a document, or the part of it at ``prefix``, as this model.
-
-    Raises:
-        ConfigurationError: for the first thing that is wrong.
-    """
-    try:
-        return model.model_validate(data)
-    except ValidationError as error:
-        raise _first(opened, prefix, error) from error
-
-
-def _first(opened: Document, prefix: Location, error: ValidationError) -> MistakeError:
-    first, *others = (_mistake(opened, prefix, each) for each in error.errors(include_url=False, include_input=False))
-    first.others = tuple(others)
-    return first
-
-
-def _mistake(opened: Document, prefix: Location, found: Mapping[str, Any]) -> MistakeError:
-    context = found.get("ctx", {})
-    say = _PROBLEMS.get(found["type"])
-    problem = say(context) if say is not None else f"not allowed: {found['msg']}"
-    location = (*prefix, *found["loc"], *([context["key"]] if "key" in context else []))
-    about_key = "key" in context or found["type"] == "missing"
-    return opened.error(location, problem, about_key=about_key)
 
 
 def _receiver(

@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, mod
 from llmtrace.router import matchers
 from llmtrace.router.config.access import IntakeOptions, WebOptions
 from llmtrace.router.config.document import PlainText
+from llmtrace.router.config.enrich import EnrichOptions
 from llmtrace.router.config.settings import Listen
 from llmtrace.router.config.strict import Duration, Strict, wrong
 from llmtrace.router.config.times import TimeInterval
@@ -339,6 +340,7 @@ class RouterFile(Strict):
         default_factory=list,
         description="rules that do not wake anybody yet; the first entry that matches an alert counts",
     )
+    enrich: EnrichOptions = Field(default=EnrichOptions(), description="what a message says beside what its alert says")
     watchdog: WatchdogOptions = Field(default=WatchdogOptions(), description="who notices that nothing happens")
     time_intervals: dict[str, list[TimeInterval]] = Field(
         default_factory=dict, description="name -> a list of times in Alertmanager's words, one of which must hold"

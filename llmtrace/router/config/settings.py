@@ -11,6 +11,7 @@ from urllib.parse import quote
 from pydantic import BaseModel
 
 from llmtrace.router.config.access import IntakeOptions, WebOptions
+from llmtrace.router.config.enrich import EnrichOptions
 from llmtrace.router.config.mapping import AlertMapping
 from llmtrace.router.config.times import TimeInterval
 from llmtrace.router.config.watch import Watch
@@ -71,6 +72,15 @@ class Inhibition:
     source: tuple[Matcher, ...]
     target: tuple[Matcher, ...]
     equal: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LookupRow:
+    """What alerts that match get, as far as they lack it."""
+
+    matchers: tuple[Matcher, ...]
+    labels: Mapping[str, str]
+    annotations: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +146,9 @@ class RouterConfig:
     fallback: Fallback | None
     silences: tuple[Silence, ...]
     inhibit: tuple[Inhibition, ...]
+    enrich: EnrichOptions
+    lookup: tuple[LookupRow, ...]
+    """For alerts that lack labels or annotations; the first that says one counts."""
     watch: Watch
     flapping: Flapping
     rollout: tuple[RolloutRule, ...]

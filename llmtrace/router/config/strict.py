@@ -10,7 +10,7 @@ from pydantic_core import PydanticCustomError
 
 from llmtrace.router.config import durations
 
-_LATER_IN_FILE: Final = frozenset({"monitors", "metrics", "enrich"})
+_LATER_IN_FILE: Final = frozenset({"monitors", "metrics"})
 _LATER_IN_ROUTE: Final = frozenset({"schedule", "timezone"})
 
 

@@ -6,8 +6,8 @@ from functools import cache
 from importlib.resources import files
 
 from llmtrace.router.config import document
-from llmtrace.router.config.load import validate
 from llmtrace.router.config.mapping import AlertMapping
+from llmtrace.router.config.validation import validate
 
 
 @cache

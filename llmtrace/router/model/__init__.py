@@ -1,4 +1,4 @@
-"""The values that flow through the router, one file each family: Alert, Policy, Decision, Incident, Delivery.
+"""The values that flow through the router, one file each family: Alert, Change, Policy, Decision, Incident, Delivery.
 
 Each is frozen; a step takes one and hands on a new one. Nothing here does I/O or knows the time.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from llmtrace.router.model.alert import (
     ALERTNAME,
+    LINK,
     REGULATED,
     SEVERITY,
     SOURCE,
@@ -17,6 +18,7 @@ from llmtrace.router.model.alert import (
     fingerprint,
     latest_of_each,
 )
+from llmtrace.router.model.change import Change
 from llmtrace.router.model.decision import AlertState, Candidate, Decision, Group, GroupState, Hold, Place, Reason, Turn
 from llmtrace.router.model.delivery import Attempt, Delivery, Destination, Notification, Outcome, Phase, Receipt
 from llmtrace.router.model.incident import Act, Incident, IncidentState, Step, first_at
@@ -25,6 +27,7 @@ from llmtrace.router.model.policy import GROUP_BY_ALL, Escalation, Policy, Rollo
 __all__ = [
     "ALERTNAME",
     "GROUP_BY_ALL",
+    "LINK",
     "REGULATED",
     "SEVERITY",
     "SOURCE",
@@ -34,6 +37,7 @@ __all__ = [
     "Annotation",
     "Attempt",
     "Candidate",
+    "Change",
     "Decision",
     "Delivery",
     "Destination",

@@ -33,6 +33,12 @@ class Annotation(StrEnum):
     SPAN_STATUS = "span_status"
     DURATION = "duration_seconds"
     SOURCE_URL = "source_url"
+    CHANGES = "changes"
+    HEALTH = "health"
+
+
+LINK: Final = "link_"
+"""With a name after it: an annotation that is a further link."""
 
 
 class Status(StrEnum):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from llmtrace.router.model import Alert, Annotation, Notification, Phase
+from llmtrace.router.model import LINK, Alert, Annotation, Notification, Phase
 
 _LABELS: Final = ("service", "environment", "model", "prompt_version", "team", "priority", "regulated")
 _MOST_ALERTS: Final = 10
@@ -36,6 +36,8 @@ def facts(alert: Alert) -> Iterator[tuple[str, str]]:
             ("span", annotations.get(Annotation.SPAN_NAME)),
             ("since", alert.starts_at.isoformat(timespec="seconds")),
             ("trace", annotations.get(Annotation.TRACE_URL) or annotations.get(Annotation.TRACE_ID)),
+            ("changed", annotations.get(Annotation.CHANGES)),
+            ("health", annotations.get(Annotation.HEALTH)),
             ("runbook", annotations.get(Annotation.RUNBOOK_URL)),
         ]
     )
@@ -54,6 +56,11 @@ def links(alert: Alert) -> Iterator[tuple[str, str]]:
         (name, url)
         for name, key in _LINKS
         if (url := alert.annotations.get(key, "")).startswith(("https://", "http://"))
+    )
+    yield from (
+        (name.removeprefix(LINK), url)
+        for name, url in alert.annotations.items()
+        if name.startswith(LINK) and url.startswith(("https://", "http://"))
     )
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from llmtrace.router.config import RouterConfig, durations
 from llmtrace.router.decide import place
+from llmtrace.router.enrichment.lookup import look_up
 from llmtrace.router.model import Alert, Policy, Rollout
 
 NOBODY = "nobody"
@@ -65,7 +66,7 @@ def _summary(changes: Sequence[Change], of: int) -> str:
 
 
 def _ways(alert: Alert, config: RouterConfig) -> tuple[str, ...]:
-    return tuple(sorted(_way(each.policy) for each in place(alert, config)))
+    return tuple(sorted(_way(each.policy) for each in place(look_up(alert, config.lookup), config)))
 
 
 def _way(policy: Policy) -> str:

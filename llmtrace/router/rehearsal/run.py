@@ -15,6 +15,7 @@ from typing import Final
 from llmtrace.router.config import RouteNode, RouterConfig
 from llmtrace.router.config.cases import ActGiven, AlertGiven, Case, Moment, SilenceGiven
 from llmtrace.router.decide import Deciding
+from llmtrace.router.enrichment.lookup import look_up
 from llmtrace.router.matchers import Silence
 from llmtrace.router.model import (
     ALERTNAME,
@@ -114,7 +115,7 @@ class _Stage:
 
     def _happen(self, given: Moment) -> None:
         if isinstance(given, AlertGiven):
-            self._store.accept([_alert(given, self._now)], self._now)
+            self._store.accept([look_up(_alert(given, self._now), self._config.lookup)], self._now)
         elif isinstance(given, SilenceGiven):
             over, name = self._now + given.lasts, f"silence-{given.at}-{','.join(map(str, given.matchers))}"[:32]
             self._store.silence(Silence(name, tuple(given.matchers), self._now, over, given.by, ""), self._now)

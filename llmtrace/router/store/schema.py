@@ -2,7 +2,8 @@
 
 ``alerts`` is the history of what the inbox brought; ``decisions`` and ``audit`` are written once and never changed;
 ``states``, ``alert_groups`` and ``incidents`` are what a decision recalls; ``members`` are decided alerts that wait for
-(or were told in) a notification; ``deliveries`` is the outbox; ``rollouts`` counts what rules did that wake nobody yet.
+(or were told in) a notification; ``deliveries`` is the outbox; ``rollouts`` counts what rules did that wake nobody yet;
+``changes`` is what was deployed.
 """
 
 from __future__ import annotations
@@ -256,6 +257,20 @@ rollouts = Table(
     Column("notifications", BigInteger, nullable=False),
     Column("first_at", Time, nullable=False),
     Column("last_at", Time, nullable=False, index=True),
+)
+
+changes = Table(
+    "changes",
+    metadata,
+    _id(),
+    Column("kind", Text, nullable=False),
+    Column("at", Time, nullable=False, index=True),
+    Column("title", Text, nullable=False),
+    Column("service", Text, nullable=False),
+    Column("environment", Text, nullable=False),
+    Column("version", Text, nullable=False),
+    Column("by", Text, nullable=False),
+    Column("url", Text, nullable=False),
 )
 
 audit = Table(

@@ -10,8 +10,9 @@ from typing import Any, Final
 from sqlalchemy import Connection, Integer, bindparam, select, update
 
 from llmtrace.router.matchers import Silence
-from llmtrace.router.model import Act, Alert, Attempt, Delivery, Destination, Group, Status
+from llmtrace.router.model import Act, Alert, Attempt, Change, Delivery, Destination, Group, Status
 from llmtrace.router.ports import Decider, Desk, Over, Retention
+from llmtrace.router.store import changes as change_book
 from llmtrace.router.store import incidents as incident_book
 from llmtrace.router.store import outbox, pruning
 from llmtrace.router.store import silences as silence_book
@@ -156,6 +157,18 @@ class SqlStore:
             ended = silence_book.end(connection, identifier, who, trail, now)
             trail.write()
         return ended
+
+    def keep_changes(self, changes: Sequence[Change], now: datetime) -> None:
+        """Deploys and the like."""
+        with self._database.write() as connection:
+            trail = AuditTrail(connection, now)
+            change_book.add(connection, changes, trail)
+            trail.write()
+
+    def changes(self, since: datetime, until: datetime) -> list[Change]:
+        """Between two times, the newest first."""
+        with self._database.read() as connection:
+            return change_book.between(connection, since, until)
 
     def note(self, kind: str, body: Mapping[str, Any], now: datetime) -> None:
         """An entry of the audit trail that is no decision, such as a change of the rules."""

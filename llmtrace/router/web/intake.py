@@ -23,7 +23,7 @@ from llmtrace.router.intake.body import decompress
 from llmtrace.router.intake.gate import Gate, Seen
 from llmtrace.router.intake.otlp import Encoding
 from llmtrace.router.intake.refusal import RefusedError
-from llmtrace.router.model import Alert
+from llmtrace.router.model import Alert, Change
 from llmtrace.router.ports import Clock, Inbox, StoreError
 from llmtrace.router.web.body import GoneError, Room, read_body
 from llmtrace.router.web.tally import Tally
@@ -38,6 +38,7 @@ RETRY_AFTER: Final = "5"
 
 Reader = Callable[[bytes], Sequence[Alert]]
 """A body, decompressed, to alerts; raises RefusedError."""
+Found = tuple[Sequence[Alert], Sequence[Change]]
 Headers = Mapping[str, str]
 T = TypeVar("T")
 
@@ -170,6 +171,29 @@ def webhook(path: str, door: Door, gate: Gate, read: Reader, status: HTTPStatus 
         gate.remember(identifier, now)
         door.tally.accepted(path, len(alerts))
         return Answer(status, b'{"accepted":%d}' % len(alerts))
+
+    return Intake(path, door, gate, take, _json_refusal)
+
+
+def changes(
+    path: str, door: Door, gate: Gate, read: Callable[[bytes], Found], keep: Callable[[Sequence[Change]], None]
+) -> Intake:
+    """A source that posts changes, and perhaps alerts: 202 after the commit, with the number of both."""
+
+    async def take(headers: Headers, body: bytes) -> Answer:
+        now = door.clock.now()
+        identifier = gate.admit(headers, body, now)
+        if gate.is_repetition(identifier):
+            return Answer(HTTPStatus.ACCEPTED, b'{"accepted":0}')
+        compression = _content_encoding(headers)
+        alerts, made = await _decoded(door, body, compression, lambda: read(decompress(body, compression)))
+        if alerts:
+            await door.inbox.accept(alerts)
+        if made:
+            await asyncio.to_thread(keep, made)
+        gate.remember(identifier, now)
+        door.tally.accepted(path, len(alerts))
+        return Answer(HTTPStatus.ACCEPTED, b'{"accepted":%d}' % (len(alerts) + len(made)))
 
     return Intake(path, door, gate, take, _json_refusal)
 

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from http import HTTPStatus
 
 from llmtrace.router.config import RouterConfig
 from llmtrace.router.config.access import MAPPED, SourceOptions
 from llmtrace.router.config.mapping import AlertMapping
-from llmtrace.router.intake import alertmanager, generic, mapping
+from llmtrace.router.intake import alertmanager, arize_events, change, generic, mapping
 from llmtrace.router.intake.body import read_json
 from llmtrace.router.intake.builtin import mapping_of
 from llmtrace.router.intake.gate import Gate
-from llmtrace.router.model import Alert
-from llmtrace.router.web.intake import Door, Intake, Reader, metrics, traces, webhook
+from llmtrace.router.model import Alert, Change
+from llmtrace.router.web.intake import Door, Found, Intake, Reader, changes, metrics, traces, webhook
 
 
-def intakes(config: RouterConfig, door: Door) -> dict[str, Intake]:
+def intakes(config: RouterConfig, door: Door, keep: Callable[[Sequence[Change]], None]) -> dict[str, Intake]:
     """Every path that takes alerts."""
     intake, clock = config.intake, door.clock
     gate = Gate(intake.auth_of(intake.otlp), door.seen["otlp"])
@@ -27,6 +27,7 @@ def intakes(config: RouterConfig, door: Door) -> dict[str, Intake]:
         metrics(door, gate),
         _intake("/api/v2/alerts", config, intake.api, door, pushed, HTTPStatus.OK),
         *(_intake(f"/ingest/{name}", config, options, door, read) for name, options, read in _sources(config, door)),
+        *_changes(config, door, keep),
     ]
     return {each.path: each for each in found}
 
@@ -54,6 +55,20 @@ def _sources(config: RouterConfig, door: Door) -> Iterator[tuple[str, SourceOpti
         yield tool, options, partial(_mapped, rules, tool, options, config, door)
     for name, options in intake.sources.items():
         yield name, options, partial(_mapped, config.mappings[name], name, options, config, door)
+
+
+def _changes(config: RouterConfig, door: Door, keep: Callable[[Sequence[Change]], None]) -> Iterator[Intake]:
+    intake, clock = config.intake, door.clock
+    readers: list[tuple[str, SourceOptions, Callable[[bytes], Found]]] = [
+        ("/ingest/change", intake.change, lambda body: ((), change.read(body, clock.now()))),
+        (
+            "/ingest/arize-events",
+            intake.arize_events,
+            lambda body: arize_events.read(body, config.links, intake.arize_events.resolve_timeout, clock.now()),
+        ),
+    ]
+    for path, options, read in readers:
+        yield changes(path, door, Gate(config.intake.auth_of(options), door.seen[path]), read, keep)
 
 
 def _mapped(
