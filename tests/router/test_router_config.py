@@ -194,7 +194,7 @@ CHILD = "- tier: page\n  receivers: [a]\n  escalate: [{after: 2h, receivers: [a]
 MISTAKES = {
     "unknown key": (
         "version: 1\nreciever: {}",
-        "alerts.yaml:2:1: reciever: no such key; allowed: external_url, fallback, flapping,",
+        "alerts.yaml:2:1: reciever: no such key; allowed: enrich, external_url, fallback,",
     ),
     "key of a later version": (
         "version: 1\nmonitors: []",
