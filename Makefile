@@ -1,6 +1,6 @@
 # make demo | test | check | test-full | bench: each sets up what it needs. Nothing else has to be run first.
 .DEFAULT_GOAL := help
-.PHONY: help setup packages demo test check test-full bench lock
+.PHONY: help setup packages demo test check docs test-full bench lock
 py := .venv/bin/python
 # Two workers; the order is that of the files, so that the slow acceptance tests begin first.
 pytest := $(py) -m pytest -n 2 --dist loadgroup --no-loadscope-reorder --durations=20
@@ -26,6 +26,10 @@ check: setup ## lint, types, floors, docs
 	@$(py) -m mypy
 	@.venv/bin/python -c 'from importlinter.cli import lint_imports_command as lint; lint()'
 	@$(py) -m pytest -q tests/test_docs.py tests/test_promises.py tests/router/test_router_docs.py
+	@NO_MKDOCS_2_WARNING=1 $(py) -m mkdocs build --quiet
+
+docs: setup ## the documentation site, in build/site
+	@NO_MKDOCS_2_WARNING=1 $(py) -m mkdocs build
 
 test-full: setup packages ## the long ring: slow faults, more examples
 	@HYPOTHESIS_PROFILE=full $(pytest) -m "full or hypothesis"

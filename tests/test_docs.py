@@ -7,6 +7,7 @@ import re
 import sys
 from pathlib import Path
 
+import command_reference
 import pytest
 from otlp_sink import OtlpSink
 from scripts import output_of
@@ -44,6 +45,15 @@ def test_the_first_tutorial_runs(sink: OtlpSink) -> None:
     assert sorted(span.name for span in sink.wait_for_spans(3)) == ["llm.chat", "retrieval", "tour-guide"]
 
 
+def test_the_front_page_runs(sink: OtlpSink) -> None:
+    """What the first page shows sends one span, with the question and the answer."""
+    (code,) = PYTHON.findall((ROOT / "docs/index.md").read_text())
+    output_of(code, env={"PHOENIX_COLLECTOR_ENDPOINT": sink.url})
+    (span,) = sink.wait_for_spans(1)
+    assert span.name == "llm.chat"
+    assert {"Hello?", "Hello!"} <= {str(value) for value in span.attributes.values()}
+
+
 def test_every_setting_is_documented() -> None:
     """Each argument of `init_tracing` stands in the table of settings."""
     page = (ROOT / "docs/reference/settings.md").read_text()
@@ -57,6 +67,17 @@ def test_every_attribute_of_ours_is_documented() -> None:
     words = {name: value for module in (trace, alert) for name, value in vars(module).items() if name.isupper()}
     ours = {word for word in words.values() if isinstance(word, str) and word.startswith("llmtrace.")}
     assert sorted(word for word in ours if word not in page) == []
+
+
+def test_every_command_is_documented() -> None:
+    """The page of commands is the command line's own help; `python tests/command_reference.py` writes it afresh."""
+    assert command_reference.PAGE.read_text(encoding="utf-8") == command_reference.written()
+
+
+def test_every_public_name_is_documented() -> None:
+    """Each name of `llmtrace.__all__` stands once in the Python reference, from which the site takes its docstring."""
+    listed = re.findall(r"^::: llmtrace\.(\w+)$", (ROOT / "docs/reference/api.md").read_text(), re.MULTILINE)
+    assert sorted(listed) == llmtrace.__all__
 
 
 def test_what_is_claimed_is_what_runs() -> None:

@@ -29,7 +29,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     0: done. 1: it did not work. 2: a wrong argument or setting. 130: interrupted by Ctrl-C.
     """
-    arguments = _parser().parse_args(argv)
+    arguments = parser().parse_args(argv)
     _warn_of_conflicts()
     run: Callable[[argparse.Namespace], int] = arguments.run
     try:
@@ -42,13 +42,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         return INTERRUPTED
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="llmtrace", description="Tracing for LLM applications.")
-    parser.add_argument("--version", action="version", version=f"llmtrace {__version__}")
-    subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+def parser() -> argparse.ArgumentParser:
+    """All commands and their arguments."""
+    whole = argparse.ArgumentParser(prog="llmtrace", description="Tracing for LLM applications.")
+    whole.add_argument("--version", action="version", version=f"llmtrace {__version__}")
+    subparsers = whole.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for command in (collector_config, phoenix, router):
         command.add_parser(subparsers)
-    return parser
+    return whole
 
 
 def _warn_of_conflicts() -> None:
