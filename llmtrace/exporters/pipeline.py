@@ -21,6 +21,7 @@ from llmtrace._keeping import Standing
 from llmtrace._record import Glance, Seen, SpanRecord
 from llmtrace._span import UNSET_STATUS
 from llmtrace._stats import Loss, stats
+from llmtrace.exporters.bell import Bell
 from llmtrace.exporters.orders import Attend, Keep, Mark, Measure, Order
 from llmtrace.exporters.verdict import Tail
 from llmtrace.semconv import alert
@@ -130,8 +131,8 @@ class Pipeline(SpanProcessor):
 
     def _renew(self) -> None:
         self._waiting: deque[Any] = deque()  # spans, traces of the tail, orders
-        self._arrived = threading.Event()
-        self._hurry = threading.Event()
+        self._arrived = Bell()
+        self._hurry = Bell()
         self._start_lock = threading.Lock()
         self._worker: threading.Thread | None = None
         self._is_prepared = False
@@ -167,7 +168,7 @@ class Pipeline(SpanProcessor):
         if self._tail is not None and (span._status is not UNSET_STATUS or span._events):  # noqa: SLF001 - no copies
             self._tail.foresee(span)
         self._waiting.append(item)
-        if not self._arrived.is_set():
+        if not self._arrived.rings:
             self._wake()
 
     def _crowded(self, span: ReadableSpan, tail: Tail) -> Any:
@@ -203,7 +204,7 @@ class Pipeline(SpanProcessor):
             self._wake()
 
     def _wake(self) -> None:
-        self._arrived.set()
+        self._arrived.ring()
         self._ensure_worker()
 
     def _ensure_worker(self) -> None:
@@ -221,8 +222,8 @@ class Pipeline(SpanProcessor):
             if self._arrived.wait(pause):
                 if not self._closed:
                     self._hurry.wait(self._gather)
-                self._hurry.clear()
-                self._arrived.clear()
+                self._hurry.hush()
+                self._arrived.hush()
                 self._drain()
             pause = self._tick()
 
@@ -331,8 +332,8 @@ class Pipeline(SpanProcessor):
             return not self._waiting
         mark = Mark(is_last)
         self._waiting.append(mark)
-        self._hurry.set()
-        self._arrived.set()
+        self._hurry.ring()
+        self._arrived.ring()
         return mark.passed.wait(max(0.0, deadline - time.monotonic()))
 
     def close(self, deadline: float, local: float = 0.0) -> bool:
@@ -347,7 +348,7 @@ class Pipeline(SpanProcessor):
         if settled and local:
             deadline = max(deadline, time.monotonic() + _LAST_MOMENT)
         self._closed = True
-        self._arrived.set()
+        self._arrived.ring()
         for way in self._beside:
             way.hurry()
         return all([settled, *(way.close(deadline) for way in self._ways)])

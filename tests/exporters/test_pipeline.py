@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -15,6 +16,7 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from waiting import wait_until
 
 from llmtrace._tracer import Tracer, TracerProvider
+from llmtrace.exporters.bell import Bell
 from llmtrace.exporters.pipeline import Pipeline
 from llmtrace.semconv import alert
 
@@ -263,3 +265,64 @@ def test_an_untagged_span_is_not_offered_to_the_router(strict):
     pipeline.on_end(ended("a"))
     assert pipeline.close(soon())
     assert alerts.names == []
+
+
+def interrupted_at(step: int, work) -> bool:
+    """Do the work, with a KeyboardInterrupt before the instruction of that number; False where it has fewer."""
+    done = 0
+
+    def trace(frame, event, arg):
+        nonlocal done
+        frame.f_trace_opcodes = True
+        if event == "opcode":
+            done += 1
+            if done == step:
+                raise KeyboardInterrupt
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        work()
+    except KeyboardInterrupt:
+        return True
+    finally:
+        sys.settrace(before)
+    return False
+
+
+def test_an_interrupt_at_any_instruction_leaves_a_pipeline_that_ends(strict):
+    """Wherever Ctrl-C strikes while a span is handed over, what comes later is worked on, and closing works."""
+    sink = Sink()
+    pipeline = Pipeline(lambda: (), (sink,), gather=0.0)
+    pipeline.on_end(ended("first"))
+    assert pipeline.flush(soon())
+    span, step = ended("later"), 1
+
+    def hand_over() -> None:
+        pipeline.on_end(span)
+
+    while interrupted_at(step, hand_over):
+        step += 1
+        assert pipeline.flush(soon(2)), f"after an interrupt at instruction {step}"
+    assert step > 20
+    assert pipeline.close(soon())
+    assert sink.names.count("later") >= step // 2
+
+
+def test_a_bell_is_an_event():
+    """Rung, waited for, hushed, from several threads; rung twice is rung."""
+    bell = Bell()
+    assert not bell.rings
+    assert not bell.wait(0.01)
+    bell.ring()
+    bell.ring()
+    assert bell.rings
+    assert bell.wait(0)
+    assert bell.wait()
+    bell.hush()
+    bell.hush()
+    assert not bell.wait(-1)
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda _: bell.ring(), range(100)))
+    assert bell.wait(5)
