@@ -61,9 +61,7 @@ def test_spans_of_other_kinds_and_without_messages_pass_untouched():
 
 
 FIELDS = ("role", "content", "name", "tool_calls.0.tool_call.function.arguments", 'o"dd\\')
-VALUES = st.one_of(
-    st.text(st.characters(codec=None), max_size=20), st.integers(-9, 9), st.booleans(), st.none()
-)
+VALUES = st.one_of(st.text(st.characters(codec=None), max_size=20), st.integers(-9, 9), st.booleans(), st.none())
 
 
 @given(st.lists(st.dictionaries(st.sampled_from(FIELDS), VALUES, min_size=1), min_size=1, max_size=4))
