@@ -46,6 +46,8 @@ READING: Final = ("/api/v1/", "/-/", "/metrics")
 """Under these paths people read and act."""
 KEPT_CONNECTIONS: Final = 100
 """To destinations. Those in use have no common bound: who hangs must take none from others."""
+KEPT_FOR: Final = 2.0
+"""Seconds; sooner than destinations give idle connections up, for a message that meets such an end has to wait."""
 SWITCH: Final = 0.0005
 """Seconds. While a turn computes in its thread, requests must not wait for Python's usual 5 ms each time."""
 _LOCAL_HOSTS: Final = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -73,7 +75,7 @@ async def _serve(
 ) -> None:
     clock = SystemClock()
     sys.setswitchinterval(SWITCH)
-    limits = httpx.Limits(max_connections=None, max_keepalive_connections=KEPT_CONNECTIONS)
+    limits = httpx.Limits(max_connections=None, max_keepalive_connections=KEPT_CONNECTIONS, keepalive_expiry=KEPT_FOR)
     async with httpx.AsyncClient(follow_redirects=False, trust_env=False, limits=limits) as client:
         external = config.external_url or server.url_of(listening)
         links = SignedLinks(database.link_key, external, clock.now)

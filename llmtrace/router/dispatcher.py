@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from functools import partial
@@ -45,6 +45,8 @@ LONGEST_BREATH: Final = 0.4
 """Seconds."""
 LATE: Final = 20_000
 """Undecided alerts, beyond which deciding gets half of the time, however many pour in."""
+RECEIPTS: Final = 0.01
+"""Seconds after which a receipt is written, if no turn was made meanwhile."""
 GRACE: Final = 2.0
 """Seconds that deliveries under way get when the router stops."""
 
@@ -176,10 +178,13 @@ class Dispatcher:
         """All of a turn that blocks, in one thread, for it is a handful of short transactions."""
         if not self._retired:
             self._retire(now)
-        self._write_finished()
         # In a storm the first pages go out before the last alert is decided.
         limit = SMALL_BATCH if self._pouring else BATCH
-        more = self._store.advance(Deciding(self._config, now), self._desk, list(self._under_way), now, limit)
+        finished = list(self._finished)
+        over = {attempt.delivery_id for attempt in finished}
+        busy = [each for each in self._under_way if each not in over]
+        more = self._store.advance(Deciding(self._config, now), self._desk, busy, now, limit, finished)
+        self._forget(finished)
         claimed = self._claim(now)
         if more:
             return claimed, now
@@ -216,9 +221,12 @@ class Dispatcher:
         attempts = list(self._finished)
         if attempts:
             self._store.record(attempts)
-            del self._finished[: len(attempts)]
-            for attempt in attempts:
-                self._under_way.pop(attempt.delivery_id, None)
+            self._forget(attempts)
+
+    def _forget(self, written: Sequence[Attempt]) -> None:
+        del self._finished[: len(written)]
+        for attempt in written:
+            self._under_way.pop(attempt.delivery_id, None)
 
     async def _deliver(self, delivery: Delivery) -> None:
         receipt = await self._attempt(delivery)
@@ -228,7 +236,8 @@ class Dispatcher:
         attempt = settle(delivery, receipt, now, self._jitter())
         _tell(delivery, attempt)
         self._finished.append(attempt)
-        self.wake()
+        # Receipts can wait for each other and for the next alert: each turn is a wait for the disk.
+        asyncio.get_running_loop().call_later(RECEIPTS, self.wake)
 
     async def _attempt(self, delivery: Delivery) -> Receipt:
         try:

@@ -231,8 +231,19 @@ class Store(Protocol):
     def review(self, config_hash: str, now: datetime) -> None:
         """What other rules held back is decided again."""
 
-    def advance(self, decider: Decider, desk: Desk, busy: Collection[int], now: datetime, limit: int) -> bool:
-        """Decide, expire, escalate and notify what is due, at most ``limit`` of each; whether there may be more."""
+    def advance(
+        self,
+        decider: Decider,
+        desk: Desk,
+        busy: Collection[int],
+        now: datetime,
+        limit: int,
+        attempts: Sequence[Attempt] = (),
+    ) -> bool:
+        """Decide, expire, escalate and notify what is due, at most ``limit`` of each; whether there may be more.
+
+        ``busy``: deliveries under way, without those of ``attempts``, which are written with all else.
+        """
 
     def claim(self, destination: Destination, busy: Collection[int], now: datetime, limit: int) -> list[Delivery]:
         """Deliveries that are due, without those in ``busy``, and none before an older one of its group."""

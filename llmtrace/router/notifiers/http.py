@@ -6,6 +6,7 @@ No redirect is followed, and neither address nor payload gets into a receipt.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -21,6 +22,10 @@ from llmtrace.router.notifiers.address import is_public
 
 TIMEOUT: Final = 10.0
 """Seconds, for the whole attempt."""
+SHORT: Final = 4_096
+"""Bytes of an answer that nobody asks for."""
+REST: Final = 0.5
+"""Seconds that they may take after its head."""
 LONGEST_WAIT: Final = timedelta(days=1)
 """A longer Retry-After counts as this."""
 
@@ -94,7 +99,7 @@ async def exchange(
                 return refusal, b""
             response = await client.send(request, stream=True, follow_redirects=False)
             try:
-                answer = await _start_of(response, most)
+                answer = await _start_of(response, most) if most else await _end_of(response)
             finally:
                 await response.aclose()  # its body may be endless
     except TimeoutError:
@@ -106,21 +111,36 @@ async def exchange(
 
 async def _start_of(response: httpx.Response, most: int) -> bytes:
     answer = b""
-    if most:
-        async for chunk in response.aiter_raw():
-            answer += chunk
-            if len(answer) >= most:
-                break
+    async for chunk in response.aiter_raw():
+        answer += chunk
+        if len(answer) >= most:
+            break
     return answer[:most]
 
 
+async def _end_of(response: httpx.Response) -> bytes:
+    """Nobody asks for the answer; a short one is read to its end, so that the connection serves the next message."""
+    length = response.headers.get("content-length", "")
+    is_short = length.isascii() and length.isdecimal() and int(length[:9]) <= SHORT
+    if is_short or response.status_code == HTTPStatus.NO_CONTENT:
+        with contextlib.suppress(TimeoutError, httpx.HTTPError):
+            async with asyncio.timeout(REST):
+                async for _ in response.aiter_raw():
+                    pass
+    return b""
+
+
 async def _pin(request: httpx.Request, resolve: Resolve) -> Receipt | None:
-    """Check the host's addresses and connect to just the one that was checked: DNS may answer otherwise next time."""
+    """Check the host's addresses and connect to just the one that was checked: DNS may answer otherwise next time.
+
+    Such a connection serves one request: the next one to this address may be for a host that is to prove another name.
+    """
     host = request.url.host
     addresses = await resolve(host, request.url.port or 443)
     if not addresses or not all(is_public(address) for address in addresses):
         return Receipt(Outcome.RETRY, "the host has a private address; allow_private: true would allow it")
     request.extensions["sni_hostname"] = host
+    request.headers["connection"] = "close"
     request.url = request.url.copy_with(host=addresses[0])
     return None
 

@@ -123,6 +123,8 @@ def _replaced(waiting: Sequence[AnyRow], row: AnyRow) -> list[AnyRow]:
 
 def record(connection: Connection, attempts: Sequence[Attempt], trail: AuditTrail) -> None:
     """Write what became of deliveries."""
+    if not attempts:
+        return
     _RECORD.run_all(connection, [_attempt(attempt) for attempt in attempts])
     keep(connection, attempts)
     for attempt in attempts:

@@ -89,10 +89,22 @@ class SqlStore:
             held = states.c.held_by.is_not(None) & others.exists()
             connection.execute(update(states).where(held).values(held_until=now))
 
-    def advance(self, decider: Decider, desk: Desk, busy: Collection[int], now: datetime, limit: int) -> bool:
-        """Decide, expire, escalate and notify what is due, at most ``limit`` of each; whether there may be more."""
+    def advance(
+        self,
+        decider: Decider,
+        desk: Desk,
+        busy: Collection[int],
+        now: datetime,
+        limit: int,
+        attempts: Sequence[Attempt] = (),
+    ) -> bool:
+        """Decide, expire, escalate and notify what is due, at most ``limit`` of each; whether there may be more.
+
+        What became of deliveries is written with it: one commit, one wait for the disk.
+        """
         with self._database.write() as connection:
             trail = AuditTrail(connection, now)
+            outbox.record(connection, attempts, trail)
             ledger = Ledger(connection, now)
             due = look(connection, now)
             counts = [_release(connection, now, limit) if due.released else 0]
