@@ -12,6 +12,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 import httpx
+from anyio.lowlevel import checkpoint
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.routing import Route
@@ -62,7 +63,7 @@ def serve(config: RouterConfig, announce: Callable[[str], None], reread: Callabl
         ConfigurationError: the address is taken or not allowed, or the store cannot be used.
     """
     with server.bound(config.listen) as listening, _database(config.store) as database:
-        database.inbox.make_room()
+        database.get_ready()
         server.run(lambda: _serve(config, database, listening, announce, reread))
 
 
@@ -75,6 +76,7 @@ async def _serve(
 ) -> None:
     clock = SystemClock()
     sys.setswitchinterval(SWITCH)
+    await checkpoint()  # loads what httpx needs of this kind of loop: the first page must not wait for it
     limits = httpx.Limits(max_connections=None, max_keepalive_connections=KEPT_CONNECTIONS, keepalive_expiry=KEPT_FOR)
     async with httpx.AsyncClient(follow_redirects=False, trust_env=False, limits=limits) as client:
         external = config.external_url or server.url_of(listening)

@@ -21,7 +21,7 @@ from llmtrace.router.decide import Deciding
 from llmtrace.router.model import Attempt, Delivery, Destination, Outcome, Receipt
 from llmtrace.router.notifiers.desk import desk_of, paces_of
 from llmtrace.router.notifiers.retry import settle
-from llmtrace.router.ports import Clock, Enriching, Notifier, Store, StoreError
+from llmtrace.router.ports import Clock, Enriching, Notifier, Outlook, Store, StoreError
 
 BATCH: Final = 500
 """Alerts or groups in one transaction: the writer is never held for long."""
@@ -29,6 +29,8 @@ AT_ONCE: Final = 32
 """Deliveries under way to one destination."""
 LONGEST_SLEEP: Final = timedelta(seconds=10)
 """The wall clock may be set; due times are looked at again at least this often."""
+PRUNE_FIRST: Final = timedelta(minutes=1)
+"""After the start, which may follow a failure: what waits is told before anything is tidied up."""
 PRUNE_EVERY: Final = timedelta(minutes=10)
 PRUNE_ON: Final = timedelta(seconds=1)
 """While there is more of what is too old."""
@@ -185,14 +187,17 @@ class Dispatcher:
         busy = [each for each in self._under_way if each not in over]
         more = self._store.advance(Deciding(self._config, now), self._desk, busy, now, limit, finished)
         self._forget(finished)
-        claimed = self._claim(now)
+        with self._store.outlook(now) as outlook:
+            claimed, next_due = self._claim(outlook, now), outlook.next_due()
         if more:
             return claimed, now
-        if self._prune_at is None or now >= self._prune_at:
+        if self._prune_at is None:
+            self._prune_at = now + PRUNE_FIRST
+        if now >= self._prune_at:
             # A little at a time, and only while nothing else waits.
             more = self._store.prune(self._config.retention, now)
             self._prune_at = now + (PRUNE_ON if more else PRUNE_EVERY)
-        return claimed, min((at for at in (self._store.next_due(now), self._next_opening(now)) if at), default=None)
+        return claimed, min((at for at in (next_due, self._next_opening(now)) if at), default=None)
 
     def _next_opening(self, now: datetime) -> datetime | None:
         """When a destination that is left alone now may get something again."""
@@ -206,13 +211,13 @@ class Dispatcher:
             _log.error("%d deliveries of the last run end: their receivers are not configured any more", retired)
         self._retired = True
 
-    def _claim(self, now: datetime) -> list[Delivery]:
+    def _claim(self, outlook: Outlook, now: datetime) -> list[Delivery]:
         busy = Counter(destination for destination, _ in self._under_way.values())
         claimed: list[Delivery] = []
         for destination in self._notifiers:
             free = self._paces[destination].allowance(AT_ONCE - busy[destination], busy[destination], now)
             if free > 0:
-                found = self._store.claim(destination, list(self._under_way), now, free)
+                found = outlook.claim(destination, list(self._under_way), free)
                 self._paces[destination].take(len(found))
                 claimed += found
         return claimed

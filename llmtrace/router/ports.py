@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Protocol
@@ -218,6 +219,16 @@ class Retention:
     audit: timedelta = timedelta(days=400)
 
 
+class Outlook(Protocol):
+    """What may be sent at a moment, and when there is something to do again."""
+
+    def claim(self, destination: Destination, busy: Collection[int], limit: int) -> list[Delivery]:
+        """Deliveries that are due, without those in ``busy``, and none before an older one of its group."""
+
+    def next_due(self) -> datetime | None:
+        """When the next thing comes due, after the moment."""
+
+
 class Store(Protocol):
     """The durable side of the dispatcher. Each call is one transaction; all of them block and raise StoreError."""
 
@@ -245,17 +256,14 @@ class Store(Protocol):
         ``busy``: deliveries under way, without those of ``attempts``, which are written with all else.
         """
 
-    def claim(self, destination: Destination, busy: Collection[int], now: datetime, limit: int) -> list[Delivery]:
-        """Deliveries that are due, without those in ``busy``, and none before an older one of its group."""
+    def outlook(self, now: datetime) -> AbstractContextManager[Outlook]:
+        """One state of the outbox."""
 
     def record(self, attempts: Sequence[Attempt]) -> None:
         """Write what became of deliveries."""
 
     def prune(self, retention: Retention, now: datetime) -> bool:
         """Take out some of what is over and too old; whether there may be more."""
-
-    def next_due(self, now: datetime) -> datetime | None:
-        """When the next thing comes due, after ``now``."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -77,7 +77,10 @@ class RouterProcess:
         return answer
 
     def move(self, seconds: float) -> None:
-        """Set the router's clock forward, or back, and let it look at it."""
+        """Set the router's clock forward, or back, and let it look at it. What was accepted is decided before."""
+        wait_until(
+            lambda: "\nllmtrace_router_alerts_undecided 0\n" in self.client.get("/metrics").text, "all is decided"
+        )
         moved = self._clock.with_suffix(".new")
         moved.write_text(str(float(self._clock.read_text()) + seconds))
         moved.replace(self._clock)

@@ -122,7 +122,8 @@ async def _end_of(response: httpx.Response) -> bytes:
     """Nobody asks for the answer; a short one is read to its end, so that the connection serves the next message."""
     length = response.headers.get("content-length", "")
     is_short = length.isascii() and length.isdecimal() and int(length[:9]) <= SHORT
-    if is_short or response.status_code == HTTPStatus.NO_CONTENT:
+    is_ended = is_short or response.status_code == HTTPStatus.NO_CONTENT
+    if is_ended and not response.is_stream_consumed:
         with contextlib.suppress(TimeoutError, httpx.HTTPError):
             async with asyncio.timeout(REST):
                 async for _ in response.aiter_raw():

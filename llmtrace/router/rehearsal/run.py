@@ -102,7 +102,9 @@ class _Stage:
             while inputs and inputs[0][0] <= self._now:
                 heapq.heappop(inputs)[2]()
             self._settle()
-            due = [at for at in (self._store.next_due(self._now), inputs[0][0] if inputs else None) if at is not None]
+            with self._store.outlook(self._now) as outlook:
+                times = (outlook.next_due(), inputs[0][0] if inputs else None)
+            due = [at for at in times if at is not None]
             if not due or min(due) > end:
                 return Rehearsed(self._told(), self._decided())
             self._now = min(due)
@@ -139,7 +141,8 @@ class _Stage:
         while busy:
             busy = self._store.advance(Deciding(self._config, self._now), self._desk, (), self._now, BATCH)
             for destination in self._desk.destinations:
-                claimed = self._store.claim(destination, (), self._now, BATCH)
+                with self._store.outlook(self._now) as outlook:
+                    claimed = outlook.claim(destination, (), BATCH)
                 if claimed:
                     self._store.record([self._deliver(delivery) for delivery in claimed])
                     busy = True

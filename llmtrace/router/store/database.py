@@ -20,6 +20,7 @@ from llmtrace.router.store.backend import Backend
 from llmtrace.router.store.inbox import Inbox
 from llmtrace.router.store.postgresql import SCHEME, PostgresBackend
 from llmtrace.router.store.sqlite import SqliteBackend
+from llmtrace.router.store.statement import get_ready
 
 
 class Database:
@@ -61,6 +62,11 @@ class Database:
         """
         with self._connect() as connection, connection.begin():
             yield connection
+
+    def get_ready(self) -> None:
+        """Get ready for many alerts, and for a quick answer to the first."""
+        self.inbox.make_room()
+        get_ready(self._engine.dialect)
 
     @property
     def link_key(self) -> bytes:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -133,10 +134,11 @@ class SqlStore:
             self._database.inbox.decided(taken.entries[-1].id, taken.alerts)
         return ledger.released or taken.alerts >= limit or limit in counts
 
-    def claim(self, destination: Destination, busy: Collection[int], now: datetime, limit: int) -> list[Delivery]:
-        """Deliveries that are due, without those in ``busy``, and none before an older one of its group."""
+    @contextmanager
+    def outlook(self, now: datetime) -> Iterator[Outlook]:
+        """One state of the outbox, while the ``with`` block runs."""
         with self._database.read() as connection:
-            return outbox.claim(connection, destination, busy, now, limit)
+            yield Outlook(connection, now)
 
     def record(self, attempts: Sequence[Attempt]) -> None:
         """Write what became of deliveries."""
@@ -197,10 +199,21 @@ class SqlStore:
             trail.write()
         return more
 
-    def next_due(self, now: datetime) -> datetime | None:
-        """When the next thing comes due, after ``now``."""
-        with self._database.read() as connection:
-            return next_due(connection, now)
+
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """What may be sent at a moment, and when there is something to do again."""
+
+    connection: Connection
+    now: datetime
+
+    def claim(self, destination: Destination, busy: Collection[int], limit: int) -> list[Delivery]:
+        """Deliveries that are due, without those in ``busy``, and none before an older one of its group."""
+        return outbox.claim(self.connection, destination, busy, self.now, limit)
+
+    def next_due(self) -> datetime | None:
+        """When the next thing comes due, after the moment."""
+        return next_due(self.connection, self.now)
 
 
 def _release(connection: Connection, now: datetime, limit: int) -> int:

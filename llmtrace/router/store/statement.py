@@ -78,6 +78,9 @@ class _Text:
         return row
 
 
+_every: Final[list[Statement]] = []
+
+
 class Statement:
     """One statement with named parameters. ``lists`` names those that stand for any number of values (``in_``)."""
 
@@ -85,6 +88,7 @@ class Statement:
         self._statement = statement
         self._lists = lists
         self._texts: dict[tuple[str, tuple[int, ...]], _Text] = {}
+        _every.append(self)
 
     def rows(self, connection: Connection, **values: Any) -> list[AnyRow]:
         """All that it finds."""
@@ -127,17 +131,31 @@ class Statement:
         finally:
             cursor.close()
 
+    def get_ready(self, dialect: Dialect) -> None:
+        """Write it beforehand, for lists of one."""
+        self._text(dialect, {name: [None] for name in self._lists})
+
     def _prepared(self, connection: Connection, values: dict[str, Any]) -> tuple[_Text, Mapping[str, Any]]:
         for name in self._lists:
             values[name] = _filled(values[name])
-        key = (connection.dialect.name, tuple([len(values[name]) for name in self._lists]))
-        text = self._texts.get(key)
-        if text is None:
-            text = self._texts[key] = _written(self._statement, connection.dialect, values)
+        text = self._text(connection.dialect, values)
         for name in self._lists:
             for number, value in enumerate(values[name], 1):
                 values[f"{name}_{number}"] = value
         return text, values
+
+    def _text(self, dialect: Dialect, values: Mapping[str, Any]) -> _Text:
+        key = (dialect.name, tuple([len(values[name]) for name in self._lists]))
+        text = self._texts.get(key)
+        if text is None:
+            text = self._texts[key] = _written(self._statement, dialect, values)
+        return text
+
+
+def get_ready(dialect: Dialect) -> None:
+    """Write every statement that there is, so that the first alert does not wait for it."""
+    for statement in _every:
+        statement.get_ready(dialect)
 
 
 def inserting(table: Table, *without: str) -> Statement:
