@@ -76,6 +76,7 @@ class _Choice:
         self._audio: str | None = None
         self._function: _Call | None = None
         self._calls = _Calls(room)
+        self._annotations: dict[str, None] = {}
 
     def add(self, choice: Fields) -> bool:
         self.finish_reason = text(choice.get("finish_reason")) or self.finish_reason
@@ -87,6 +88,9 @@ class _Choice:
             self._function = self._function or _Call(self._room)
             self._function.add({"function": function})
             brought = True
+        annotations = delta.get("annotations")
+        if annotations is not None:
+            self._annotate(annotations)
         calls = delta.get("tool_calls")
         if calls is not None:
             for position, call in enumerate(entries(calls)):
@@ -110,12 +114,22 @@ class _Choice:
                 brought = True
         return brought
 
+    def _annotate(self, annotations: object) -> None:
+        """Keep what the words refer to, once: some servers send with each chunk all that they have sent before."""
+        for annotation in entries(annotations):
+            rendered = to_json(annotation)
+            if rendered not in self._annotations and len(rendered) <= self._room.characters and self._room.part():
+                self._room.characters -= len(rendered)
+                self._annotations[rendered] = None
+
     def message(self) -> dict[str, Any]:
         texts = {name: str(pieces) for name, pieces in self._texts.items()}
         message: dict[str, Any] = {"role": self._role, "content": None, **texts, "tool_calls": self._calls.whole()}
         transcript = message.pop("transcript", None)
         if transcript is not None or self._audio is not None:
             message["audio"] = {"id": self._audio, "transcript": transcript}
+        if self._annotations:
+            message["annotations"] = [json.loads(annotation) for annotation in self._annotations]
         if self._function is not None:
             message["function_call"] = self._function.whole()["function"]
         return message

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 from provider_payloads import CHAT_USAGE, chunk, delta, piece
 
-from llmtrace.recorders import llm_accumulator
+from llmtrace.recorders import llm_accumulator, openai_chat
 
 OUT = "llm.output_messages.0.message"
 
@@ -168,3 +169,33 @@ def test_what_the_app_does_to_a_chunk_afterwards_does_not_change_the_record():
     attributes = accumulator.attributes()
     assert attributes[f"{OUT}.content"] == "Paris."
     assert calls(attributes) == BOTH[:1]
+
+
+def cited(number: int) -> dict[str, Any]:
+    """What a web search adds to the words."""
+    place = {"start_index": number, "end_index": number + 9, "title": "T", "url": f"https://example.org/{number}"}
+    return {"type": "url_citation", "url_citation": place}
+
+
+def test_annotations_are_kept_as_of_a_whole_answer():
+    """In one chunk or in several, also where a server repeats them; changed later, they stay what they were."""
+    first = cited(1)
+    attributes = recorded(
+        chunk(delta(role="assistant", content="See")),
+        chunk(delta(content=" there", annotations=[first])),
+        chunk(delta(annotations=[first, cited(2)])),
+        chunk(delta(annotations=None)),
+        chunk(delta(annotations=[])),
+    )
+    first.clear()
+    message = {"role": "assistant", "content": "See there", "annotations": [cited(1), cited(2)]}
+    whole = openai_chat.attributes({"model": "m", "choices": [{"index": 0, "message": message}]})
+    assert attributes["llmtrace.llm.citations"] == whole["llmtrace.llm.citations"]
+    assert json.loads(attributes["llmtrace.llm.citations"]) == [cited(1), cited(2)]
+    assert attributes[f"{OUT}.content"] == "See there"
+
+
+def test_annotations_without_an_end_are_bounded():
+    """As everything else of a stream is."""
+    attributes = recorded(*(chunk(delta(annotations=[cited(number)])) for number in range(3_000)))
+    assert len(json.loads(attributes["llmtrace.llm.citations"])) <= 1_024
