@@ -6,11 +6,12 @@ A new notifier is one line in ``CONTRACTS``; `test_router_contract.py` does the 
 from __future__ import annotations
 
 import asyncio
+import json
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import httpx
-from destinations import pagerduty, servicenow, slack
+from destinations import Call, pagerduty, servicenow, slack
 from jira_server import Jira
 from opsgenie_server import opsgenie
 from pagerduty_change_server import pagerduty_change
@@ -112,13 +113,15 @@ OTHERS = {"console", "email"}
 """They speak no HTTP; their tests are in `test_router_notifiers.py` and `test_router_destinations.py`."""
 
 
-def attempt(kind: str, settings: dict[str, Any], *messages: Delivery, remember: bool = False) -> list[Receipt]:
+def attempt(
+    kind: str, settings: dict[str, Any], *messages: Delivery, remember: bool = False, transport: Any = None
+) -> list[Receipt]:
     """One real attempt at each message, by one notifier. ``remember``: each knows the handle of the last."""
     entry = KINDS[kind]
 
     async def scenario() -> list[Receipt]:
         # Loopback speaks no TLS, and the list of authorities takes longer to read than all else here.
-        async with httpx.AsyncClient(trust_env=False, verify=False) as client:  # noqa: S501
+        async with httpx.AsyncClient(trust_env=False, verify=False, transport=transport) as client:  # noqa: S501
             tools = Toolbox(client, ManualClock(), "http://router", print, lambda number: f"http://router/ack/{number}")
             notifier = entry.build(entry.settings.model_validate(settings), tools)
             receipts: list[Receipt] = []
@@ -135,6 +138,20 @@ def reach(kind: str, service: Service, *messages: Delivery, remember: bool = Fal
     """The same at this server."""
     settings = {**CONTRACTS[kind].settings(service), "allow_private": True}
     return attempt(kind, settings, *messages, remember=remember)
+
+
+def without_network(kind: str, service: Service, *messages: Delivery) -> list[Receipt]:
+    """The same in this process: what the server checks and answers, without its socket."""
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        body = json.loads(request.content) if request.content else None
+        call = Call(request.method, request.url.raw_path.decode(), dict(request.headers), body)
+        status, headers, said = service.answer(call)
+        data = said if isinstance(said, str) else json.dumps(said)
+        return httpx.Response(status, headers=headers, stream=httpx.ByteStream(data.encode()))
+
+    settings = {**CONTRACTS[kind].settings(service), "allow_private": True}
+    return attempt(kind, settings, *messages, transport=httpx.MockTransport(answer))
 
 
 def about(phase: Phase = Phase.FIRING, *alerts: Any, **changes: Any) -> Delivery:

@@ -42,11 +42,12 @@ class Service:
         self.scripted: deque[Scripted] = deque()
         self.faults: list[str] = []
         self.check, self.reply = check, reply
+        self.url = "http://127.0.0.1:1"
+
+    def __enter__(self) -> Self:
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
         self.url = f"http://127.0.0.1:{self._server.server_port}"
-
-    def __enter__(self) -> Self:
         self._thread.start()
         return self
 

@@ -7,12 +7,15 @@ from datetime import timedelta
 from time import monotonic
 
 import pytest
-from contracts import CONTRACTS, HTML, NONSENSE, OTHERS, SECRET, about, reach
+from contracts import CONTRACTS, HTML, NONSENSE, OTHERS, SECRET, about, reach, without_network
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from router_values import make_alert
 from test_router_notifiers import ANNOTATIONS
 
-from llmtrace.router.model import Outcome, Phase
+from llmtrace.router.model import Annotation, Outcome, Phase
 from llmtrace.router.notifiers import KINDS
+from llmtrace.semconv.alert import Severity
 
 EVERY = pytest.mark.parametrize("name", CONTRACTS)
 HOSTILE = "<!channel> <at>all</at> [x](http://evil.example) & {{DATE(now)}} @here \u202e\x00 "
@@ -137,3 +140,24 @@ def test_what_a_person_must_know_is_told(name):
     told = json.dumps([call.body for call in calls], ensure_ascii=False)
     for text in ("retriever-down", "nothing found", "0.4", "0.3", "gpt-x", "v7", "premium", "traces/abc", "/r"):
         assert text in told
+
+
+WORDS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=300)
+ANY_ALERT = st.builds(
+    lambda severity, name, labels, annotations: make_alert(severity, annotations, **labels, alertname=name),
+    st.sampled_from(list(Severity)),
+    WORDS,
+    st.dictionaries(st.sampled_from(["service", "model", "team", "priority", "segment_plan", "environment"]), WORDS),
+    st.dictionaries(st.sampled_from(list(Annotation)), WORDS | WORDS.map("https://example.org/{}".format)),
+)
+
+
+@pytest.mark.parametrize("name", sorted(set(CONTRACTS) - {"webhook"}))
+@settings(max_examples=15)
+@given(st.lists(ANY_ALERT, min_size=1, max_size=3), st.sampled_from(Phase), WORDS)
+def test_any_alert_is_told_within_the_published_format(name, alerts, phase, who):
+    """Whatever text stands in names, labels, annotations and the name of who reacted."""
+    service = CONTRACTS[name].serve()
+    (receipt,) = without_network(name, service, about(phase, *alerts, acted_by=who))
+    assert service.faults == []
+    assert receipt.outcome is Outcome.DELIVERED

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 from contextlib import ExitStack
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -41,6 +42,7 @@ ALERT = {
     "model": "gpt-x", "service": "bot", "reason": "the model refuses", "runbook_url": "https://runbooks.example.org/r",
 }  # fmt: skip
 FIRST_ATTEMPTS, DAY = 5, 86_400
+wait = partial(wait_until, deadline=60)
 
 
 class Everybody:
@@ -74,23 +76,23 @@ def test_one_alert_from_the_page_to_its_end_over_a_crash(everybody):
     at["jira"].scripted.append((200, {}, HTML))
     with everybody.router() as router:
         assert router.client.post("/ingest/generic", json=ALERT).status_code == 202
-        wait_until(lambda: states(router).count("delivered") == FIRST_ATTEMPTS - 1, "all but Jira have taken it")
+        wait(lambda: states(router).count("delivered") == FIRST_ATTEMPTS - 1, "all but Jira have taken it")
         (pending,) = (row for row in router.get("deliveries") if row["state"] == "pending")
         assert (pending["notifier"], pending["detail"]) == ("jira", "HTTP 200, but not Jira's list of issues")
         router.process.send_signal(signal.SIGKILL)
         router.process.wait()
     with everybody.router() as router:
         router.move(5)
-        wait_until(lambda: states(router).count("delivered") == FIRST_ATTEMPTS, "Jira has taken it too")
+        wait(lambda: states(router).count("delivered") == FIRST_ATTEMPTS, "Jira has taken it too")
         acknowledge(router, at["splunk"].calls[0].body["entity_id"])
-        wait_until(lambda: at["slack"].replies, "the thread has it")
+        wait(lambda: at["slack"].replies, "the thread has it")
         router.client.post("/ingest/generic", json={**ALERT, "status": "resolved"}).raise_for_status()
         router.move(DAY)
         assert at["jira"].issues[0]["status"] == "new"
         (incident,) = router.get("incidents")
         router.client.post(f"/api/v1/incidents/{incident['id']}/resolve", json={"by": "ada"}).raise_for_status()
-        wait_until(lambda: at["jira"].issues[0]["status"] == "done" and len(at["slack"].replies) == 2, "it is over")
-        wait_until(lambda: "pending" not in states(router), "everybody knows")
+        wait(lambda: at["jira"].issues[0]["status"] == "done" and len(at["slack"].replies) == 2, "it is over")
+        wait(lambda: "pending" not in states(router), "everybody knows")
         assert KEY not in router.output + router.errors
     check_what_everybody_heard(at)
 
