@@ -26,7 +26,7 @@ check: setup ## lint, types, floors, docs
 	@$(py) -m mypy
 	@.venv/bin/python -c 'from importlinter.cli import lint_imports_command as lint; lint()'
 	@$(py) -m pytest -q tests/test_docs.py tests/test_promises.py tests/router/test_router_docs.py
-	@NO_MKDOCS_2_WARNING=1 $(py) -m mkdocs build --quiet
+	@NO_MKDOCS_2_WARNING=1 $(py) -m mkdocs build # not --quiet, which hides the warnings before they are counted
 
 docs: setup ## the documentation site, in build/site
 	@NO_MKDOCS_2_WARNING=1 $(py) -m mkdocs build

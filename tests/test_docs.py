@@ -37,6 +37,12 @@ def test_python_in_the_documentation_compiles(page: Path) -> None:
         compile(code, f"{page.name} example {number}", "exec")
 
 
+def test_every_page_has_its_place() -> None:
+    """Each page under docs/ stands once in the site's navigation, and nothing stands there that is no page."""
+    placed = re.findall(r"([\w/-]+\.md)$", (ROOT / "mkdocs.yml").read_text(), re.MULTILINE)
+    assert sorted(placed) == sorted(str(page.relative_to(ROOT / "docs")) for page in (ROOT / "docs").rglob("*.md"))
+
+
 def test_the_first_tutorial_runs(sink: OtlpSink) -> None:
     """The tutorial's program, run as it stands, sends the three spans that the tutorial describes."""
     (code,) = PYTHON.findall((ROOT / "docs/tutorials/first-trace.md").read_text())
