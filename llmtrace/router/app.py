@@ -30,6 +30,7 @@ from llmtrace.router.store.commit import GroupCommit
 from llmtrace.router.store.database import Database
 from llmtrace.router.store.records import SqlRecords
 from llmtrace.router.store.sql import SqlStore
+from llmtrace.router.tailing import Tail
 from llmtrace.router.watchdog import Watchdog
 from llmtrace.router.web import server
 from llmtrace.router.web.acts import Counter, acting_routes
@@ -94,6 +95,7 @@ async def _serve(
             )
 
             watchdog = Watchdog(config, door.heard, inbox, clock)
+            tail = Tail(config, client, looking_up, clock, store.tail, store.keep_tail, door.heard)
 
             def web(rules: RouterConfig) -> ASGIApp:
                 records = SqlRecords(database)
@@ -102,6 +104,7 @@ async def _serve(
             def take(rules: RouterConfig) -> ASGIApp:
                 dispatcher.reconfigure(rules, build_notifiers(rules, tools))
                 watchdog.reconfigure(rules)
+                tail.reconfigure(rules)
                 looking_up.reconfigure(rules)
                 dispatcher.enricher = Enricher(rules, store.changes, client)
                 return web(rules)
@@ -110,12 +113,13 @@ async def _serve(
             rules_door = Rules(config, reread, take, note)
             rules_door.app = web(config)
             await asyncio.to_thread(rules_door.note, config)
-            watching = asyncio.create_task(watchdog.run())
+            beside = [asyncio.create_task(each.run()) for each in (watchdog, tail)]
             try:
                 ready = lambda: announce(server.url_of(listening))  # noqa: E731 - an argument
                 await _run(server.Server(rules_door, ready), listening, rules_door, dispatcher)
             finally:
-                watching.cancel()
+                for task in beside:
+                    task.cancel()
 
 
 async def _run(web: server.Server, listening: socket.socket, rules: Rules, dispatcher: Dispatcher) -> None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
-from llmtrace.router.config import access, cases, durations, enrich, lookup, schema, times, watch
+from llmtrace.router.config import access, cases, durations, enrich, lookup, phoenix, schema, times, watch
 from llmtrace.router.config.mapping import AlertMapping
 from llmtrace.router.intake import change
 from llmtrace.router.notifiers import KINDS
@@ -37,6 +37,8 @@ MODELS: dict[str, type[BaseModel]] = {
     "mapping": AlertMapping,
     "route": schema.Route,
     "escalate": schema.EscalationStep,
+    "phoenix": phoenix.PhoenixOptions,
+    "score": phoenix.ScoreOptions,
     "enrich": enrich.EnrichOptions,
     "lookup": lookup.LookupFile,
     "lookup-entry": lookup.LookupEntry,

@@ -12,7 +12,7 @@ from reference_tables import MODELS, written
 from router_values import make_config
 
 from llmtrace.router import model
-from llmtrace.router.config import access, cases, enrich, schema, times, watch
+from llmtrace.router.config import access, cases, enrich, phoenix, schema, times, watch
 from llmtrace.router.config.cases import CaseFile
 from llmtrace.router.config.mapping import AlertMapping
 from llmtrace.router.config.schema import RouterFile
@@ -69,7 +69,7 @@ def named(name: str) -> type:
     """The class behind a definition of the schema."""
     return next(
         found
-        for module in (schema, access, times, watch, enrich, cases, model)
+        for module in (schema, access, times, watch, enrich, phoenix, cases, model)
         if (found := getattr(module, name, None))
     )
 

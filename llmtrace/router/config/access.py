@@ -8,6 +8,7 @@ from typing import Annotated, Any, Final, Self
 
 from pydantic import BeforeValidator, Field, SecretStr, model_validator
 
+from llmtrace.router.config.phoenix import PhoenixOptions
 from llmtrace.router.config.strict import Duration, Strict, wrong
 
 _SHORTEST: Final = 16
@@ -119,6 +120,9 @@ class IntakeOptions(Strict):
     langsmith: MappedOptions = Field(default=MappedOptions(), description="LangSmith's alerts, at `/ingest/langsmith`")
     opik: MappedOptions = Field(default=MappedOptions(), description="Opik's alerts, at `/ingest/opik`")
     generic: SourceOptions = Field(default=SourceOptions(), description="the generic JSON, at `/ingest/generic`")
+    phoenix: PhoenixOptions | None = Field(
+        default=None, description="a Phoenix that is asked for annotations, such as a judge's low scores"
+    )
     change: SourceOptions = Field(
         default=SourceOptions(), description="deploys and other changes, at `/ingest/change`; no alerts"
     )

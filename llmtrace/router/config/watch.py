@@ -12,6 +12,8 @@ from pydantic import Field, model_validator
 from llmtrace.router.config.strict import Duration, Strict, wrong
 
 HEARTBEAT: Final = "router-heartbeat"
+PHOENIX: Final = "phoenix"
+"""Stands for a path: Phoenix is asked, and is heard when it answers."""
 OURSELVES: Final = "llmtrace"
 """The source of alerts that the router raises itself."""
 

@@ -11,7 +11,7 @@ from llmtrace.router.config.access import MAPPED
 from llmtrace.router.config.document import Document
 from llmtrace.router.config.settings import RouteNode
 from llmtrace.router.config.tree import check_names
-from llmtrace.router.config.watch import HEARTBEAT, OURSELVES, Watch, WatchdogOptions
+from llmtrace.router.config.watch import HEARTBEAT, OURSELVES, PHOENIX, Watch, WatchdogOptions
 from llmtrace.router.matchers import Matcher, Operator
 from llmtrace.router.model import ALERTNAME, SOURCE, Policy, Tier
 
@@ -19,6 +19,7 @@ BUILT_IN: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
     {
         "otlp": ("/v1/traces", "/v1/metrics"),
         "api": ("/api/v2/alerts",),
+        "phoenix": (PHOENIX,),
         **{name: (f"/ingest/{name}",) for name in ("alertmanager", "grafana", "generic", *MAPPED)},
     }
 )

@@ -3,7 +3,7 @@
 ``alerts`` is the history of what the inbox brought; ``decisions`` and ``audit`` are written once and never changed;
 ``states``, ``alert_groups`` and ``incidents`` are what a decision recalls; ``members`` are decided alerts that wait for
 (or were told in) a notification; ``deliveries`` is the outbox; ``rollouts`` counts what rules did that wake nobody yet;
-``changes`` is what was deployed.
+``changes`` is what was deployed, ``tails`` how far sources were read that are asked.
 """
 
 from __future__ import annotations
@@ -257,6 +257,13 @@ rollouts = Table(
     Column("notifications", BigInteger, nullable=False),
     Column("first_at", Time, nullable=False),
     Column("last_at", Time, nullable=False, index=True),
+)
+
+tails = Table(
+    "tails",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("last", BigInteger, nullable=False),
 )
 
 changes = Table(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Connection, Integer, bindparam, select, update
+from sqlalchemy import Connection, Integer, bindparam, insert, select, update
 
 from llmtrace.router.matchers import Silence
 from llmtrace.router.model import Act, Alert, Attempt, Change, Delivery, Destination, Group, Status
@@ -23,7 +23,7 @@ from llmtrace.router.store.due import look, next_due
 from llmtrace.router.store.inbox import Entry, Inbox
 from llmtrace.router.store.ledger import Ledger
 from llmtrace.router.store.rows import from_alert, to_alert, to_policy, to_state
-from llmtrace.router.store.schema import Time, about, alerts, audit, decisions, groups, states
+from llmtrace.router.store.schema import Time, about, alerts, audit, decisions, groups, states, tails
 from llmtrace.router.store.statement import Insertion, Statement
 from llmtrace.router.store.telling import Telling
 from llmtrace.router.store.waiting import hold_back
@@ -183,6 +183,18 @@ class SqlStore:
         """Between two times, the newest first."""
         with self._database.read() as connection:
             return change_book.between(connection, since, until)
+
+    def tail(self, name: str) -> int | None:
+        """How far a source was read that is asked; None: never."""
+        with self._database.read() as connection:
+            found = connection.scalar(select(tails.c.last).where(tails.c.name == name))
+        return None if found is None else int(found)
+
+    def keep_tail(self, name: str, last: int) -> None:
+        """It was read so far."""
+        with self._database.write() as connection:
+            if connection.execute(update(tails).where(tails.c.name == name).values(last=last)).rowcount == 0:
+                connection.execute(insert(tails).values(name=name, last=last))
 
     def note(self, kind: str, body: Mapping[str, Any], now: datetime) -> None:
         """An entry of the audit trail that is no decision, such as a change of the rules."""
