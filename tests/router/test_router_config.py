@@ -235,6 +235,10 @@ MISTAKES = {
         "version: 1\nreceivers:\n  a: {carrier-pigeon: {key: x}}",
         "alerts.yaml:3:7: receivers.a.carrier-pigeon: no such notifier in this version; allowed: console, webhook",
     ),
+    "another form": (
+        "version: 1\nreceivers:\n  a: {slack_bot: {token: t, channel: ai-ops}}",
+        "receivers.a.slack_bot.channel: 'ai-ops' is not of the form that it must have; allowed: ^(#[^",
+    ),
     "no notifier": ("version: 1\nreceivers: {a: {}}", "receivers.a: no notifier; allowed: one or more of console"),
     "unknown setting": (
         "version: 1\nreceivers: {a: {webhook: {urll: x}}}",

@@ -20,7 +20,7 @@ from starlette.testclient import TestClient
 from test_router_notifiers import delivery
 from waiting import wait_until
 
-from llmtrace.cli import _parser, main
+from llmtrace.cli import main, parser
 from llmtrace.router.app import build_web
 from llmtrace.router.notifiers.webhook import sign
 from llmtrace.router.store.commit import GroupCommit
@@ -131,7 +131,7 @@ def test_its_commands_exist(page):
         for line in block.strip().splitlines():
             words = shlex.split(line)
             if words[0] == "llmtrace":
-                _parser().parse_args(words[1:])
+                parser().parse_args(words[1:])
             else:
                 assert words[:2] in (["pip", "install"], ["python", "backup.py"])
 

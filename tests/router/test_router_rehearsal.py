@@ -11,7 +11,7 @@ import jsonschema
 import pytest
 import yaml
 
-from llmtrace.cli import _parser, main
+from llmtrace.cli import main, parser
 
 EXAMPLE = Path(__file__).parents[2] / "examples/rules"
 RULES = """version: 1
@@ -197,5 +197,5 @@ def test_the_workflow_does_what_it_shows(tmp_path, capsys, monkeypatch):
         ["llmtrace", "router", "test"],
     ]
     assert main(commands[1][1:]) == 0
-    assert _parser().parse_args(commands[2][1:]).files == [Path("alerts.test.yaml")]  # which another test here runs
+    assert parser().parse_args(commands[2][1:]).files == [Path("alerts.test.yaml")]  # which another test here runs
     assert "(warning)" not in capsys.readouterr().out

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from dataclasses import replace
 
 import pytest
@@ -130,3 +131,19 @@ def test_handles_go_with_their_incidents(tmp_path):
         while world.store.prune(world.config.retention, world.clock.now()):
             pass
         assert count() == 0
+
+
+def test_a_store_of_before_learns_to_remember(tmp_path):
+    """A database that was made before there were handles goes on, with all that it has."""
+    config = make_config(tmp_path, RULES)
+    with world_of(config) as world:
+        world.accept(make_alert())
+        world.turn()
+    with sqlite3.connect(tmp_path / "router.db") as connection:
+        connection.execute("DROP TABLE handles")
+    connection.close()
+    with world_of(config) as world:
+        world.notifiers[Destination("chat", "slack_bot")].receipts = [Receipt(Outcome.DELIVERED, "ok", None, "C/1")]
+        world.act(world.records.incidents(1, None)[0]["id"], Act.ACKNOWLEDGE, "mina")
+        world.turn(seconds=1)
+        assert world.handles() == ["C/1"]

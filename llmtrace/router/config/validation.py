@@ -20,6 +20,7 @@ _PROBLEMS: Final[Mapping[str, Callable[[Mapping[str, Any]], str]]] = MappingProx
         "dict_type": lambda _: "not a mapping",
         "enum": lambda context: f"not allowed; allowed: {context['expected']}",
         "literal_error": lambda context: f"not allowed; allowed: {context['expected']}",
+        "string_pattern_mismatch": lambda context: f"not of the form that it must have; allowed: {context['pattern']}",
         "llmtrace": lambda context: str(context["problem"]),
     }
 )
