@@ -241,15 +241,22 @@ def test_a_bad_score_inside_a_request_keeps_it(start, sink, strict):
 
 
 def test_every_score_is_a_metric(start, sink, strict):
-    """Whatever became of the trace; the words alone are not measured, and no span is made for it."""
+    """Whatever became of the trace, below 0 and in words alone too; and no span is made for it."""
     start(metrics=sink.url, sampling=SamplingPolicy(ratio=0.0, grave_spans=0))
     gone = boring()
     for score in (1, 0):
         llmtrace.record_score("thumbs", score=score, trace_id=gone)
     llmtrace.record_score("stars", score=4, trace_id=TRACE)
     llmtrace.record_score("stars", label="good", trace_id=TRACE)
+    llmtrace.record_score("sentiment", score=-0.5, trace_id=TRACE)
     llmtrace.flush(3)
-    measured = metric_points.latest(sink)["llmtrace.evaluation.score"]
+    sent = metric_points.latest(sink)
+    measured = sent["llmtrace.evaluation.score"]
+    said = {
+        (point.attributes["gen_ai.evaluation.name"], point.attributes.get("gen_ai.evaluation.score.label")): point.value
+        for point in sent["llmtrace.evaluation.results"].points
+    }
+    assert said == {("thumbs", None): 2, ("stars", None): 1, ("stars", "good"): 1, ("sentiment", "negative"): 1}
     assert measured.total(gen_ai__evaluation__name="thumbs") == 2
     assert measured.total(gen_ai__evaluation__name="stars") == 1
     assert sink.spans == []

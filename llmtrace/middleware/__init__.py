@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Awaitable, Callable, Mapping
+from copy import copy
 from types import FrameType
 from typing import Any, Final
 
@@ -111,7 +112,13 @@ class TraceIdMiddleware:
         if not self._has_reached and "app" in scope:
             self._has_reached = True
             with guarded("reaching what stands outside of the middleware"):
-                self._is_answered_by_handler = reach(scope["app"], self)
+                self._is_answered_by_handler = reach(scope["app"], self, self._around)
+
+    def _around(self, app: AsgiApp) -> TraceIdMiddleware:
+        """The same middleware around something else."""
+        twin = copy(self)
+        twin.app = app
+        return twin
 
     async def _answer_for(self, frame: FrameType, answer: Answer, send: Send) -> None:
         """See to the answer after an exception: whoever stands outside of us gives it, or else we do."""

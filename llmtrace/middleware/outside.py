@@ -1,14 +1,14 @@
 """What stands outside of us in a Starlette application, known by its shape: no framework is imported.
 
 Starlette answers an unhandled exception, also through a handler of the application's own, outside of every middleware
-that can be added; and a CORS middleware further out writes the list of exposed headers anew.
+that can be added; and a CORS middleware further out writes the list of exposed headers anew, and answers preflights.
 """
 
 from __future__ import annotations
 
 import inspect
 from collections.abc import Awaitable, Callable, MutableMapping
-from functools import wraps
+from functools import partial, wraps
 from types import FrameType
 from typing import Any, Final
 
@@ -16,12 +16,20 @@ from llmtrace.middleware.answer import EXPOSE, Answer, Send, exposing
 
 ANSWER: Final = "llmtrace.answer"
 """The key in the scope under which the request's answer is found from outside."""
+Around = Callable[[Any], Callable[..., Awaitable[None]]]
+"""Stands around an application as we do."""
+
 _DEEPEST: Final = 64
 _SERVERS: Final = ("uvicorn", "hypercorn", "uvicorn_worker", "daphne", "granian", "nonecorn")
 
 
-def reach(application: object, inside: object) -> bool:
+def reach(application: object, inside: object, around: Around) -> bool:
     """Prepare every layer of `application` that stands outside of `inside`.
+
+    Args:
+        application: the framework's.
+        inside: our middleware.
+        around: makes of an answer that is given further out one that our middleware stands around.
 
     Returns:
         Whether a handler of the application's own answers unhandled exceptions.
@@ -37,8 +45,14 @@ def reach(application: object, inside: object) -> bool:
         simple = getattr(layer, "simple_headers", None)
         if isinstance(simple, dict) and EXPOSE in simple:
             simple[EXPOSE] = exposing(str(simple[EXPOSE]))
+        if callable(preflight := getattr(layer, "preflight_response", None)) and not isinstance(preflight, partial):
+            layer.preflight_response = partial(_answered, around, preflight)
         layer = getattr(layer, "app", None)
     return has_handler
+
+
+def _answered(around: Around, make: Callable[..., Any], *args: Any, **kwargs: Any) -> Callable[..., Awaitable[None]]:
+    return around(make(*args, **kwargs))
 
 
 def _let_errors_carry_the_header(layer: Any) -> None:

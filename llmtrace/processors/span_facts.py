@@ -57,11 +57,15 @@ _FIELDS: Final = (keys.DOCUMENT_CONTENT, keys.DOCUMENT_ID, keys.DOCUMENT_SCORE)
 
 def evaluations(attributes: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
     """Name and score of each finding of an evaluator that has a score."""
+    return ((name, score) for name, score, _ in findings(attributes) if score is not None)
+
+
+def findings(attributes: Mapping[str, Any]) -> Iterator[tuple[str, float | None, object]]:
+    """Name, score and label of each finding of an evaluator."""
     for place in range(_MOST):
         prefix = f"{keys.EVALUATIONS}.{place}."
         name = attributes.get(prefix + keys.EVALUATION_NAME)
         if name is None:
             return
         score = number(attributes.get(prefix + keys.EVALUATION_SCORE))
-        if score is not None:
-            yield str(name), score
+        yield str(name), score, attributes.get(prefix + keys.EVALUATION_LABEL)

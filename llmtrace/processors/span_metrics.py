@@ -17,7 +17,7 @@ from opentelemetry.trace import SpanContext, StatusCode
 from llmtrace._metering import Meters, Series
 from llmtrace._record import Seen
 from llmtrace.processors.gen_ai.request import provider
-from llmtrace.processors.span_facts import evaluations, number, top_score
+from llmtrace.processors.span_facts import findings, number, top_score
 from llmtrace.semconv import alert, metrics
 from llmtrace.semconv import trace as keys
 from llmtrace.semconv.metrics import Instrument
@@ -166,9 +166,12 @@ class SpanMetrics:
             group.record(metrics.RETRIEVAL_TOP_SCORE, best, exemplar)
 
     def _observe_evaluation(self, record: Seen) -> None:
-        for name, score in evaluations(record.attributes):
-            if score >= 0:
-                self._group(_evaluation, name).record(metrics.SCORES, score, self._exemplar(record))
+        for name, score, label in findings(record.attributes):
+            is_negative = score is not None and score < 0
+            if score is not None and not is_negative:
+                self._group(_evaluation, name, None).record(metrics.SCORES, score, self._exemplar(record))
+            word = metrics.NEGATIVE if is_negative and label is None else label
+            self._group(_evaluation, name, word).record(metrics.EVALUATIONS, 1, None)
 
     def _observe_tag(self, record: Seen, tag: Mapping[str, Any]) -> None:
         key = tag.get(alert.KEY) or f"{record.attributes.get(keys.SPAN_KIND)}-{record.name}"
@@ -225,8 +228,8 @@ def _retrieval(name: str | None, error: str | None) -> _Labels:
     return {metrics.OPERATION: "retrieval", metrics.RETRIEVAL: name, metrics.ERROR: error}
 
 
-def _evaluation(name: str | None) -> _Labels:
-    return {metrics.EVALUATION: name}
+def _evaluation(name: str | None, label: str | None) -> _Labels:
+    return {metrics.EVALUATION: name, metrics.LABEL: label}
 
 
 def _tag(severity: str | None, key: str | None) -> _Labels:

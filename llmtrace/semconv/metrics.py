@@ -22,6 +22,7 @@ TOKEN_TYPE: Final = gen_ai.GEN_AI_TOKEN_TYPE
 TOOL: Final = gen_ai.GEN_AI_TOOL_NAME
 AGENT: Final = gen_ai.GEN_AI_AGENT_NAME
 EVALUATION: Final = gen_ai.GEN_AI_EVALUATION_NAME
+LABEL: Final = gen_ai.GEN_AI_EVALUATION_SCORE_LABEL
 ERROR: Final = ERROR_TYPE
 PROMPT_VERSION: Final = "gen_ai.prompt.version"
 RETRIEVAL: Final = "llmtrace.retrieval.name"
@@ -31,6 +32,8 @@ KEY: Final = "llmtrace.alert.key"
 REASON: Final = "llmtrace.reason"
 BACKEND: Final = "llmtrace.backend"
 
+NEGATIVE: Final = "negative"
+"""The label of a score below 0 that was given none: a histogram cannot hold it."""
 OTHER: Final = "_OTHER"
 """Stands for every value of an attribute beyond those that are told apart: OpenTelemetry's word, for error types."""
 OVERFLOW: Final = "otel.metric.overflow"
@@ -121,6 +124,9 @@ RETRIEVAL_EMPTY: Final = Instrument(
 SCORES: Final = Instrument(
     "llmtrace.evaluation.score", Kind.HISTOGRAM, "1", "Scores of evaluations.", (EVALUATION,), _SCORES
 )
+EVALUATIONS: Final = Instrument(
+    "llmtrace.evaluation.results", Kind.COUNTER, "{evaluation}", "Evaluations, by what they said.", (EVALUATION, LABEL)
+)
 ALERTS: Final = Instrument(
     "llmtrace.alerts", Kind.COUNTER, "{alert}", "Alert tags on spans, before coalescing.", (SEVERITY, KEY)
 )
@@ -163,6 +169,7 @@ OF_SPANS: Final = (
     RETRIEVAL_TOP_SCORE,
     RETRIEVAL_EMPTY,
     SCORES,
+    EVALUATIONS,
     ALERTS,
 )
 """Measured on every span, whatever is kept of them."""

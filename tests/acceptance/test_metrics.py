@@ -52,7 +52,7 @@ def everything() -> None:
         with pytest.raises(ToolError), llmtrace.tool_span("search", {}):
             raise ToolError
         with llmtrace.evaluator_span("judge") as span:
-            span.record_evaluation(0.5, name="faithful")
+            span.record_evaluation(0.5, "partly", name="faithful")
             llmtrace.tag_alert("warning", key="low")
         with pytest.raises(ToolError), llmtrace.agent_span("broken"):
             raise ToolError
@@ -130,6 +130,7 @@ def test_the_numbers_are_those_of_the_spans(start, sink):
     assert [(point.value, point.attributes) for point in sent["llmtrace.evaluation.score"].points] == [
         (0.5, {"gen_ai.evaluation.name": "faithful"})
     ]
+    assert sent["llmtrace.evaluation.results"].total(gen_ai__evaluation__score__label="partly") == 1
     assert sent["llmtrace.alerts"].total(llmtrace__alert__severity="warning", llmtrace__alert__key="low") == 1
 
 

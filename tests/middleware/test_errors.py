@@ -243,3 +243,20 @@ def test_with_starlettes_cors_middleware(spans, outside, exposed, path):
     assert names.count(b"x-trace-id") == 1
     if path == "/nowhere":  # a 500 is answered outside of the CORS middleware
         assert set(names) == {b"x-trace-id", *(name.lower().encode() for name in exposed)}
+
+
+@pytest.mark.parametrize("origin", [b"https://page.example", b"https://elsewhere.example"])
+def test_a_preflight_that_is_answered_outside_carries_the_header(spans, origin):
+    """A CORS middleware further out answers it by itself, good or bad: its id is that of a span of ours."""
+    app = FastAPI()
+    app.add_middleware(TraceIdMiddleware)
+    app.add_middleware(CORSMiddleware, allow_origins=["https://page.example"], allow_methods=["POST"])
+    call(app, path="/nowhere")  # under a server it is the lifespan that comes first
+    headers = [(b"origin", origin), (b"access-control-request-method", b"POST")]
+    sent = [call(app, headers, "/chat", method="OPTIONS") for _ in range(2)]
+    status = 200 if origin == b"https://page.example" else 400
+    assert [messages[0]["status"] for messages in sent] == [status, status]
+    ids = [sent_header(messages, b"x-trace-id") for messages in sent]
+    preflights = [span for span in spans if span.name == "OPTIONS"]
+    assert ids == [[trace_id(span)] for span in preflights]
+    assert {span.attributes["http.response.status_code"] for span in preflights} == {status}
