@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import socket
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -19,6 +20,9 @@ import httpx
 
 from llmtrace.router.model import Outcome, Receipt
 from llmtrace.router.notifiers.address import is_public
+
+# It writes whole URLs at INFO, and of some destinations the URL is the credential.
+logging.getLogger("httpx").setLevel(logging.WARNING)
 
 TIMEOUT: Final = 10.0
 """Seconds, for the whole attempt."""
