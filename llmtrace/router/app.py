@@ -7,7 +7,7 @@ import contextlib
 import random
 import socket
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -25,10 +25,12 @@ from llmtrace.router.enrichment import Enricher
 from llmtrace.router.enrichment.lookup import LookingUp
 from llmtrace.router.model import Destination
 from llmtrace.router.notifiers import KINDS
+from llmtrace.router.page.routes import page_routes
 from llmtrace.router.ports import Notifier, Records, Toolbox
 from llmtrace.router.store.commit import GroupCommit
 from llmtrace.router.store.database import Database
 from llmtrace.router.store.records import SqlRecords
+from llmtrace.router.store.shown import SqlShown
 from llmtrace.router.store.sql import SqlStore
 from llmtrace.router.tailing import Tail
 from llmtrace.router.watchdog import Watchdog
@@ -99,7 +101,8 @@ async def _serve(
 
             def web(rules: RouterConfig) -> ASGIApp:
                 records = SqlRecords(database)
-                return build_web(rules, door, records, counter, lambda: dispatcher.error, rules_door.reload)
+                page = page_routes(rules, counter, SqlShown(database), database.link_key)
+                return build_web(rules, door, records, counter, lambda: dispatcher.error, rules_door.reload, page)
 
             def take(rules: RouterConfig) -> ASGIApp:
                 dispatcher.reconfigure(rules, build_notifiers(rules, tools))
@@ -154,8 +157,9 @@ def build_web(
     counter: Counter,
     fault: Callable[[], str | None],
     reload: Reload,
+    page: Sequence[Route] = (),
 ) -> ASGIApp:
-    """All of the router's pages."""
+    """All that the router answers; ``page`` is what a browser shows."""
     external = urlsplit(config.external_url or "").hostname
     hosts = _LOCAL_HOSTS | {config.listen.host.lower(), *([external] if external else [])}
     pages = Starlette(
@@ -170,6 +174,7 @@ def build_web(
             Route("/api/v1/incidents", listing("incidents", records.incidents)),
             Route("/api/v1/explain/{alert}", explaining(records.explain)),
             Route("/api/v1/silences", listing("silences", records.silences), methods=["GET"]),
+            *page,
         ],
         middleware=[Middleware(OnlyReaders, auth=config.web.auth, paths=READING)],
     )

@@ -1,0 +1,151 @@
+"""The page in a real browser, against the router in a process of its own."""
+
+from __future__ import annotations
+
+import os
+import re
+import textwrap
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from router_process import RouterProcess
+from router_values import make_request, make_span, make_tag
+from waiting import wait_until
+from webhook_receiver import WebhookReceiver
+
+pytestmark = pytest.mark.browser
+
+PICTURES = Path(__file__).parents[2] / "docs/how-to/page"
+SHOWN = {"incidents-light", "incident-light", "incident-dark", "alerts-light"}
+"""Those that the documentation shows; written where ``LLMTRACE_WRITE_PICTURES`` is set."""
+TOKEN = "a-token-of-the-page"
+RULES = """
+    version: 1
+    listen: 127.0.0.1:0
+    links: {{trace: "https://phoenix.example.org/redirects/traces/{{trace_id}}"}}
+    receivers: {{on-call: {{webhook: {{url: "{url}", allow_private: true}}}}, ops: {{console: {{}}}}}}
+    rollout:
+      - {{matchers: ['alertname="answer-slow"'], mode: shadow}}
+    routes:
+      - {{tier: page, matchers: ['severity="critical"'], receivers: [on-call]}}
+      - {{tier: channel, receivers: [ops], group_wait: 0s}}
+"""
+PHONE = {"width": 390, "height": 844}
+DESK = {"width": 1200, "height": 800}
+
+
+class Reader:
+    """A browser's page over a router; ``look`` checks what is shown with axe, and keeps a picture where wished."""
+
+    def __init__(self, page, router) -> None:
+        self.page, self._router = page, router
+        self.complaints: list[str] = []
+        page.on("console", lambda said: self.complaints.append(said.text) if said.type == "error" else None)
+        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        page.on("dialog", lambda dialog: (self.complaints.append("a dialog"), dialog.dismiss()))
+
+    def open(self, path: str) -> None:
+        answer = self.page.goto(str(self._router.client.base_url).rstrip("/") + path)
+        assert answer.status == 200
+
+    def look(self, name: str = "") -> None:
+        found = Axe().run(self.page).response["violations"]
+        assert not found, [(each["id"], [node["html"] for node in each["nodes"]]) for each in found]
+        assert self.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        if name in SHOWN and os.environ.get("LLMTRACE_WRITE_PICTURES"):
+            PICTURES.mkdir(exist_ok=True)
+            self.page.screenshot(path=PICTURES / f"{name}.png")
+
+
+@pytest.fixture
+def pager():
+    """Who is paged."""
+    with WebhookReceiver() as receiver:
+        yield receiver
+
+
+def rules_of(folder: Path, pager: WebhookReceiver, more: str = "") -> Path:
+    """The rules in a file."""
+    file = folder / "alerts.yaml"
+    file.write_text(textwrap.dedent(RULES.format(url=pager.url)) + textwrap.dedent(more))
+    return file
+
+
+@pytest.fixture
+def router(tmp_path, pager):
+    """A router whose page nobody has to log in to."""
+    with RouterProcess(rules_of(tmp_path, pager)) as running:
+        yield running
+
+
+@pytest.fixture(params=[("light", DESK), pytest.param(("dark", PHONE), marks=pytest.mark.full)], ids=["light", "dark"])
+def look(request):
+    """Each colour scheme, one at a desk and one on a phone."""
+    return request.param
+
+
+@pytest.fixture
+def reader(browser, router, look):
+    """Who reads the page, and ends without a complaint of the browser."""
+    scheme, size = look
+    with browser.new_context(viewport=size, color_scheme=scheme, timezone_id="UTC") as context:
+        reading = Reader(context.new_page(), router)
+        yield reading
+        assert reading.complaints == []
+
+
+def tell(router: RouterProcess, *tags, **about) -> None:
+    """A span with alert tags comes in."""
+    router.post(make_request(make_span(*tags, **about))).raise_for_status()
+
+
+def test_an_alert_pages_is_read_acknowledged_and_silenced(reader, router, pager, look):
+    """An alert pages; its incident is read with its trace, acknowledged and silenced; axe finds no violation."""
+    scheme = look[0]
+    reader.open("/")
+    reader.look()
+    reason = "the retriever returned nothing for 12 of 20 questions"
+    runbook = "https://wiki.example.org/retriever"
+    tag = make_tag(key="retriever-down", reason=reason, team="legal-ai", runbook_url=runbook)
+    tell(router, tag)
+    tell(router, make_tag("warning", key="answer-slow", reason="p95 over 8 s"), name="answer")
+    tell(router, make_tag("error", key="tool-fails", reason="search_docs failed 5 times"), name="tool")
+    wait_until(lambda: pager.accepted, "the page")
+    page = reader.page
+    page.get_by_role("link", name="retriever-down").wait_for()  # by itself: the list is kept fresh
+    reader.look(f"incidents-{scheme}")
+    page.get_by_role("link", name="retriever-down").click()
+    page.get_by_role("heading", name="Timeline").wait_for()
+    assert page.get_by_text("delivered").first.is_visible()
+    assert page.get_by_text("because it was new on this route").first.is_visible()
+    trace = page.get_by_role("link", name=re.compile("Open trace")).get_attribute("href")
+    assert trace.startswith("https://phoenix.example.org/redirects/traces/")
+    reader.look()
+    page.get_by_label("Your name").first.fill("Ada")
+    page.get_by_role("button", name="Acknowledge").click()
+    page.get_by_text("Acknowledged by Ada", exact=True).wait_for()
+    assert not page.get_by_role("button", name="Acknowledge").is_visible()
+    reader.look(f"incident-{scheme}")
+    page.locator("summary").click()
+    page.get_by_role("textbox", name="Why").fill("the index is being rebuilt")
+    reader.look()
+    page.get_by_role("button", name="Silence").last.click()
+    page.get_by_text("the index is being rebuilt").wait_for()
+    reader.look(f"silences-{scheme}")
+    incident = next(each for each in router.get("incidents") if each["tier"] == "page")
+    silence = router.get("silences")[0]
+    assert (incident["state"], incident["acknowledged_by"]) == ("acknowledged", "Ada")
+    assert (silence["created_by"], silence["matchers"][0]) == ("Ada", 'alertname="retriever-down"')
+    for view in ("alerts", "rollout"):
+        page.get_by_role("link", name=view.capitalize()).click()
+        page.get_by_role("heading", name=view.capitalize()).wait_for()
+        assert page.get_by_text("answer-slow").first.is_visible()
+        reader.look(f"{view}-{scheme}")
+    page.get_by_role("link", name="Alerts").click()
+    page.get_by_role("link", name="answer-slow").click()
+    page.get_by_text("in shadow, nobody was told").first.wait_for()
+    reader.look()
+    page.get_by_role("link", name="Silences").click()
+    page.get_by_role("button", name="End now").click()
+    page.get_by_text("Nothing is silenced").wait_for()
