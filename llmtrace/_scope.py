@@ -34,8 +34,8 @@ if type(_runtime) is ContextVarsRuntimeContext:
 else:
     current, attach, _detach = _runtime.get_current, _runtime.attach, _runtime.detach
 
-_GENERATORS: Final = CO_GENERATOR | CO_ASYNC_GENERATOR
-_ENTERING: Final = frozenset({"__enter__", "__aenter__", "enter_context", "enter_async_context"})
+GENERATORS: Final = CO_GENERATOR | CO_ASYNC_GENERATOR
+ENTERING: Final = frozenset({"__enter__", "__aenter__", "enter_context", "enter_async_context"})
 """Functions that enter a context on behalf of whoever calls them."""
 _FIXTURES: Final = (
     ("contextlib", ""),
@@ -190,7 +190,7 @@ def enter(
         who: whose context it is.
     """
     code = frame.f_code
-    if code.co_flags & _GENERATORS or code.co_name in _ENTERING:
+    if code.co_flags & GENERATORS or code.co_name in ENTERING:
         generator = _generator_of(frame)
         if generator is not None:
             if generator.f_back is not None and generator.f_back.f_globals is _STEPS:
@@ -345,7 +345,7 @@ def _generator_of(frame: FrameType) -> FrameType | None:
     """
     at: FrameType | None = frame
     while at is not None:
-        if at.f_code.co_flags & _GENERATORS:
+        if at.f_code.co_flags & GENERATORS:
             driver = _first_plain(at.f_back)
             if driver is None or not _is_fixture(driver):
                 return at
@@ -359,7 +359,7 @@ def _generator_of(frame: FrameType) -> FrameType | None:
 def _first_plain(frame: FrameType | None) -> FrameType | None:
     """The frame that drives a generator, past generators that delegate to it and the driver of a decorated one."""
     while frame is not None and (
-        frame.f_code.co_flags & _GENERATORS or frame.f_globals.get("__name__") == "llmtrace._drive"
+        frame.f_code.co_flags & GENERATORS or frame.f_globals.get("__name__") == "llmtrace._drive"
     ):
         frame = frame.f_back
     return frame
@@ -367,7 +367,7 @@ def _first_plain(frame: FrameType | None) -> FrameType | None:
 
 def _is_fixture(frame: FrameType) -> bool:
     """Whether this is code that runs a generator as a context manager or fixture."""
-    if frame.f_code.co_name in _ENTERING:
+    if frame.f_code.co_name in ENTERING:
         return True
     module = str(frame.f_globals.get("__name__", ""))
     return any(

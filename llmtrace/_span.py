@@ -42,6 +42,7 @@ from llmtrace._clean import clean_attributes, clean_value, is_plain
 from llmtrace._failure import exception_message, stack_trace, type_name
 from llmtrace._guard import flattening, guarded, swallowed
 from llmtrace._keeping import keeping
+from llmtrace._relay import OwnRelay
 from llmtrace._stream import Outcome, Pending, StreamRecording
 from llmtrace._values.serialize import to_text
 from llmtrace.recorders.openai_chat_usual import put_usual
@@ -253,7 +254,8 @@ class Span(sdk.Span):
             self.elapsed = end_time - (self._start_time or end_time)
             self._end_time = end_time
         processor = self._span_processor
-        processor._on_ending(self)  # noqa: SLF001 - in the SDK's protocol, still under a private name
+        if type(processor) is not OwnRelay:  # ours does nothing then
+            processor._on_ending(self)  # noqa: SLF001 - in the SDK's protocol, still under a private name
         processor.on_end(self)
 
     def _readable_span(self) -> ReadableSpan:
@@ -280,24 +282,17 @@ class Span(sdk.Span):
         value becomes ``output.value``. Never raises, whatever the value is.
         """
         try:
-            if self._put_usual(value):
-                return
+            held = self._held
+            if self._end_time is None and held.get(keys.SPAN_KIND) == keys.KIND_LLM:
+                asked = held.get(keys.LLM_MODEL_NAME)
+                if put_usual(held, value):  # the answer that nearly every model call gets: the hot path
+                    if asked is not None:
+                        held.setdefault(keys.LLM_REQUEST_MODEL_NAME, asked)
+                    return
         except BaseException as error:  # noqa: BLE001 - `guarded`, without the cost of a block
             swallowed("recording output", error)
         with flattening("recording output"):
             self.put_answer(_outputs.answer(self.span_kind, self._name, self._held, value))
-
-    def _put_usual(self, value: Any) -> bool:
-        """Take the answer that nearly every model call gets: the hot path."""
-        held = self._held
-        if self._end_time is not None or held.get(keys.SPAN_KIND) != keys.KIND_LLM:
-            return False
-        asked = held.get(keys.LLM_MODEL_NAME)
-        if not put_usual(held, value):
-            return False
-        if asked is not None:
-            held.setdefault(keys.LLM_REQUEST_MODEL_NAME, asked)
-        return True
 
     def put_answer(self, answer: Attributes) -> None:
         """Take what an answer says; the model that was asked for stays named beside the one that answered."""

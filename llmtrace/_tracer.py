@@ -261,6 +261,8 @@ class TracerProvider(sdk.TracerProvider):
     stays and its settings change; tracers that were handed out before work on.
     """
 
+    resource: Resource = Resource.get_empty()  # the SDK's is a property: a call for each span
+
     def __init__(self) -> None:
         super().__init__(sampler=ALWAYS_ON, resource=Resource.get_empty(), shutdown_on_exit=False)
         self.enabled = False
@@ -276,7 +278,7 @@ class TracerProvider(sdk.TracerProvider):
 
     def arm(self, processor: SpanProcessor, resource: Resource, sampler: Sampler) -> None:
         """Begin to record, by the settings of one `init_tracing`."""
-        self._resource = resource
+        self._resource = self.resource = resource
         self.sampler = sampler
         self._relay.target = processor
         self.enabled = True

@@ -53,7 +53,7 @@ def put_call(into: Attributes, base: str, identity: object, name: object, argume
 
 def put_tool_calls(into: Attributes, prefix: str, calls: object) -> None:
     """Flatten tool calls: OpenAI's (``function.name``, ``.arguments``) or LangChain's (``name``, ``args``)."""
-    items = entries(calls)
+    items = calls if type(calls) is list else entries(calls)
     done = _put_plain(into, prefix, items)
     if done == len(items):
         return

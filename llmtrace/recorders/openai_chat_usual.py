@@ -45,15 +45,11 @@ _of_message: Final = itemgetter("role", "content")
 _of_usage: Final = itemgetter("total_tokens", "prompt_tokens", "completion_tokens")
 
 
-def put_usual(into: Attributes, answer: object) -> bool:
+def put_usual(into: Attributes, answer: object) -> bool:  # noqa: PLR0911 - the hot path, without calls
     """Record a usual answer, or a bare text; False: it is neither, and nothing was recorded."""
     if type(answer) is str:
         into.update(text.attributes(answer))
         return True
-    return _put_completion(into, answer)
-
-
-def _put_completion(into: Attributes, answer: object) -> bool:
     try:
         identity, model, choices, usage = _of_answer(answer if type(answer) is dict else _stored(answer))
         if type(choices) is not list or len(choices) != 1:
