@@ -55,12 +55,13 @@ def changed(place: list[object], value: object) -> dict[str, object]:
     return copy
 
 
-def test_the_examples_rules_do_what_their_tests_say(capsys):
-    """Latency, escalation, drift, regulated, staging, inhibition, night and silence, each told as promised."""
-    assert main(["router", "test", str(EXAMPLE / "alerts.test.yaml")]) == 0
+@pytest.mark.parametrize(("name", "count"), [("alerts", 9), ("atlassian", 4)])
+def test_the_examples_rules_do_what_their_tests_say(capsys, name, count):
+    """Latency, escalation, drift, regulated, staging, inhibition, night, silence; another company: as promised."""
+    assert main(["router", "test", str(EXAMPLE / f"{name}.test.yaml")]) == 0
     output = capsys.readouterr().out
-    assert output.count("ok     alerts.test.yaml:") == 9
-    assert output.endswith("9 tests passed\n")
+    assert output.count(f"ok     {name}.test.yaml:") == count
+    assert output.endswith(f"{count} tests passed\n")
 
 
 def test_a_day_passes_in_no_time_and_leaves_nothing(tmp_path, capsys, monkeypatch):
