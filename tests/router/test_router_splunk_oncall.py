@@ -36,7 +36,8 @@ def test_a_page_is_critical_whatever_the_severity(severity, tier, expected):
     assert service.calls[0].body["message_type"] == expected
 
 
-def test_a_routing_key_cannot_lead_elsewhere():
+@pytest.mark.parametrize("key", ["../x", "..", "a/b", "a?b", "a#b", ""])
+def test_a_routing_key_cannot_lead_elsewhere(key):
     """It is a part of the address, and no more than that."""
     with pytest.raises(ValueError, match="pattern"):
-        KINDS["splunk_oncall"].settings.model_validate({"api_key": "k", "routing_key": "../x"})
+        KINDS["splunk_oncall"].settings.model_validate({"api_key": "k", "routing_key": key})

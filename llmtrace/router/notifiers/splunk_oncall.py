@@ -36,7 +36,7 @@ class SplunkOnCallSettings(Strict):
         "set",
     )
     api_key_file: SecretFile | None = Field(default=None, description="a file that holds it")
-    routing_key: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]+$")] = Field(
+    routing_key: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-][A-Za-z0-9_.-]*$")] = Field(
         description="who is told there: the last part of that address"
     )
     url: Annotated[Url | None, Field(repr=False)] = Field(
