@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import random
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -17,6 +19,8 @@ from statistics import median
 from time import perf_counter
 from typing import Any, Final
 
+from sqlalchemy import func, select
+
 from benchmarks.router.load import bodies
 from benchmarks.router.processes import TOKEN, Router, Sink, alertmanager
 from benchmarks.rows import Row
@@ -28,6 +32,7 @@ from llmtrace.router.notifiers import KINDS
 from llmtrace.router.notifiers.desk import desk_of
 from llmtrace.router.ports import Retention
 from llmtrace.router.store.database import Database
+from llmtrace.router.store.schema import metadata
 from llmtrace.router.store.sql import SqlStore
 
 TITLE: Final = "The router: SQLite, synchronous=FULL, authentication on; Alertmanager in memory"
@@ -138,8 +143,8 @@ def keeping() -> Iterator[Row]:
         config = load(rules, {}, KINDS, None)
         store, database = _store(Path(folder))
         now = datetime.now(UTC)
-        sizes = [_size(Path(folder))]
-        for day in range(6):
+        sizes, rows = [_size(Path(folder))], 0
+        for day in range(8):
             at = now + timedelta(days=day)
             for body in bodies(ADAY, BATCH, ADAY // 10):
                 store.accept(intake.read_push(body, timedelta(minutes=5), at), at)
@@ -150,12 +155,14 @@ def keeping() -> Iterator[Row]:
             while store.prune(Retention(timedelta(days=2), timedelta(days=2)), at):
                 pass
             sizes.append(_size(Path(folder)))
+            rows = rows or _rows(database)
         entries, body = _audited(database)
         database.close()
+    yield Row("rows for an alert in a group of ten, audit included", rows / ADAY)
     yield Row("bytes on disk for an alert in a group of ten, audit included", (sizes[1] - sizes[0]) / ADAY, None, "B")
     yield Row("bytes of an entry of the audit trail", body / max(entries, 1), None, "B", f"{entries:,} entries kept")
     yield Row(
-        "growth from the fourth day to the sixth, two days kept", sizes[-1] / sizes[-3], 1.1, "", f"{sizes[-1]:,} B"
+        "growth from the sixth day to the eighth, two days kept", sizes[-1] / sizes[-3], 1.1, "", f"{sizes[-1]:,} B"
     )
 
 
@@ -215,7 +222,20 @@ def _store(folder: Path) -> tuple[SqlStore, Database]:
 
 
 def _size(folder: Path) -> int:
-    return sum(file.stat().st_size for file in folder.glob("router.db*") if not file.name.endswith(("-wal", "-shm")))
+    """Of the files, with all that stands in their logs written into them."""
+    for file in ("router.db", "router.db.inbox"):
+        with contextlib.closing(sqlite3.connect(folder / file)) as opened:
+            busy, _, _ = opened.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            if busy:
+                raise RuntimeError("the log could not be written into its file")
+    return sum((folder / file).stat().st_size for file in ("router.db", "router.db.inbox"))
+
+
+def _rows(database: Database) -> int:
+    """Of all tables."""
+    with database.read() as connection:
+        counts = [connection.scalar(select(func.count()).select_from(table)) for table in metadata.sorted_tables]
+    return sum(int(count or 0) for count in counts)
 
 
 def _audited(database: Database) -> tuple[int, int]:

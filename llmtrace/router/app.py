@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import random
 import socket
 import sys
@@ -54,6 +55,8 @@ KEPT_FOR: Final = 2.0
 """Seconds; sooner than destinations give idle connections up, for a message that meets such an end has to wait."""
 SWITCH: Final = 0.0005
 """Seconds. While a turn computes in its thread, requests must not wait for Python's usual 5 ms each time."""
+COLLECT: Final = (20_000, 20, 50)
+"""New objects before Python looks for cycles, and how much more seldom it looks at older ones: requests leave none."""
 _LOCAL_HOSTS: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -78,8 +81,7 @@ async def _serve(
     reread: Callable[[], RouterConfig],
 ) -> None:
     clock = SystemClock()
-    sys.setswitchinterval(SWITCH)
-    await checkpoint()  # loads what httpx needs of this kind of loop: the first page must not wait for it
+    await _get_ready()
     limits = httpx.Limits(max_connections=None, max_keepalive_connections=KEPT_CONNECTIONS, keepalive_expiry=KEPT_FOR)
     async with httpx.AsyncClient(follow_redirects=False, trust_env=False, limits=limits) as client:
         external = config.external_url or server.url_of(listening)
@@ -123,6 +125,15 @@ async def _serve(
             finally:
                 for task in beside:
                     task.cancel()
+
+
+async def _get_ready() -> None:
+    """Requests and pages must not wait for Python's own housekeeping, nor the first one for what is loaded late."""
+    sys.setswitchinterval(SWITCH)
+    gc.collect()
+    gc.freeze()  # what is there by now stays
+    gc.set_threshold(*COLLECT)
+    await checkpoint()  # loads what httpx needs of this kind of loop
 
 
 async def _run(web: server.Server, listening: socket.socket, rules: Rules, dispatcher: Dispatcher) -> None:
