@@ -46,6 +46,8 @@ INTERVAL: Final = 2
 RATE: Final = 100
 PACED: Final = 1_000
 ADAY: Final = 500
+A_POST: Final = 5
+"""Of them; the inbox takes out what is decided once there are 64 POSTs of it."""
 
 
 def measure() -> Iterable[Row]:
@@ -146,7 +148,7 @@ def keeping() -> Iterator[Row]:
         sizes, rows = [_size(Path(folder))], 0
         for day in range(8):
             at = now + timedelta(days=day)
-            for body in bodies(ADAY, BATCH, ADAY // 10):
+            for body in bodies(ADAY, A_POST, ADAY // 10):
                 store.accept(intake.read_push(body, timedelta(minutes=5), at), at)
             for moment in (at, at + timedelta(hours=1)):
                 while store.advance(Deciding(config, moment), desk_of(config), (), moment, 500):
