@@ -183,7 +183,7 @@ def build_web(
             Route("/api/v1/decisions", listing("decisions", records.decisions)),
             Route("/api/v1/deliveries", listing("deliveries", records.deliveries)),
             Route("/api/v1/incidents", listing("incidents", records.incidents)),
-            Route("/api/v1/explain/{alert}", explaining(records.explain)),
+            Route("/api/v1/explain/{alert}", explaining(records, config)),
             Route("/api/v1/silences", listing("silences", records.silences), methods=["GET"]),
             *page,
         ],

@@ -274,6 +274,17 @@ class Oldest:
     pending: datetime | None
 
 
+@dataclass(frozen=True, slots=True)
+class NoPage:
+    """An alert that nobody was paged for: what stood in the way, in words, and the hash of the rules that decided."""
+
+    alert: Alert
+    rules: str
+    why: Sequence[str]
+    is_paging_route: bool
+    """Whether a route that pages took it."""
+
+
 class Records(Protocol):
     """The readable past, newest first, at most ``limit`` rows with an id below ``before``."""
 
@@ -291,6 +302,9 @@ class Records(Protocol):
 
     def explain(self, asked: str) -> list[str]:
         """Why somebody was told of an alert, or nobody; empty where there is no such alert."""
+
+    def no_page(self, asked: str) -> NoPage | None:
+        """The alert that is asked about, where nobody was paged for it."""
 
     def silences(self, limit: int, before: int | None) -> list[Row]:
         """What people silenced, the latest first."""

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from llmtrace.cli.router.loading import load
 
 if TYPE_CHECKING:
     import argparse
-
-
-_MOST_MISSES: Final = 20
 
 
 def add_parsers(
@@ -36,17 +33,16 @@ def explain(arguments: argparse.Namespace) -> int:
         ConfigurationError: the file or the store cannot be read.
     """
     config = load(arguments)
-    from llmtrace.router.routing.misses import misses  # noqa: PLC0415 - behind an extra
+    from llmtrace.router.routing.misses import missed  # noqa: PLC0415 - behind an extra
     from llmtrace.router.store.database import reading  # noqa: PLC0415 - behind an extra
     from llmtrace.router.store.explain import explain as explained  # noqa: PLC0415 - behind an extra
-    from llmtrace.router.store.explain import no_page  # noqa: PLC0415 - behind an extra
+    from llmtrace.router.store.unpaged import no_page  # noqa: PLC0415 - behind an extra
 
     with reading(config.store) as connection:
         lines = explained(connection, arguments.alert)
-        missed = no_page(connection, arguments.alert)
-    if missed is not None:
-        others = "" if missed.rules == config.hash else " (by the rules as they are now, which are others)"
-        lines += [f"  {line}{others}" for line in list(misses(missed.alert, config.routes))[:_MOST_MISSES]]
+        unpaged = no_page(connection, arguments.alert)
+    if unpaged is not None:
+        lines += missed(unpaged, config)
     for line in lines or [f"no alert {arguments.alert!r}: neither an id nor a fingerprint nor a name"]:
         print(line)  # noqa: T201 - the command's output
     return 0 if lines else 1

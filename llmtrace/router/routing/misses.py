@@ -3,10 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Final
 
-from llmtrace.router.config import RouteNode
+from llmtrace.router.config import RouteNode, RouterConfig
 from llmtrace.router.matchers import Matcher
 from llmtrace.router.model import Alert, Tier
+from llmtrace.router.ports import NoPage
+
+_MOST: Final = 20
+
+
+def missed(found: NoPage, config: RouterConfig) -> list[str]:
+    """What stood in the way of a page; and which routes that page did not take the alert, where none of them did."""
+    others = "" if found.rules == config.hash else " (by the rules as they are now, which are others)"
+    passed_by = [] if found.is_paging_route else list(misses(found.alert, config.routes))[:_MOST]
+    return [f"  {line}" for line in found.why] + [f"  {line}{others}" for line in passed_by]
 
 
 def misses(alert: Alert, nodes: Sequence[RouteNode]) -> Iterator[str]:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Final
 
 from sqlalchemy import Connection, select
 
-from llmtrace.router.model import ALERTNAME, SEVERITY, Alert, Outcome, Reason, Rollout, Status, Tier, rollout_of
-from llmtrace.router.store.rows import AnyRow, to_alert
+from llmtrace.router.model import ALERTNAME, SEVERITY, Outcome, Reason, Rollout, Status, rollout_of
+from llmtrace.router.store.rows import AnyRow
 from llmtrace.router.store.schema import (
     PENDING,
     alerts,
@@ -60,7 +59,7 @@ _BECAME: Final[Mapping[str, str]] = MappingProxyType(
     }
 )
 
-_ROLLOUT: Final[Mapping[Rollout, str]] = MappingProxyType(
+ROLLOUT: Final[Mapping[Rollout, str]] = MappingProxyType(
     {
         Rollout.SHADOW: "its rule is rolled out as shadow: all is recorded, and nobody is told",
         Rollout.NOTIFY: "its rule is rolled out as notify: what would page is told in the channel",
@@ -77,26 +76,6 @@ def find(connection: Connection, asked: str) -> AnyRow | None:
     return connection.execute(select(alerts).where(same).order_by(alerts.c.id.desc()).limit(1)).one_or_none()
 
 
-@dataclass(frozen=True, slots=True)
-class NoPage:
-    """An alert that nobody was paged for, and the hash of the rules that decided so."""
-
-    alert: Alert
-    rules: str
-
-
-def no_page(connection: Connection, asked: str) -> NoPage | None:
-    """The alert that is asked about, where it was decided and was no page; None where it was one."""
-    row = find(connection, asked)
-    if row is None:
-        return None
-    made = connection.execute(select(decisions).where(decisions.c.alert_id == row.id).order_by(decisions.c.id)).all()
-    paged = [each.tier == Tier.PAGE and rollout_of(each.route)[0] is not Rollout.SHADOW for each in made]
-    if not made or any(paged):
-        return None
-    return NoPage(to_alert(row), made[-1].config_hash)
-
-
 def explain(connection: Connection, asked: str) -> list[str]:
     """The answer as lines; empty where there is no such alert."""
     alert = find(connection, asked)
@@ -108,7 +87,7 @@ def _lines(connection: Connection, alert: AnyRow) -> Iterator[str]:
     verb = "fires" if alert.status == Status.FIRING else "is over"
     yield f"alert {alert.id}: {alert.labels.get(ALERTNAME)} {verb} ({alert.labels[SEVERITY]})"
     yield f"  {labels}; fingerprint {alert.fingerprint}"
-    yield f"  received {_at(alert.received_at)}"
+    yield f"  received {at(alert.received_at)}"
     made = connection.execute(select(decisions).where(decisions.c.alert_id == alert.id).order_by(decisions.c.id)).all()
     if not made:
         yield "  not decided yet"
@@ -131,11 +110,11 @@ def _decision(connection: Connection, decision: AnyRow) -> Iterator[str]:
         whom = whom.replace("told", "in shadow, nobody was told; it would have told", 1) if decision.due_at else whom
     yield f"  route {route} (tier {decision.tier}): {whom}, because {why}"
     if mode is not Rollout.PAGE:
-        yield f"    {_ROLLOUT[mode]}"
+        yield f"    {ROLLOUT[mode]}"
     if decision.held_by is not None:
-        until = f"until {_at(decision.held_until)}" if decision.held_until is not None else "until that is over"
-        yield f"    held by {_holder(connection, decision)} {until}, then decided again"
-    yield f"    decision {decision.id} at {_at(decision.decided_at)}, rules {decision.config_hash}"
+        until = f"until {at(decision.held_until)}" if decision.held_until is not None else "until that is over"
+        yield f"    held by {holder(connection, decision)} {until}, then decided again"
+    yield f"    decision {decision.id} at {at(decision.decided_at)}, rules {decision.config_hash}"
     told = (
         select(
             deliveries, notifications.c.phase, notifications.c.reason, notifications.c.step, notifications.c.incident_id
@@ -152,7 +131,7 @@ def _decision(connection: Connection, decision: AnyRow) -> Iterator[str]:
         yield from _incident(connection, identifier)
 
 
-def _holder(connection: Connection, decision: AnyRow) -> str:
+def holder(connection: Connection, decision: AnyRow) -> str:
     """A silence with who made it and why, another alert with its name, or the muted times."""
     if decision.reason == Reason.INHIBITED:
         cause = find(connection, decision.held_by)
@@ -172,7 +151,7 @@ def _delivery(row: AnyRow) -> str:
     step = f" (escalation step {row.step}: {WHY[Reason.ESCALATED]})" if row.step else ""
     detail = f" ({row.detail})" if row.detail else ""
     times = f", {row.attempts} attempts" if row.attempts > 1 else ""
-    when = f" at {_at(row.attempted_at)}" if row.attempted_at is not None else ""
+    when = f" at {at(row.attempted_at)}" if row.attempted_at is not None else ""
     return (
         f"{row.receiver} by {row.notifier or 'no notifier'}, of {what}{step}: {_BECAME[row.state]}{detail}{times}{when}"
     )
@@ -180,14 +159,15 @@ def _delivery(row: AnyRow) -> str:
 
 def _incident(connection: Connection, identifier: int) -> Iterator[str]:
     row = connection.execute(select(incidents).where(incidents.c.id == identifier)).one()
-    yield f"    incident {row.id}: opened {_at(row.opened_at)}, now {row.state}"
+    yield f"    incident {row.id}: opened {at(row.opened_at)}, now {row.state}"
     if row.acknowledged_at is not None:
-        yield f"      acknowledged by {row.acknowledged_by} at {_at(row.acknowledged_at)}"
+        yield f"      acknowledged by {row.acknowledged_by} at {at(row.acknowledged_at)}"
     elif row.escalate_at is not None:
-        yield f"      the next escalation step is due {_at(row.escalate_at)}"
+        yield f"      the next escalation step is due {at(row.escalate_at)}"
     if row.resolved_at is not None:
-        yield f"      resolved by {row.resolved_by} at {_at(row.resolved_at)}"
+        yield f"      resolved by {row.resolved_by} at {at(row.resolved_at)}"
 
 
-def _at(moment: datetime) -> str:
+def at(moment: datetime) -> str:
+    """As people read it."""
     return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Column, Select, func, select
 
-from llmtrace.router.ports import Oldest, Row
+from llmtrace.router.ports import NoPage, Oldest, Row
 from llmtrace.router.store.database import Database
 from llmtrace.router.store.due import oldest
 from llmtrace.router.store.explain import explain
@@ -22,6 +22,7 @@ from llmtrace.router.store.schema import (
     notifications,
     silences,
 )
+from llmtrace.router.store.unpaged import no_page
 
 
 class SqlRecords:
@@ -68,6 +69,11 @@ class SqlRecords:
         """Why somebody was told of an alert, or nobody; empty where there is no such alert."""
         with self._database.read() as connection:
             return explain(connection, asked)
+
+    def no_page(self, asked: str) -> NoPage | None:
+        """The alert that is asked about, where nobody was paged for it."""
+        with self._database.read() as connection:
+            return no_page(connection, asked)
 
     def rollout(self, limit: int) -> list[Row]:
         """What rules did that wake nobody yet: alerts and messages by rule, mode and would-be tier, and since when."""

@@ -10,7 +10,9 @@ from typing import Final
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from llmtrace.router.ports import Row, StoreError
+from llmtrace.router.config import RouterConfig
+from llmtrace.router.ports import Records, Row, StoreError
+from llmtrace.router.routing.misses import missed
 
 DEFAULT_LIMIT: Final = 100
 HIGHEST_LIMIT: Final = 1_000
@@ -35,8 +37,12 @@ def listing(name: str, page: Page) -> Callable[[Request], Awaitable[Response]]:
     return endpoint
 
 
-def explaining(explain: Callable[[str], list[str]]) -> Callable[[Request], Awaitable[Response]]:
+def explaining(records: Records, config: RouterConfig) -> Callable[[Request], Awaitable[Response]]:
     """An endpoint that answers ``{"explanation": [...]}`` about the alert of an id, a fingerprint or a name."""
+
+    def explain(asked: str) -> list[str]:
+        unpaged = records.no_page(asked)
+        return records.explain(asked) + ([] if unpaged is None else missed(unpaged, config))
 
     async def endpoint(request: Request) -> Response:
         try:
