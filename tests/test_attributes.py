@@ -261,7 +261,20 @@ class Roundabout(dict[str, Any]):
 
 
 ROLES = st.sampled_from(["user", "assistant", "tool", "human", "ai", "", None, 7])
-CONTENTS = st.one_of(st.none(), any_texts, st.lists(any_texts, max_size=2))
+PARTS = st.one_of(
+    st.builds(lambda words: {"type": "text", "text": words}, any_texts),
+    st.sampled_from(
+        [
+            {"type": "text", "text": None},
+            {"type": "input_text", "text": "in"},
+            {"type": "text", "text": "kept", "cache_control": {"type": "ephemeral"}},
+            {"type": "image_url", "image_url": {"url": "https://example.org/i.png"}},
+            {"type": "tool_result", "tool_use_id": "1", "content": "found"},
+            {"text": "untyped", "index": 1},
+        ]
+    ),
+)
+CONTENTS = st.one_of(st.none(), any_texts, st.lists(any_texts, max_size=2), st.lists(PARTS, max_size=3))
 CALLS = st.lists(
     st.one_of(
         st.just({"id": "call_1", "type": "function", "function": {"name": "search", "arguments": "{}"}}),

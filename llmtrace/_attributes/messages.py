@@ -18,7 +18,7 @@ from llmtrace._attributes.gemini import put_content
 from llmtrace._attributes.items import put_item
 from llmtrace._attributes.media import bare_image, image_url, put_audio, put_image
 from llmtrace._attributes.message_keys import KEPT, MOST_KEPT, MessageKeys, keep_keys, message_keys
-from llmtrace._attributes.parts import converse_block, is_converse, put_parts, put_words
+from llmtrace._attributes.parts import converse_block, is_converse, put_parts, put_plain_parts, put_words
 from llmtrace._attributes.values import put_value
 from llmtrace._values.serialize import to_text
 from llmtrace.semconv import trace as keys
@@ -87,13 +87,18 @@ def put_message(into: Attributes, list_key: str, index: int, message: object) ->
     _put(into, list_key, index, message)
 
 
-def _put_plain(into: Attributes, named: MessageKeys, message: dict[Any, Any]) -> bool:
-    """Flatten a message of OpenAI's shape whose content is a text or None; False where it has anything else."""
+def _put_plain(into: Attributes, named: MessageKeys, message: dict[Any, Any]) -> bool:  # noqa: PLR0911 - the hot path
+    """Flatten a message of OpenAI's shape whose content is texts or None; False where it has anything else."""
     try:
         role, content = message["role"], message["content"]
     except KeyError:
         return False
-    if type(role) is not str or (content is not None and type(content) is not str):
+    if type(role) is not str:
+        return False
+    if type(content) is list and len(message) == _PLAIN and put_plain_parts(into, named.contents, content):
+        into[named.role] = _ROLES.get(role, role)
+        return True
+    if content is not None and type(content) is not str:
         return False
     if len(message) == _PLAIN + 1:  # who called a tool, or what it gave
         calls = message.get("tool_calls")

@@ -5,8 +5,9 @@ Names and shapes are those of OpenInference's own instrumentors. A part of a typ
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Final
+from collections.abc import Callable, Sequence
+from operator import itemgetter
+from typing import Any, Final
 
 from llmtrace._attributes.budget import each
 from llmtrace._attributes.calls import put_call
@@ -21,6 +22,13 @@ from llmtrace._attributes.media import (
 )
 from llmtrace._values.serialize import to_json, to_text
 from llmtrace.semconv import trace as keys
+
+_PLAIN: Final = 2
+"""Fields of a part that is a text and nothing else."""
+_MOST_KEPT: Final = 512
+_MOST_PLAIN: Final = 64
+_kept: Final[dict[str, list[tuple[str, str]]]] = {}
+_of_part: Final = itemgetter("type", "text")
 
 _Put = Callable[[Attributes, str, Fields], bool]
 
@@ -53,6 +61,39 @@ def put_parts(into: Attributes, contents: str, tools: str, parts: object, *, sta
         elif not _PUT.get(kind or "", _put_untyped)(into, prefix, found):
             into[prefix + keys.CONTENT_TYPE] = kind or "unknown"
             into[prefix + keys.CONTENT_TEXT] = to_text(without_data(part))
+
+
+def put_plain_parts(into: Attributes, contents: str, parts: Sequence[Any]) -> bool:
+    """Flatten parts that are texts in OpenAI's shape, the quick way; where one is anything else: False, and nothing."""
+    kept = _kept.get(contents)
+    if kept is None or len(kept) < len(parts):
+        if not 0 < len(parts) <= _MOST_PLAIN:
+            return False
+        kept = _keep(contents, len(parts))
+    texts: list[str] = []
+    for part in parts:
+        if type(part) is not dict or len(part) != _PLAIN:
+            return False
+        try:
+            kind, words = _of_part(part)
+        except KeyError:
+            return False
+        if not type(kind) is type(words) is str or kind != "text":
+            return False
+        texts.append(words)
+    for (type_key, text_key), words in zip(kept, texts):  # noqa: B905 - keys are kept for as many as there ever were
+        into[type_key] = "text"
+        into[text_key] = words
+    return bool(texts)
+
+
+def _keep(contents: str, count: int) -> list[tuple[str, str]]:
+    """The keys of `count` parts, kept: building them is most of the cost."""
+    prefixes = [f"{contents}{index}." for index in range(count)]
+    made = [(prefix + keys.CONTENT_TYPE, prefix + keys.CONTENT_TEXT) for prefix in prefixes]
+    if len(_kept) < _MOST_KEPT:
+        _kept[contents] = made
+    return made
 
 
 def put_words(into: Attributes, prefix: str, kind: str, words: str | None) -> None:
