@@ -89,7 +89,7 @@ async def _serve(
         tools = Toolbox(client, clock, external, _print, links.acknowledge)
         store = SqlStore(database)
         dispatcher = Dispatcher(config, store, build_notifiers(config, tools), clock, random.SystemRandom().random)
-        dispatcher.enricher = Enricher(config, store.changes, client)
+        dispatcher.enricher = Enricher(config, store.changes, client, store.newest_change)
         take_in = lambda alerts: store.accept(alerts, clock.now())  # noqa: E731 - an argument
         with GroupCommit(take_in, dispatcher.accepted, near=database.inbox.near) as inbox:
             looking_up = LookingUp(inbox, config)
@@ -111,7 +111,7 @@ async def _serve(
                 watchdog.reconfigure(rules)
                 tail.reconfigure(rules)
                 looking_up.reconfigure(rules)
-                dispatcher.enricher = Enricher(rules, store.changes, client)
+                dispatcher.enricher = Enricher(rules, store.changes, client, store.newest_change)
                 return web(rules)
 
             note = lambda rules: store.note("rules", _about(rules), clock.now())  # noqa: E731 - an argument

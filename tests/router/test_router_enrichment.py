@@ -204,6 +204,29 @@ def test_a_store_that_fails_costs_the_enrichment_alone(tmp_path):
     assert asyncio.run(run()) == delivery()
 
 
+def test_where_nothing_changed_nothing_is_read(tmp_path):
+    """A flood of messages costs no reading of the store, until somebody deploys."""
+    with world_of(make_config(tmp_path, MINIMAL)) as world:
+        reads: list[object] = []
+
+        def read(since, until):
+            reads.append(since)
+            return world.store.changes(since, until)
+
+        async def run():
+            async with httpx.AsyncClient() as client:
+                enricher = Enricher(world.config, read, client, world.store.newest_change)
+                told = replace(delivery(), notification=replace(delivery().notification, created_at=NOON))
+                before = await enricher.enrich(told)
+                world.store.keep_changes([Change("deploy", NOON, version="v42")], NOON)
+                return before, await enricher.enrich(told)
+
+        before, after = asyncio.run(run())
+    assert len(reads) == 1
+    assert "changes" not in before.notification.alerts[0].annotations
+    assert after.notification.alerts[0].annotations["changes"].endswith("deploy v42")
+
+
 def test_many_pages_ask_once(tmp_path):
     """A flood of pages is no flood of questions."""
     with answering() as (url, asked):

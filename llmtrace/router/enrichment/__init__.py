@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 
 import httpx
 
@@ -14,7 +14,7 @@ from llmtrace.router.config import RouterConfig
 from llmtrace.router.enrichment.changes import of_alert
 from llmtrace.router.enrichment.health import Health
 from llmtrace.router.enrichment.links import linked
-from llmtrace.router.model import Alert, Annotation, Change, Delivery, Phase, Tier
+from llmtrace.router.model import Alert, Annotation, Change, Delivery, Notification, Phase, Tier
 
 Changes = Callable[[datetime, datetime], Sequence[Change]]
 """Those between two times, the newest first; it blocks."""
@@ -25,9 +25,16 @@ _log = logging.getLogger(__name__)
 class Enricher:
     """Adds links, the last changes and, to a page, the state of what the service depends on."""
 
-    def __init__(self, config: RouterConfig, changes: Changes, client: httpx.AsyncClient) -> None:
+    def __init__(
+        self,
+        config: RouterConfig,
+        changes: Changes,
+        client: httpx.AsyncClient,
+        newest: Callable[[], datetime | None] = lambda: datetime.max.replace(tzinfo=UTC),
+    ) -> None:
         self._options = config.enrich
         self._changes = changes
+        self._newest = newest
         self._health = Health(self._options.health, client)
         self._failed: set[str] = set()
 
@@ -38,11 +45,19 @@ class Enricher:
             return delivery
         alerts = [linked(alert, self._options) for alert in notification.alerts]
         try:
+            if not self._has_more(notification):
+                return replace(delivery, notification=replace(notification, alerts=tuple(alerts)))
             async with asyncio.timeout(self._options.timeout.total_seconds()):
                 alerts = await self._told(alerts, notification.created_at, notification.tier)
         except Exception as error:  # noqa: BLE001 - a message without it is better than none
             self._say(type(error).__name__)
         return replace(delivery, notification=replace(notification, alerts=tuple(alerts)))
+
+    def _has_more(self, notification: Notification) -> bool:
+        """Whether there is anything to read or ask: in most floods there is not, and then nothing is waited for."""
+        newest = self._newest()
+        changed = newest is not None and newest >= notification.created_at - self._options.changes
+        return changed or bool(self._options.health and notification.tier is Tier.PAGE)
 
     async def _told(self, alerts: list[Alert], at: datetime, tier: Tier) -> list[Alert]:
         asked = asyncio.ensure_future(self._health.look()) if tier is Tier.PAGE and self._options.health else None

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import Connection, delete, func, insert, select
 
 from llmtrace.router.model import Change
 from llmtrace.router.store.audit import AuditTrail
@@ -29,6 +29,12 @@ def between(connection: Connection, since: datetime, until: datetime) -> list[Ch
     query = select(changes).where(changes.c.at >= since, changes.c.at <= until)
     rows = connection.execute(query.order_by(changes.c.at.desc(), changes.c.id.desc()).limit(MOST)).mappings()
     return [Change(**{name: value for name, value in row.items() if name != "id"}) for row in rows]
+
+
+def newest(connection: Connection) -> datetime | None:
+    """When the last one was made."""
+    found: datetime | None = connection.scalar(select(func.max(changes.c.at)))
+    return found
 
 
 def forget(connection: Connection, before: datetime) -> None:

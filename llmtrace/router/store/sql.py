@@ -63,6 +63,8 @@ class SqlStore:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._newest_change: datetime | None = None
+        self._knows_changes = False
 
     def accept(self, accepted: Sequence[Alert], now: datetime) -> None:
         """Put alerts into the inbox."""
@@ -178,6 +180,15 @@ class SqlStore:
             trail = AuditTrail(connection, now)
             change_book.add(connection, changes, trail)
             trail.write()
+        self._knows_changes = False  # it is read when somebody asks
+
+    def newest_change(self) -> datetime | None:
+        """When the last change was made, as far as this process must care; read from the database once."""
+        if not self._knows_changes:
+            with self._database.read() as connection:
+                self._newest_change = change_book.newest(connection)
+            self._knows_changes = True
+        return self._newest_change
 
     def changes(self, since: datetime, until: datetime) -> list[Change]:
         """Between two times, the newest first."""
