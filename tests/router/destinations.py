@@ -6,6 +6,7 @@ import contextlib
 import json
 import socketserver
 import threading
+import time
 from collections import deque
 from dataclasses import dataclass
 from email import message_from_bytes, policy
@@ -218,14 +219,15 @@ class MailServer:
 
 
 @contextlib.contextmanager
-def saying(nonsense: bytes) -> Iterator[int]:
-    """The port of a server that says this to everybody, again and again."""
+def saying(nonsense: bytes, pause: float = 0) -> Iterator[int]:
+    """The port of a server that says this to everybody, again and again, with a pause in between."""
 
     class Handler(socketserver.StreamRequestHandler):
         def handle(self) -> None:
             with contextlib.suppress(OSError):
                 for _ in range(10_000):  # until the other side has heard enough
                     self.wfile.write(nonsense)
+                    time.sleep(pause)
 
     with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.02,))

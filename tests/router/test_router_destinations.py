@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import ssl
+import subprocess
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -17,7 +19,7 @@ from test_router_notifiers import ANNOTATIONS, delivery
 
 from llmtrace.router.dispatcher import Dispatcher
 from llmtrace.router.model import Act, Delivery, Destination, Outcome, Phase, Receipt, Status
-from llmtrace.router.notifiers import KINDS
+from llmtrace.router.notifiers import KINDS, mail
 from llmtrace.router.notifiers.pace import FAILURES, Breaker, Bucket, Pace
 from llmtrace.router.notifiers.slack_blocks import escape
 from llmtrace.router.ports import Rate, Toolbox
@@ -176,6 +178,33 @@ def test_a_mail_server_that_answers_nonsense_loses_nothing(said):
         receipt = send("email", {"to": ["a@example.org"], "host": "127.0.0.1", "port": port}, about())
     assert receipt.outcome is Outcome.RETRY
     assert len(receipt.detail) < 60
+
+
+def test_a_mail_server_that_drips_holds_nobody_for_ever(monkeypatch):
+    """A word that never ends, one character at a time, is over when patience is: the thread goes to the next mail."""
+    monkeypatch.setattr(mail, "PATIENCE", 0.3)
+    with saying(b"2", pause=0.02) as port:
+        receipt = send("email", {"to": ["a@example.org"], "host": "127.0.0.1", "port": port}, about())
+    assert receipt.outcome is Outcome.RETRY
+
+
+def test_a_mail_goes_over_tls_to_the_server_that_its_certificate_names(tmp_path, monkeypatch):
+    """From the first byte; a certificate that nobody vouches for gets nothing, and the mail is tried again."""
+    key, certificate = tmp_path / "key.pem", tmp_path / "cert.pem"
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
+         "-keyout", key, "-out", certificate, "-subj", "/CN=mail", "-addext", "subjectAltName=IP:127.0.0.1"],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    with MailServer() as server:
+        server._server.socket = context.wrap_socket(server._server.socket, server_side=True, suppress_ragged_eofs=True)
+        settings = {"to": ["a@example.org"], "host": "127.0.0.1", "port": server.port, "tls": "implicit"}
+        assert send("email", settings, about()).outcome is Outcome.RETRY
+        monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+        assert send("email", settings, about()) == Receipt(Outcome.DELIVERED, "SMTP 250")
+        assert len(server.mails) == 1
 
 
 def test_secrets_may_stand_in_files(tmp_path):

@@ -10,7 +10,8 @@ import ssl
 from concurrent.futures import ThreadPoolExecutor
 from email.message import EmailMessage
 from email.utils import format_datetime
-from typing import Annotated, Any, BinaryIO, Final, Literal, Self
+from time import monotonic
+from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import BeforeValidator, Field, SecretStr, model_validator
 
@@ -21,13 +22,16 @@ from llmtrace.router.notifiers.settings import SecretFile
 from llmtrace.router.ports import Toolbox
 
 TIMEOUT: Final = 15.0
+"""Seconds without a word."""
+PATIENCE: Final = 60.0
+"""Seconds for all that a server says."""
 _MOST_ALERTS: Final = 50
 _AT_ONCE: Final = 8
 _REFUSALS: Final = range(400, 600)
 _PERMANENT: Final = 500
 _NO_ANSWER: Final = Receipt(Outcome.RETRY, "no answer of a mail server")
-_LONGEST_CONVERSATION: Final = 256 * 1024
-"""Bytes that a server may say. smtplib would keep an answer that has no end."""
+_LONGEST_CONVERSATION: Final = 64 * 1024
+"""Bytes that a server may say."""
 
 
 def _address(value: Any) -> str:
@@ -126,27 +130,34 @@ class EmailNotifier:
 
 
 class _Words:
-    """What the server says, up to an end."""
+    """What the server says, up to an end: smtplib would keep an answer that has none, and wait for one that drips."""
 
-    def __init__(self, file: BinaryIO) -> None:
-        self._file = file
+    def __init__(self, connection: socket.socket) -> None:
+        self._connection = connection
         self._left = _LONGEST_CONVERSATION
+        self._until = monotonic() + PATIENCE
 
     def readline(self, longest: int) -> bytes:
         """A line.
 
         Raises:
-            OSError: it says too much.
+            OSError: it says too much, or takes too long.
         """
-        line = self._file.readline(longest)
-        self._left -= len(line)
-        if self._left < 0:
-            raise OSError("the server says too much")
-        return line
+        line = bytearray()
+        while len(line) < longest and not line.endswith(b"\n"):
+            patience = self._until - monotonic()
+            if patience <= 0 or self._left <= 0:
+                raise OSError("the server does not come to an end")
+            self._connection.settimeout(min(patience, TIMEOUT))
+            character = self._connection.recv(1)
+            if not character:
+                break
+            line += character
+            self._left -= 1
+        return bytes(line)
 
     def close(self) -> None:
-        """Hear no more."""
-        self._file.close()
+        """The connection is closed by whoever opened it."""
 
 
 class _Plain(smtplib.SMTP):
@@ -155,7 +166,7 @@ class _Plain(smtplib.SMTP):
     def getreply(self) -> tuple[int, bytes]:
         """The next answer."""
         if self.file is None and self.sock is not None:
-            self.file = _Words(self.sock.makefile("rb"))
+            self.file = _Words(self.sock)
         return super().getreply()
 
 
