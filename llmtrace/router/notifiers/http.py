@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
+from functools import partial
 from http import HTTPStatus
 from typing import Final
 
@@ -58,12 +59,34 @@ class Request:
 Resolve = Callable[[str, int], Awaitable[list[str]]]
 
 
+_Question = tuple[asyncio.AbstractEventLoop, str, int]
+_asked: dict[_Question, asyncio.Task[list[str]]] = {}
+
+
 async def resolve(host: str, port: int) -> list[str]:
     """The IP addresses of a host, as the system knows them.
+
+    Who asks while the same is being asked waits for that answer: each question holds a thread until the system gives
+    up, which may take a minute, and a name that hangs must leave some to other names.
 
     Raises:
         OSError: there are none.
     """
+    question = (asyncio.get_running_loop(), host, port)
+    asking = _asked.get(question)
+    if asking is None:
+        asking = _asked[question] = asyncio.create_task(_addresses(host, port))
+        asking.add_done_callback(partial(_answered, question))
+    return await asyncio.shield(asking)
+
+
+def _answered(question: _Question, asking: asyncio.Task[list[str]]) -> None:
+    _asked.pop(question, None)
+    if not asking.cancelled():
+        asking.exception()  # whoever asked may have left by now; then nobody else looks at it
+
+
+async def _addresses(host: str, port: int) -> list[str]:
     found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return [str(address[0]) for *_, address in found]
 
