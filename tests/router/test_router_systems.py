@@ -50,8 +50,10 @@ def test_each_page_shows_the_notifier_at_work(kind):
 
 
 def test_every_source_and_destination_page_is_in_the_table():
-    """A page about a system that the README does not lead to would hardly be read."""
+    """A page that the README does not lead to would hardly be read; none of the sources stands there twice."""
     about = ("alerts-from-", "page-with-", "write-to-", "open-", "post-to-", "send-")
+    found = re.findall(r"\]\((docs/how-to/alerts-from-[^)#]+)", SECTION)
+    assert len(found) == len(set(found))
     pages = {f"docs/how-to/{path.name}" for path in (ROOT / "docs/how-to").glob("*.md") if path.name.startswith(about)}
     assert pages - set(re.findall(r"\]\((docs/[^)#]+)", SECTION)) == set()
 
