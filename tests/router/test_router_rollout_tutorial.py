@@ -8,8 +8,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import httpx
+import pytest
 from prometheus import free_port
 from waiting import wait_until
+
+from llmtrace.cli import main
 
 PAGE = (Path(__file__).parents[2] / "docs/tutorials/observe-warn-page.md").read_text()
 BLOCK = re.compile(r"(?:[Ss]ave this as `(?P<file>[\w.]+)`[^`]*)?```(?P<kind>\w+)\n(?P<text>.*?)```", re.DOTALL)
@@ -19,9 +23,10 @@ CHANGING = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d|:\d{4,5}\b")
 class Reader:
     """Does what the tutorial says, in order."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder, self.port = folder, str(free_port())
+    def __init__(self, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        self.folder, self.port, self._capsys = folder, str(free_port()), capsys
         self.served: subprocess.Popen[bytes] | None = None
+        self.sent = 0
 
     def save(self, name: str, text: str) -> None:
         (self.folder / name).write_text(text.replace("4319", self.port))
@@ -33,9 +38,20 @@ class Reader:
             with (self.folder / "router.out").open("wb") as output:
                 self.served = subprocess.Popen(words, cwd=self.folder, stdout=output, stderr=output)
             return ""
+        if command.startswith("llmtrace"):
+            assert main(words[3:]) == 0
+            return self._capsys.readouterr().out
         ended = subprocess.run(words, cwd=self.folder, capture_output=True, text=True, check=False, timeout=60)
         assert ended.returncode == 0, ended.stdout + ended.stderr
+        if command == "python slow.py":
+            self.sent += 1
+            wait_until(lambda: self.decided == self.sent, "the alert is decided, as it is by the time a reader looks")
         return ended.stdout
+
+    @property
+    def decided(self) -> int:
+        url = f"http://127.0.0.1:{self.port}/api/v1/decisions"
+        return len(httpx.get(url, trust_env=False).json()["decisions"])
 
     @property
     def printed(self) -> str:
@@ -58,9 +74,10 @@ class Reader:
         return output
 
 
-def test_every_step_of_the_rollout_does_what_it_says(tmp_path):
+def test_every_step_of_the_rollout_does_what_it_says(tmp_path, capsys, monkeypatch):
     """Nobody is told in shadow, the channel under notify, and at last somebody is paged."""
-    reader, output = Reader(tmp_path), ""
+    monkeypatch.chdir(tmp_path)
+    reader, output = Reader(tmp_path, capsys), ""
     told: dict[str, tuple[int, int]] = {}
     try:
         for block in BLOCK.finditer(PAGE):

@@ -151,7 +151,7 @@ def test_health_fails_where_a_due_notification_is_late(world):
 @pytest.mark.parametrize(
     ("watchdog", "problem"),
     [
-        ("{sources: {prometheus: 5m}}", r"watchdog.sources.prometheus.*no source; allowed: otlp, api, alertmanager"),
+        ("{sources: {prometheus: 5m}}", r"watchdog.sources.prometheus.*no source; allowed: otlp, api, phoenix"),
         ("{heartbeat: {receivers: [nobody]}}", "no receiver of this file; allowed: ops"),
         ("{heartbeat: {every: 0s, receivers: [ops]}}", "too often; allowed: 1s and more"),
         ("{heartbeat: {every: 1m}}", "missing; it must be set"),
