@@ -12,6 +12,7 @@ from router_store import world_of
 from router_values import MINIMAL, NOON, make_config
 from test_router_intake import Doors
 
+from llmtrace.exceptions import ConfigurationError
 from llmtrace.router.config.access import MAPPED
 from llmtrace.router.intake.builtin import mapping_of
 from llmtrace.router.model import Alert, Status
@@ -195,3 +196,11 @@ def test_a_built_in_mapping_is_a_file_that_a_user_could_write(tmp_path, tool):
     (tmp_path / "own.yaml").write_text(file.read_text())
     config = make_config(tmp_path, MINIMAL + "    intake: {sources: {own: {mapping: own.yaml}}}\n")
     assert config.mappings["own"] == mapping_of(tool)
+
+
+@pytest.mark.parametrize("name", ["change", "arize-events", "generic", "a/b", ""])
+def test_a_source_of_ones_own_has_a_path_of_its_own(tmp_path, name):
+    """A name that the router uses itself would be silent: it is refused."""
+    (tmp_path / "own.yaml").write_text("version: 1\nfields: {name: title}\n")
+    with pytest.raises(ConfigurationError, match=r"intake\.sources.*no name for a source; allowed"):
+        make_config(tmp_path, f'{MINIMAL}    intake: {{sources: {{"{name}": {{mapping: own.yaml}}}}}}\n')

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from enum import StrEnum
 from typing import Annotated, Any, Final, Self
 
-from pydantic import BeforeValidator, Field, SecretStr, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
 
 from llmtrace.router.config.phoenix import PhoenixOptions
 from llmtrace.router.config.strict import Duration, Strict, wrong
 
 _SHORTEST: Final = 16
+_PATH: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", re.ASCII)
 _DAY: Final = timedelta(days=1)
 
 
@@ -98,6 +100,17 @@ class NamedOptions(SourceOptions):
     mapping: str = Field(description="a file, relative to this one, that says where the fields stand")
 
 
+def _own(value: dict[str, NamedOptions]) -> dict[str, NamedOptions]:
+    """A source of one's own has a path of its own."""
+    taken = {*IntakeOptions.model_fields, *(name.replace("_", "-") for name in IntakeOptions.model_fields)}
+    for name in value:
+        if name in taken or not _PATH.fullmatch(name):
+            raise wrong(
+                "no name for a source; allowed: letters, digits, _ and -, and no path of the router's", key=name
+            )
+    return value
+
+
 class IntakeOptions(Strict):
     """``auth`` is for every source that names none of its own."""
 
@@ -140,7 +153,7 @@ class IntakeOptions(Strict):
     splunk_oncall: SourceOptions = Field(
         default=SourceOptions(), description="what people do in Splunk On-Call, at `/ingest/splunk_oncall`"
     )
-    sources: dict[str, NamedOptions] = Field(
+    sources: Annotated[dict[str, NamedOptions], AfterValidator(_own)] = Field(
         default_factory=dict, description="name -> a tool of one's own, at `/ingest/NAME`"
     )
 
