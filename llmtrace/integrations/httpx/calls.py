@@ -24,6 +24,7 @@ from llmtrace._tracer import active
 from llmtrace.integrations.httpx.bodies import Body, Lines, Whole, parsed
 from llmtrace.integrations.httpx.endpoints import Asked, asked, endpoint_of
 from llmtrace.integrations.httpx.failures import FIRST_ERROR, Failure, of_answer, of_chunk, of_exception
+from llmtrace.integrations.httpx.langchain import model_span
 from llmtrace.integrations.httpx.listening import listen
 from llmtrace.integrations.httpx.retries import Attempts, Key, Retries
 from llmtrace.propagation import decides_everywhere, telling
@@ -50,10 +51,12 @@ def begun(request: Any) -> ModelCall | None:
         return _Passing(host) if decides_everywhere() else None
     context = _scope.here()
     around = get_current_span(context)
+    cover = _cover_of(around)
+    if cover is _Cover.NOTHING and (hidden := model_span()) is not None:
+        around, cover, context = hidden, _Cover.WHOLE, with_span(hidden, context)
     key: Key = (around.get_span_context().span_id, str(request.url), hash(content))
     attempts = retries.again(key)
     count = 1 if attempts is None else attempts.count + 1
-    cover = _cover_of(around)
     if cover is _Cover.WHOLE:
         return _CoveredCall(request, key, count, around, context)
     found.attributes[server.SERVER_ADDRESS] = host
