@@ -3,21 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
-import subprocess
-import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 
 import httpx
 import pytest
 import websockets.sync.client
-from otlp_sink import OtlpSink, free_port, otlp_sink
+from otlp_sink import OtlpSink, otlp_sink
+from servers import served
 from waiting import wait_until
 
-HERE = Path(__file__).parent.parent
 COMMANDS = {
     "uvicorn-h11": "-m uvicorn --http h11 --port {port}",
     "uvicorn-httptools": "-m uvicorn --http httptools --port {port}",
@@ -27,40 +21,9 @@ COMMANDS = {
 THEIRS = "0af7651916cd43dd8448eb211c80319c"
 
 
-@contextmanager
-def served(command: str, what: str, sink: OtlpSink) -> Iterator[str]:
-    """The address of `what` of the service module, in a server process of its own."""
-    port = free_port()
-    process = subprocess.Popen(
-        [sys.executable, *command.format(port=port).split(), f"middleware_service:{what}"],
-        cwd=HERE,
-        env=os.environ | {"SINK": sink.url, "SERVED": what, "NO_PROXY": "*"},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    url = f"http://127.0.0.1:{port}"
-    try:
-        with httpx.Client(trust_env=False) as client:
-            wait_until(lambda: is_up(client, url, process), f"{command} is up", 30)
-        yield url
-    finally:
-        os.killpg(process.pid, signal.SIGTERM)
-        try:
-            process.wait(10)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait(10)
-
-
-def is_up(client: httpx.Client, url: str, process: subprocess.Popen[bytes]) -> bool:
-    """Whether the server answers."""
-    assert process.poll() is None, "the server has ended"
-    try:
-        client.get(url)
-    except httpx.TransportError:
-        return False
-    return True
+def settings(what: str, sink: OtlpSink) -> dict[str, str]:
+    """The environment of the service module."""
+    return {"SINK": sink.url, "SERVED": what}
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +36,7 @@ def sink() -> Iterator[OtlpSink]:
 @pytest.fixture(scope="module", params=COMMANDS)
 def url(request: pytest.FixtureRequest, sink: OtlpSink) -> Iterator[str]:
     """The FastAPI application under each server in turn."""
-    with served(COMMANDS[request.param], "app", sink) as running:
+    with served(COMMANDS[request.param], "middleware_service:app", settings("app", sink)) as running:
         yield running
 
 
@@ -144,7 +107,7 @@ def test_whom_to_believe_by_the_real_peer(url, client):
 @pytest.mark.parametrize("server", ["uvicorn-h11", "uvicorn-httptools", "hypercorn"])
 def test_the_500_of_an_application_without_a_framework(sink, client, server):
     """The server would answer it without the header, so the middleware does."""
-    with served(COMMANDS[server], "bare", sink) as url:
+    with served(COMMANDS[server], "middleware_service:bare", settings("bare", sink)) as url:
         answer = client.get(url)
         assert (answer.status_code, answer.text) == (500, "Internal Server Error")
         assert recorded(sink, answer.headers["x-trace-id"], "GET")["status"] == 2

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
 
 import httpx
 import pytest
-from otlp_sink import OtlpSink, free_port, otlp_sink
+from otlp_sink import OtlpSink, otlp_sink
+from servers import served
 from waiting import wait_until
 
 from llmtrace.semconv import trace as keys
-
-HERE = Path(__file__).parent.parent
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,34 +43,12 @@ class Pair:
         return {name for name in named if not name.startswith("fastapi.")}
 
 
-@contextmanager
-def served(name: str, sink: OtlpSink, back: str) -> Iterator[str]:
-    """A service in a server process of its own."""
-    port = free_port()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "uvicorn", "--port", str(port), "--log-level", "error", f"two_services:{name}"],
-        cwd=HERE,
-        env=os.environ | {"SINK": sink.url, "SERVED": name, "BACK": back},
-        stderr=subprocess.DEVNULL,
-    )
-    url = f"http://127.0.0.1:{port}"
-    try:
-        with httpx.Client(trust_env=False) as client:
-            wait_until(lambda: is_up(client, url, process), f"{name} is up", 30)
-        yield url
-    finally:
-        process.terminate()
-        process.wait(20)
+UVICORN = "-m uvicorn --port {port} --log-level error"
 
 
-def is_up(client: httpx.Client, url: str, process: subprocess.Popen[bytes]) -> bool:
-    """Whether the server answers."""
-    assert process.poll() is None, "the server has ended"
-    try:
-        client.get(url)
-    except httpx.TransportError:
-        return False
-    return True
+def settings(name: str, sink: OtlpSink, back: str = "") -> dict[str, str]:
+    """The environment of a service."""
+    return {"SINK": sink.url, "SERVED": name, "BACK": back}
 
 
 @pytest.fixture(scope="module")
@@ -83,8 +56,8 @@ def pair() -> Iterator[Pair]:
     """Both services at ratio 0: what is kept, a rule has kept."""
     with ExitStack() as stack:
         sinks = [stack.enter_context(otlp_sink()) for _ in range(2)]
-        back = stack.enter_context(served("back", sinks[1], ""))
-        front = stack.enter_context(served("front", sinks[0], back))
+        back = stack.enter_context(served(UVICORN, "two_services:back", settings("back", sinks[1])))
+        front = stack.enter_context(served(UVICORN, "two_services:front", settings("front", sinks[0], back)))
         yield Pair(front, back, *sinks, stack.enter_context(httpx.Client(trust_env=False)))
 
 
