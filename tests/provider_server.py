@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import gzip
 import json
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from enum import Enum
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+
+from loopback import Handler, serving
 
 
 class Framing(Enum):
@@ -79,30 +78,18 @@ class ProviderServer:
     headers: list[dict[str, str]] = field(default_factory=list)
 
 
-@contextmanager
-def provider_server() -> Iterator[ProviderServer]:
-    """Run a server on a free port of 127.0.0.1 as long as the block lasts."""
-    http = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
-    http.daemon_threads = True
-    server = ProviderServer(f"http://127.0.0.1:{http.server_port}")
-    http.told = server  # type: ignore[attr-defined]  # the handler's way to it
-    thread = threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-    thread.start()
-    try:
-        yield server
-    finally:
-        http.shutdown()
-        http.server_close()
-        thread.join(5)
+def provider_server() -> AbstractContextManager[ProviderServer]:
+    """Run a server as long as the block lasts."""
+    return serving(_Handler, ProviderServer)
 
 
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
+class _Handler(Handler):
+    """Answers as the test has told."""
 
-    def do_POST(self) -> None:
-        server: ProviderServer = self.server.told  # type: ignore[attr-defined]
-        server.requests.append(json.loads(self.rfile.read(int(self.headers.get("content-length", 0)))))
-        server.headers.append({name.lower(): value for name, value in self.headers.items()})
+    def do_POST(self) -> None:  # noqa: N802 - the name that http.server calls
+        server: ProviderServer = self.told
+        server.requests.append(json.loads(self.body()))
+        server.headers.append(self.sent_headers())
         reply = server.refusals.pop(0) if server.refusals else server.reply
         body = reply.encoded()
         headers = dict(reply.headers)
@@ -116,6 +103,3 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("connection", "close")
         self.end_headers()
         self.wfile.write(body)
-
-    def log_message(self, *_: object) -> None:
-        """Say nothing."""

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs
+
+from loopback import Handler, serving
 
 ROOT = "f" * 16
 """The root of every trace that is known."""
@@ -48,36 +47,24 @@ class ScoreServer:
         return 200
 
 
-@contextmanager
-def score_server() -> Iterator[ScoreServer]:
-    """Run one on a free port of 127.0.0.1."""
-    http = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
-    http.daemon_threads = True
-    server = ScoreServer(f"http://127.0.0.1:{http.server_port}")
-    http.told = server  # type: ignore[attr-defined]  # the handler's way to it
-    thread = threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-    thread.start()
-    try:
-        yield server
-    finally:
-        http.shutdown()
-        http.server_close()
-        thread.join(5)
+def score_server() -> AbstractContextManager[ScoreServer]:
+    """Run one as long as the block lasts."""
+    return serving(_Handler, ScoreServer)
 
 
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
+class _Handler(Handler):
+    """Answers as the test has told."""
 
-    def do_GET(self) -> None:
-        server: ScoreServer = self.server.told  # type: ignore[attr-defined]
+    def do_GET(self) -> None:  # noqa: N802 - the name that http.server calls
+        server: ScoreServer = self.told
         trace_id = parse_qs(self.path.partition("?")[2])["trace_id"][0]
         found = [{"context": {"span_id": ROOT}}] if trace_id in server.known else []
         self._say(200, json.dumps({"data": found, "next_cursor": None}).encode())
 
-    def do_POST(self) -> None:
-        server: ScoreServer = self.server.told  # type: ignore[attr-defined]
-        body = self.rfile.read(int(self.headers.get("content-length", 0)))
-        server.headers = {name.lower(): value for name, value in self.headers.items()}
+    def do_POST(self) -> None:  # noqa: N802 - the name that http.server calls
+        server: ScoreServer = self.told
+        body = self.body()
+        server.headers = self.sent_headers()
         status = server.answer(self.path.partition("?")[0], body)
         self._say(status, b"")
 
@@ -86,6 +73,3 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("content-length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
-
-    def log_message(self, *_: object) -> None:
-        """Say nothing."""
