@@ -21,15 +21,19 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from llmtrace.router.clock import SystemClock
 from llmtrace.router.config import RouterConfig
+from llmtrace.router.config.digests import MAIL
+from llmtrace.router.digest.sender import DigestSender
 from llmtrace.router.dispatcher import Dispatcher
 from llmtrace.router.enrichment import Enricher
 from llmtrace.router.enrichment.lookup import LookingUp
 from llmtrace.router.model import Destination
 from llmtrace.router.notifiers import KINDS
+from llmtrace.router.notifiers.mail import EmailNotifier
 from llmtrace.router.page.routes import page_routes
 from llmtrace.router.ports import Notifier, Records, Toolbox
 from llmtrace.router.store.commit import GroupCommit
 from llmtrace.router.store.database import Database
+from llmtrace.router.store.digests import SqlDigests
 from llmtrace.router.store.records import SqlRecords
 from llmtrace.router.store.shown import SqlShown
 from llmtrace.router.store.sql import SqlStore
@@ -99,6 +103,7 @@ async def _serve(
             )
 
             watchdog = Watchdog(config, door.heard, inbox, clock)
+            digesting = DigestSender(config, SqlDigests(database), _posts(config, tools), clock, external)
             tail = Tail(config, client, looking_up, clock, store.tail, store.keep_tail, door.heard)
 
             def web(rules: RouterConfig) -> ASGIApp:
@@ -109,6 +114,7 @@ async def _serve(
             def take(rules: RouterConfig) -> ASGIApp:
                 dispatcher.reconfigure(rules, build_notifiers(rules, tools))
                 watchdog.reconfigure(rules)
+                digesting.reconfigure(rules, _posts(rules, tools))
                 tail.reconfigure(rules)
                 looking_up.reconfigure(rules)
                 dispatcher.enricher = Enricher(rules, store.changes, client, store.newest_change)
@@ -118,7 +124,7 @@ async def _serve(
             rules_door = Rules(config, reread, take, note)
             rules_door.app = web(config)
             await asyncio.to_thread(rules_door.note, config)
-            beside = [asyncio.create_task(each.run()) for each in (watchdog, tail)]
+            beside = [asyncio.create_task(each.run()) for each in (watchdog, tail, digesting)]
             try:
                 ready = lambda: announce(server.url_of(listening))  # noqa: E731 - an argument
                 await _run(server.Server(rules_door, ready), listening, rules_door, dispatcher)
@@ -149,6 +155,14 @@ async def _run(web: server.Server, listening: socket.socket, rules: Rules, dispa
 def _about(rules: RouterConfig) -> dict[str, str]:
     """What the audit trail knows rules by."""
     return {"config": rules.hash, **({"revision": rules.revision} if rules.revision else {})}
+
+
+def _posts(config: RouterConfig, tools: Toolbox) -> dict[str, EmailNotifier]:
+    """The mail of each receiver that gets a digest."""
+    return {
+        each.receiver: EmailNotifier.build(config.receivers[each.receiver][MAIL], tools)  # type: ignore[arg-type]
+        for each in config.digests
+    }
 
 
 def build_notifiers(config: RouterConfig, tools: Toolbox) -> dict[Destination, Notifier]:

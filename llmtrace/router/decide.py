@@ -109,6 +109,8 @@ def _decide(alert: Alert, at: Place, config: RouterConfig, recall: Recall, now: 
     due = None if judged.reason.suppresses else due_at(policy, recall.group(group.key), now)
     if not policy.receivers:
         due, judged = None, replace(judged, reason=_unheard(judged.reason))
+    elif policy.schedule and due is not None:
+        due, judged = None, replace(judged, reason=_bundled(judged.reason))
     state = after(judged, notifies=due is not None)
     return Decision(route, policy, judged.reason, group, due, config.hash, state, judged.hold)
 
@@ -120,6 +122,10 @@ def _judge(candidate: Candidate, config: RouterConfig, recall: Recall) -> Candid
     if not judged.reason.suppresses:
         judged = quieten(judged, config, recall)
     return judged if judged.reason.suppresses else damp(judged, config.flapping, recall)
+
+
+def _bundled(reason: Reason) -> Reason:
+    return reason if reason is Reason.NO_ROUTE else Reason.BUNDLED
 
 
 def _unheard(reason: Reason) -> Reason:

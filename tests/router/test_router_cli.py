@@ -109,7 +109,7 @@ def test_strict_takes_no_oddity(tmp_path, capsys):
     capsys.readouterr()
 
 
-@pytest.mark.parametrize("command", ["backtest", "digest"])
+@pytest.mark.parametrize("command", ["backtest"])
 def test_commands_of_later_versions_are_refused(tmp_path, capsys, command):
     """What is not there is no command: status 2, with those that are."""
     with pytest.raises(SystemExit) as ended:

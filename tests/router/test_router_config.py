@@ -459,12 +459,11 @@ def test_what_is_no_duration_is_refused(text):
         durations.parse(text)
 
 
-def test_the_usual_file_names_what_is_not_there_yet(tmp_path):
-    """The documentation's larger example is refused key by key, not half obeyed."""
+def test_what_is_not_there_yet_is_refused(tmp_path):
+    """A key of a later version is refused by its name, not half obeyed."""
     text = textwrap.dedent("""
         version: 1
         receivers: {ops: {console: {}}}
-        tiers:
-          digest: {receivers: [ops], schedule: "0 8 * * *"}
+        monitors: []
     """)
-    assert "tiers.digest.schedule: this key is not available in this version" in line_of(tmp_path, text)
+    assert "monitors: this key is not available in this version" in line_of(tmp_path, text)

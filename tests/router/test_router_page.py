@@ -5,30 +5,38 @@ from __future__ import annotations
 import os
 import re
 import textwrap
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from destinations import MailServer
 from router_process import RouterProcess
-from router_values import make_request, make_span, make_tag
+from router_values import make_alert, make_request, make_span, make_tag
+from test_router_digest import opened
 from waiting import wait_until
 from webhook_receiver import WebhookReceiver
 
 pytestmark = pytest.mark.browser
 
 PICTURES = Path(__file__).parents[2] / "docs/how-to/page"
-SHOWN = {"incidents-light", "incident-light", "incident-dark", "alerts-light"}
+SHOWN = {"incidents-light", "incident-light", "incident-dark", "alerts-light", "digest-light", "mail"}
 """Those that the documentation shows; written where ``LLMTRACE_WRITE_PICTURES`` is set."""
 TOKEN = "a-token-of-the-page"
 RULES = """
     version: 1
     listen: 127.0.0.1:0
     links: {{trace: "https://phoenix.example.org/redirects/traces/{{trace_id}}"}}
-    receivers: {{on-call: {{webhook: {{url: "{url}", allow_private: true}}}}, ops: {{console: {{}}}}}}
+    receivers:
+      on-call: {{webhook: {{url: "{url}", allow_private: true}}}}
+      ops: {{console: {{}}}}
+      product: {{email: {{to: [product@example.org]}}}}
+    tiers: {{digest: {{receivers: [product], schedule: "0 8 * * 1", timezone: Europe/Berlin}}}}
     rollout:
       - {{matchers: ['alertname="answer-slow"'], mode: shadow}}
     routes:
       - {{tier: page, matchers: ['severity="critical"'], receivers: [on-call]}}
+      - {{tier: digest, matchers: ['severity="info"']}}
       - {{tier: channel, receivers: [ops], group_wait: 0s}}
 """
 PHONE = {"width": 390, "height": 844}
@@ -104,13 +112,14 @@ def test_an_alert_pages_is_read_acknowledged_and_silenced(reader, router, pager,
     """An alert pages; its incident is read with its trace, acknowledged and silenced; axe finds no violation."""
     scheme = look[0]
     reader.open("/")
-    reader.look()
     reason = "the retriever returned nothing for 12 of 20 questions"
     runbook = "https://wiki.example.org/retriever"
     tag = make_tag(key="retriever-down", reason=reason, team="legal-ai", runbook_url=runbook)
     tell(router, tag)
     tell(router, make_tag("warning", key="answer-slow", reason="p95 over 8 s"), name="answer")
     tell(router, make_tag("error", key="tool-fails", reason="search_docs failed 5 times"), name="tool")
+    for question in range(3):
+        tell(router, make_tag("info", key="thumbs-down", reason="an answer did not help", team=f"team-{question}"))
     wait_until(lambda: pager.accepted, "the page")
     page = reader.page
     page.get_by_role("link", name="retriever-down").wait_for()  # by itself: the list is kept fresh
@@ -142,6 +151,9 @@ def test_an_alert_pages_is_read_acknowledged_and_silenced(reader, router, pager,
         page.get_by_role("heading", name=view.capitalize()).wait_for()
         assert page.get_by_text("answer-slow").first.is_visible()
         reader.look(f"{view}-{scheme}")
+    page.get_by_role("link", name="Digest").click()
+    page.get_by_role("heading", name="product: 3 alerts").wait_for()
+    reader.look(f"digest-{scheme}")
     page.get_by_role("link", name="Alerts").click()
     page.get_by_role("link", name="answer-slow").click()
     page.get_by_text("in shadow, nobody was told").first.wait_for()
@@ -149,3 +161,33 @@ def test_an_alert_pages_is_read_acknowledged_and_silenced(reader, router, pager,
     page.get_by_role("link", name="Silences").click()
     page.get_by_role("button", name="End now").click()
     page.get_by_text("Nothing is silenced").wait_for()
+
+
+def written(folder: Path) -> str:
+    """The HTML of a digest, as a mail server got it."""
+    with MailServer() as server, opened(folder, server) as house:
+        cost = {"llm.cost.total": "0.42"}
+        house.turn()
+        house.happen(*(make_alert("info", alertname="thumbs-down", user=str(n)) for n in range(9)))
+        house.turn(hours=20)
+        for name, severity, number in (("thumbs-down", "info", 12), ("answer-slow", "warning", 4)):
+            house.happen(*(make_alert(severity, cost, alertname=name, user=str(n)) for n in range(number)))
+        house.happen(make_alert(), make_alert())
+        house.turn(hours=24)
+        html: str = server.mails[1].get_body(("html",)).get_content()
+        return html
+
+
+@pytest.mark.parametrize("size", [PHONE, DESK], ids=["phone", "desk"])
+def test_the_mail_of_a_digest_reads_well(browser, tmp_path, size):
+    """The HTML that a mail server got, in a browser: it says what came in, asks nobody, and axe finds no violation."""
+    with ThreadPoolExecutor(1) as thread:  # the browser's event loop bars any other in its own
+        html = thread.submit(written, tmp_path).result()
+    with browser.new_context(viewport=size) as context:
+        reading, asked = Reader(context.new_page(), None), []
+        reading.page.on("request", lambda request: asked.append(request.url))
+        reading.page.set_content(html)
+        assert reading.page.get_by_role("heading", name="16 alerts for product").is_visible()
+        assert reading.page.get_by_text("+33 %").first.is_visible()
+        reading.look("mail" if size is PHONE else "")
+        assert (asked, reading.complaints) == ([], [])

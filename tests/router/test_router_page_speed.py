@@ -13,7 +13,7 @@ BOUND = 0.2 * 5
 """Seconds. Five times what is promised, for a machine that does other things too."""
 VIEWS = (
     "/", "/?show=all", "/?before=5000", "/incidents/1", "/incidents/9000", "/alerts", "/alerts?before=100000",
-    "/alerts?tier=page", "/alerts/1", "/alerts/150000", "/silences", "/rollout",
+    "/alerts?tier=page", "/alerts/1", "/alerts/150000", "/silences", "/rollout", "/digest",
 )  # fmt: skip
 
 # Copies of one alert that was really told, with another fingerprint each: 10,000 incidents, and a hundred times as much

@@ -20,12 +20,15 @@ from llmtrace.router.web.intake import Door
 
 RULES = """
     version: 1
-    receivers: {hook: {webhook: {url: "http://127.0.0.1:9099/hook", allow_private: true}}}
+    receivers:
+      hook: {webhook: {url: "http://127.0.0.1:9099/hook", allow_private: true}}
+      product: {email: {to: [product@example.org]}}
+    tiers: {digest: {receivers: [product], schedule: "0 8 * * 1"}}
     routes: [{tier: page, matchers: ['severity="critical"'], receivers: [hook]}]
 """
 TOKENS = ("a-token-of-sixteen", "another-token-of-16")
 GUARDED = RULES + f"    web: {{auth: {{bearer: {list(TOKENS)}}}}}\n"
-VIEWS = ("/", "/alerts", "/silences", "/rollout", "/incidents/1", "/alerts/1")
+VIEWS = ("/", "/alerts", "/silences", "/rollout", "/digest", "/incidents/1", "/alerts/1")
 
 
 class Site:
@@ -217,6 +220,7 @@ def test_what_senders_write_is_text(site):
     """HTML in names, labels and reasons is shown as it stands; a link that is none of the web's is not one."""
     notes = {"reason": HOSTILE, "trace_url": "javascript:alert(1)", "runbook_url": "data:text/html,<script>1</script>"}
     site.happen(make_alert(annotations=notes, alertname=HOSTILE, service=HOSTILE, team=HOSTILE))
+    site.world.clock.move(minutes=1)
     form = {"form_token": site.form_token(), "by": HOSTILE, "comment": HOSTILE, "for": "1 hour"}
     site.post("/incidents/1/acknowledge", form)
     site.post("/silences", {**form, "matchers": 'a="<script>alert(1)</script>"'})

@@ -1,4 +1,4 @@
-"""``llmtrace router explain | audit``: reads what a router keeps, whether it runs or not."""
+"""``llmtrace router explain | digest | audit``: reads what a router keeps, whether it runs or not."""
 
 from __future__ import annotations
 
@@ -23,7 +23,11 @@ def add_parsers(
         "--head", metavar="HASH", help="verify: the last hash that you have kept must be in the chain"
     )
     auditing.set_defaults(run=audit)
-    return [explaining, auditing]
+    digesting = commands.add_parser("digest", help="show digests as they would be sent now")
+    digesting.add_argument("--preview", action="store_true", required=True, help="print them; nothing is sent")
+    digesting.add_argument("--receiver", metavar="NAME", help="only those of this receiver")
+    digesting.set_defaults(run=digest)
+    return [explaining, auditing, digesting]
 
 
 def explain(arguments: argparse.Namespace) -> int:
@@ -46,6 +50,29 @@ def explain(arguments: argparse.Namespace) -> int:
     for line in lines or [f"no alert {arguments.alert!r}: neither an id nor a fingerprint nor a name"]:
         print(line)  # noqa: T201 - the command's output
     return 0 if lines else 1
+
+
+def digest(arguments: argparse.Namespace) -> int:
+    """Print what each digest would say now.
+
+    Raises:
+        ConfigurationError: the file or the store cannot be read.
+    """
+    config = load(arguments)
+    from llmtrace.router.clock import SystemClock  # noqa: PLC0415 - behind an extra
+    from llmtrace.router.digest.letter import text  # noqa: PLC0415 - behind an extra
+    from llmtrace.router.digest.preview import preview  # noqa: PLC0415 - behind an extra
+    from llmtrace.router.store.database import reading  # noqa: PLC0415 - behind an extra
+    from llmtrace.router.store.digests import ALL  # noqa: PLC0415 - behind an extra
+
+    wanted = [each for each in config.digests if arguments.receiver in (None, each.receiver)]
+    if not wanted:
+        print("no digest is asked for: a schedule on tiers.digest, or on a route of tier digest, makes one")  # noqa: T201 - the command's output
+        return 1
+    with reading(config.store) as connection:
+        for each in wanted:
+            print(text(preview(connection, each, SystemClock().now(), ALL)))  # noqa: T201 - the command's output
+    return 0
 
 
 def audit(arguments: argparse.Namespace) -> int:

@@ -13,6 +13,7 @@ from pydantic import BaseModel, SecretStr
 from llmtrace.exceptions import ConfigurationError
 from llmtrace.router.config import document, proof, schema
 from llmtrace.router.config.access import MAPPED, IntakeOptions
+from llmtrace.router.config.digests import digests
 from llmtrace.router.config.document import Document
 from llmtrace.router.config.lookup import lookup
 from llmtrace.router.config.mapping import AlertMapping
@@ -76,6 +77,7 @@ def load(
         routes=(*heartbeat_route(parsed.watchdog), *routes),
         unrouted=tree.tiers[Tier.DIGEST],
         is_proven=is_proven,
+        digests=digests(opened, tree.places, routes, tree.tiers[Tier.DIGEST], receivers),
         warnings=tuple(Oddities(opened, parsed, tree.places, routes, notifiers).all()),
     )
 

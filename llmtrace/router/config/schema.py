@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, mod
 
 from llmtrace.router import matchers
 from llmtrace.router.config.access import IntakeOptions, WebOptions
+from llmtrace.router.config.cron import Schedule, Timezone
 from llmtrace.router.config.document import PlainText
 from llmtrace.router.config.enrich import EnrichOptions
 from llmtrace.router.config.settings import Listen
@@ -155,6 +156,14 @@ class Options(Strict):
     escalate: list[EscalationStep] | None = Field(
         default=None,
         description="steps in the order of their times, the last one well before `resolve_after`; not for digests",
+    )
+    schedule: Schedule | None = Field(
+        default=None,
+        description="of a digest: when its receivers get one mail about all of it, as in cron, such as `0 8 * * 1`; "
+        "without it a digest is told once a day, like other messages",
+    )
+    timezone: Timezone | None = Field(
+        default=None, description="of the `schedule`: a name such as `Europe/Berlin`; `UTC` where nothing is said"
     )
     mute_time_intervals: list[str] | None = Field(
         default=None, description="names of `time_intervals` in which nobody is told; children do not inherit them"

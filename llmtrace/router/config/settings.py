@@ -129,6 +129,16 @@ class Oddity:
 
 
 @dataclass(frozen=True, slots=True)
+class Digest:
+    """What a receiver is told by mail, together, whenever the schedule says."""
+
+    receiver: str
+    schedule: str
+    """Cron's five fields."""
+    timezone: str
+
+
+@dataclass(frozen=True, slots=True)
 class RouterConfig:
     """A whole router file, ready to use. ``hash`` names exactly this text of the rules; it covers no secret."""
 
@@ -165,6 +175,7 @@ class RouterConfig:
     """Whether the rules treat regulated alerts on their own, and each of those comes to a ticket."""
     retention: Retention
     warnings: tuple[Oddity, ...]
+    digests: tuple[Digest, ...] = ()
     revision: str = ""
     """The commit of git that the rules are, where they are kept in one."""
 

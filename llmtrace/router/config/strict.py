@@ -11,7 +11,6 @@ from pydantic_core import PydanticCustomError
 from llmtrace.router.config import durations
 
 _LATER_IN_FILE: Final = frozenset({"monitors", "metrics"})
-_LATER_IN_ROUTE: Final = frozenset({"schedule", "timezone"})
 
 
 def wrong(problem: str, key: str | None = None) -> PydanticCustomError:
@@ -42,7 +41,7 @@ class Strict(BaseModel):
 
 
 def _unknown(key: Any, known: list[str]) -> str:
-    if key in _LATER_IN_FILE | _LATER_IN_ROUTE:
+    if key in _LATER_IN_FILE:
         return "this key is not available in this version of llmtrace: take it out"
     return f"no such key; allowed: {', '.join(sorted(known)) or 'none'}"
 

@@ -40,6 +40,7 @@ def tiers(opened: Document, parsed: schema.RouterFile, names: Names) -> Mapping[
     """The policy of each tier: what the file says of it, over what is built in."""
     for tier, options in parsed.tiers.items():
         _check_options(opened, ("tiers", tier.value), options, names)
+        _check_schedule(opened, ("tiers", tier.value), tier, options)
         _check_life(opened, ("tiers", tier.value), _policy(BUILT_IN[tier], options.said()), options.said())
     return {
         tier: _policy(built_in, parsed.tiers[tier].said() if tier in parsed.tiers else {})
@@ -77,6 +78,7 @@ class Tree:
     ) -> RouteNode:
         _check_options(self._opened, location, route, self._names)
         tier = route.tier or tier
+        _check_schedule(self._opened, location, tier, route)
         said = {**inherited, **route.said()}
         policies = {each: _policy(self.tiers[each], said) for each in ([tier] if tier else Tier)}
         for policy in policies.values():
@@ -106,9 +108,9 @@ class Tree:
 
 
 def _policy(base: Policy, said: Mapping[str, Any]) -> Policy:
-    """A digest opens no incident, so that nothing of it escalates."""
+    """A digest opens no incident, so that nothing of it escalates; nothing else has a schedule."""
     policy = replace(base, **said)
-    return replace(policy, escalate=()) if policy.tier is Tier.DIGEST else policy
+    return replace(policy, escalate=()) if policy.tier is Tier.DIGEST else replace(policy, schedule="")
 
 
 def _check_life(opened: Document, location: Location, policy: Policy, said: Mapping[str, Any]) -> None:
@@ -129,6 +131,12 @@ def _check_life(opened: Document, location: Location, policy: Policy, said: Mapp
             f"opens, up to {late_by} after the alert; allowed: resolve_after longer than {durations.text(last + late)}"
         )
         raise opened.error(place, problem, about_key=True)
+
+
+def _check_schedule(opened: Document, location: Location, tier: Tier | None, options: schema.Options) -> None:
+    if options.schedule is not None and tier not in (None, Tier.DIGEST):
+        problem = f"not of tier {tier}, which is told as it comes; allowed: tier digest"
+        raise opened.error((*location, "schedule"), problem, about_key=True)
 
 
 def _check_options(opened: Document, location: Location, options: schema.Options, names: Names) -> None:

@@ -34,6 +34,7 @@ class Reason(StrEnum):
     NEVER_TOLD = "never_told"
     REGULATED = "regulated"
     NO_RECEIVER = "no_receiver"
+    BUNDLED = "bundled"
 
     ESCALATED = "escalated"
     BY_PERSON = "by_person"
@@ -61,6 +62,7 @@ _SUPPRESSING = frozenset(
         Reason.NEVER_TOLD,
         Reason.REGULATED,
         Reason.NO_RECEIVER,
+        Reason.BUNDLED,
     }
 )
 

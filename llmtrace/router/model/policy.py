@@ -60,5 +60,8 @@ class Policy:
     mute_time_intervals: tuple[str, ...] = ()
     rollout: Rollout = Rollout.PAGE
     """Under ``SHADOW`` all is decided and recorded, and nobody is told."""
+    schedule: str = ""
+    """Of a digest that is one mail about all of it: when, as in cron."""
+    timezone: str = "UTC"
     opens_incident: bool = True
     """Not so for what is only a sign of life."""

@@ -8,6 +8,7 @@ import smtplib
 import socket
 import ssl
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 from email.message import EmailMessage
 from email.utils import format_datetime
 from time import monotonic
@@ -83,7 +84,10 @@ class EmailNotifier:
 
     async def send(self, delivery: Delivery) -> Receipt:
         """Send once, in a thread: SMTP is a conversation."""
-        message = self._message(delivery.notification)
+        return await self.post(self._message(delivery.notification))
+
+    async def post(self, message: EmailMessage) -> Receipt:
+        """Send any letter once."""
         try:
             await asyncio.get_running_loop().run_in_executor(self._threads, self._send, message)
         except smtplib.SMTPRecipientsRefused as error:
@@ -95,6 +99,16 @@ class EmailNotifier:
         except (smtplib.SMTPException, OSError, ValueError) as error:
             return Receipt(Outcome.RETRY, type(error).__name__)
         return Receipt(Outcome.DELIVERED, "SMTP 250")
+
+    def letter(self, subject: str, at: datetime, identifier: str) -> EmailMessage:
+        """An empty one to the receiver; ``identifier`` is the same for every attempt."""
+        message = EmailMessage()
+        message["From"] = self._settings.sender
+        message["To"] = ", ".join(self._settings.to)
+        message["Subject"] = _one_line(subject)
+        message["Date"] = format_datetime(at)
+        message["Message-ID"] = f"<{identifier}@llmtrace>"
+        return message
 
     def _send(self, message: EmailMessage) -> None:
         settings = self._settings
@@ -114,12 +128,7 @@ class EmailNotifier:
             server.send_message(message, settings.sender, settings.to)
 
     def _message(self, notification: Notification) -> EmailMessage:
-        message = EmailMessage()
-        message["From"] = self._settings.sender
-        message["To"] = ", ".join(self._settings.to)
-        message["Subject"] = _one_line(page.title(notification))
-        message["Date"] = format_datetime(notification.created_at)
-        message["Message-ID"] = f"<{notification.id}@llmtrace>"
+        message = self.letter(page.title(notification), notification.created_at, notification.id)
         message["X-Llmtrace-Dedup-Key"] = notification.dedup_key
         if notification.sequence > 1:  # mail readers show the messages of a group as one thread
             message["References"] = f"<{notification.dedup_key}@llmtrace>"

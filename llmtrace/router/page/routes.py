@@ -36,7 +36,7 @@ def page_routes(config: RouterConfig, counter: Counter, shown: SqlShown, key: by
     assets = Assets()
     secure = (config.external_url or "").startswith("https://")
     sessions = Sessions(key, config.web.auth, counter.clock.now, secure=secure)
-    views = Views(shown, counter.clock, sessions, Renderer(assets))
+    views = Views(shown, counter.clock, sessions, Renderer(assets), config.digests)
     acts = Acts(config, counter, views)
     door = _Door(sessions, views)
     return [

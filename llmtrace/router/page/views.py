@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from http import HTTPStatus
 from types import MappingProxyType
 from typing import Any, Final
@@ -10,6 +11,8 @@ from typing import Any, Final
 from starlette.requests import Request
 from starlette.responses import Response
 
+from llmtrace.router.config.settings import Digest
+from llmtrace.router.digest.preview import preview
 from llmtrace.router.matchers import Silence
 from llmtrace.router.model import IncidentState, Tier
 from llmtrace.router.page.forms import TIMES, proposed
@@ -39,8 +42,11 @@ DONE: Final[Mapping[str, str]] = MappingProxyType(
 class Views:
     """One method a view."""
 
-    def __init__(self, shown: SqlShown, clock: Clock, sessions: Sessions, renderer: Renderer) -> None:
+    def __init__(
+        self, shown: SqlShown, clock: Clock, sessions: Sessions, renderer: Renderer, digests: Sequence[Digest]
+    ) -> None:
         self._shown = shown
+        self._digests = digests
         self._clock = clock
         self._sessions = sessions
         self._renderer = renderer
@@ -54,6 +60,7 @@ class Views:
             "/alerts/{id:int}": self.alert,
             "/silences": self.silences,
             "/rollout": self.rollout,
+            "/digest": self.digest,
         }
 
     def incidents(self, request: Request, session: Session) -> Response:
@@ -101,6 +108,12 @@ class Views:
     def rollout(self, request: Request, session: Session) -> Response:
         """What rules did that wake nobody yet."""
         return self._answer(request, session, "rollout", rules=self._shown.rollouts(_MOST_RULES))
+
+    def digest(self, request: Request, session: Session) -> Response:
+        """Each digest as it would be sent now."""
+        now = self._clock.now()
+        shown = [self._shown.look(partial(preview, digest=each, now=now)) for each in self._digests]
+        return self._answer(request, session, "digest", reports=shown)
 
     def login(self, request: Request, goal: str, problem: str = "") -> Response:
         """Who are you?"""

@@ -44,6 +44,7 @@ WHY: Final[Mapping[Reason, str]] = MappingProxyType(
         Reason.NEVER_TOLD: "it is over, and nobody had been told that it fired",
         Reason.REGULATED: "it is regulated: only a person may say that it is over",
         Reason.NO_RECEIVER: "its route names no receiver: it is only kept",
+        Reason.BUNDLED: "it is told in the next digest of its receivers",
         Reason.ESCALATED: "nobody had acknowledged the incident in time",
         Reason.BY_PERSON: "a person acted",
     }

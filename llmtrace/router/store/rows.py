@@ -63,6 +63,8 @@ def from_policy(policy: Policy) -> dict[str, Any]:
         "mute_time_intervals": list(policy.mute_time_intervals),
         "rollout": policy.rollout.value,
         "opens_incident": policy.opens_incident,
+        "schedule": policy.schedule,
+        "timezone": policy.timezone,
     }
 
 
@@ -80,6 +82,8 @@ def to_policy(data: Mapping[str, Any]) -> Policy:
         mute_time_intervals=tuple(data["mute_time_intervals"]),
         rollout=Rollout(data.get("rollout", Rollout.PAGE)),
         opens_incident=data.get("opens_incident", True),
+        schedule=data.get("schedule", ""),
+        timezone=data.get("timezone", "UTC"),
     )
 
 

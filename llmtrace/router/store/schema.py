@@ -280,6 +280,20 @@ changes = Table(
     Column("url", Text, nullable=False),
 )
 
+digests = Table(
+    "digests",
+    metadata,
+    Column("receiver", Text, primary_key=True),
+    Column("schedule", Text, primary_key=True),
+    Column("timezone", Text, primary_key=True),
+    Column("since", Time, nullable=False),
+    Column("due_at", Time, nullable=False),
+    Column("until", Time),
+    Column("retry_at", Time),
+    Column("attempts", Integer, nullable=False),
+    Column("detail", Text, nullable=False),
+)
+
 audit = Table(
     "audit",
     metadata,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final, Generic, TypeVar
@@ -131,6 +131,11 @@ class SqlShown:
         """Those that are not over, the first to end first."""
         with self._database.read() as connection:
             return sorted(silences.active(connection, now), key=lambda silence: silence.ends_at)
+
+    def look(self, read: Callable[[Connection], T]) -> T:
+        """What somebody else reads, in one state."""
+        with self._database.read() as connection:
+            return read(connection)
 
     def rollouts(self, limit: int) -> Sequence[AnyRow]:
         """What rules did that wake nobody yet, the loudest first."""
