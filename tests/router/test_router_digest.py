@@ -141,6 +141,20 @@ def test_a_restart_neither_loses_nor_doubles_a_digest(house, server):
     ]
 
 
+def test_another_schedule_leaves_nothing_out(house, server, tmp_path):
+    """Rules that are edited between two digests: the next one tells what came before the change too, and once."""
+    house.turn()
+    house.happen(make_alert("info", alertname="slow-answer"))
+    file = tmp_path / "alerts.yaml"
+    house.world.config = make_config(tmp_path, file.read_text().replace("0 8 * * *", "0 9 * * *"))
+    house.restart()
+    house.turn(hours=1)
+    house.turn(hours=20)
+    house.turn(hours=24)
+    assert [plain(mail).count("slow-answer") > 0 for mail in server.mails] == [True, False]
+    assert "Fri 2026-11-20 13:00 to Sat 2026-11-21 09:00" in server.mails[0]["Subject"]
+
+
 def test_what_is_sent_again_after_a_crash_is_the_same_mail(house, server):
     """A process that dies between sending and writing that down: the same Message-ID and period, a day later too."""
     house.turn()

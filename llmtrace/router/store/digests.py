@@ -66,14 +66,19 @@ class SqlDigests:
         self._database = database
 
     def plan(self, wanted: Collection[Digest], now: datetime) -> None:
-        """New digests begin now; those that the rules name no more are gone."""
+        """New digests begin now; those that the rules name no more are gone.
+
+        Where a receiver only gets another schedule, the new one begins where the old one did: nothing is left out.
+        """
         with self._database.write() as connection:
             known = {_digest(row): row for row in connection.execute(select(digests))}
+            begun: dict[str, datetime] = {}
             for digest in set(known) - set(wanted):
+                begun[digest.receiver] = min(known[digest].since, begun.get(digest.receiver, now))
                 connection.execute(delete(digests).where(_is(digest)))
             for digest in set(wanted) - set(known):
                 due = next_after(digest.schedule, digest.timezone, now)
-                values = {"since": now, "due_at": due, "attempts": 0, "detail": ""}
+                values = {"since": begun.get(digest.receiver, now), "due_at": due, "attempts": 0, "detail": ""}
                 connection.execute(insert(digests).values(**_key(digest), **values))
 
     def due(self, now: datetime, until: Mapping[Digest, datetime]) -> Sequence[Due]:
