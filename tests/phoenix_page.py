@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Locator, Page
 
-SEEN_WITHIN = 15_000.0  # milliseconds
+SEEN_WITHIN = 30_000.0  # milliseconds
 
 
 class PhoenixPage:

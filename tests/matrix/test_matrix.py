@@ -102,7 +102,7 @@ async def _raised(call: Callable[[], Any], error: BaseException) -> None:
 
 async def _cancelled(call: Callable[[], Any], _: BaseException) -> None:
     task = asyncio.ensure_future(call())
-    await asyncio.sleep(0.005)
+    await asyncio.sleep(0.05)
     task.cancel("enough")
     with pytest.raises(asyncio.CancelledError):
         await task
@@ -116,7 +116,7 @@ async def _timed_out(call: Callable[[], Any], _: BaseException) -> None:
 
 
 async def _out_of_scope(call: Callable[[], Any], _: BaseException) -> None:
-    with anyio.move_on_after(0.005) as scope:
+    with anyio.move_on_after(0.05) as scope:
         await call()
     assert scope.cancelled_caught
 
@@ -394,7 +394,7 @@ async def _read(call: Callable[[], Any]) -> None:
 
 async def _acancel(call: Callable[[], Any], _: BaseException) -> None:
     task = asyncio.create_task(_read(call))
-    await asyncio.sleep(0.005)
+    await asyncio.sleep(0.05)
     task.cancel("enough")
     with pytest.raises(asyncio.CancelledError):
         await task
@@ -410,7 +410,7 @@ async def _cancel_between(call: Callable[[], Any], _: BaseException) -> None:
                 await asyncio.Event().wait()
 
     task = asyncio.create_task(read())
-    await asyncio.sleep(0.005)
+    await asyncio.sleep(0.05)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
@@ -432,7 +432,7 @@ async def _await_for(call: Callable[[], Any], _: BaseException) -> None:
 
 
 async def _amove_on(call: Callable[[], Any], _: BaseException) -> None:
-    with anyio.move_on_after(0.005) as scope:
+    with anyio.move_on_after(0.05) as scope:
         await _read(call)
     assert scope.cancelled_caught
     await settle()
@@ -441,7 +441,7 @@ async def _amove_on(call: Callable[[], Any], _: BaseException) -> None:
 async def _task_group(call: Callable[[], Any], _: BaseException) -> None:
     async with anyio.create_task_group() as group:
         group.start_soon(_read, call)
-        await asyncio.sleep(0.005)
+        await asyncio.sleep(0.05)
         group.cancel_scope.cancel()
     await settle()
 

@@ -121,7 +121,7 @@ def test_a_timeout_that_the_body_handles_is_none(spans: list[ReadableSpan]) -> N
     @llmtrace.chain(name="subject")
     async def patient() -> AsyncIterator[int]:
         yield 1
-        with anyio.move_on_after(0.005):
+        with anyio.move_on_after(0.05):
             await asyncio.Event().wait()
         yield 2
 
