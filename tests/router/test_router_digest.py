@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import textwrap
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -10,8 +11,10 @@ from functools import partial
 import httpx
 import pytest
 from destinations import MailServer
+from router_process import RouterProcess
 from router_store import world_of
-from router_values import make_alert, make_config
+from router_values import make_alert, make_config, make_request, make_span, make_tag
+from waiting import wait_until
 
 from llmtrace.cli import main
 from llmtrace.exceptions import ConfigurationError
@@ -277,3 +280,21 @@ def test_a_digest_can_be_looked_at_before_it_is_sent(house, capsys):
     assert [(line.name, line.number) for line in found.bundled] == [("slow-answer", 1)]
     assert main(["router", "digest", "--preview", "--config", str(house.folder / "alerts.yaml")]) == 0
     assert "[digest] product" in capsys.readouterr().out
+
+
+@pytest.mark.full
+def test_the_real_router_sends_its_digest(tmp_path, server):
+    """The process sends at the time of the schedule, also over a restart and other rules."""
+    file = tmp_path / "alerts.yaml"
+    file.write_text(textwrap.dedent(RULES.format(port=server.port, store="sqlite:///router.db")))
+    with RouterProcess(file, moved=True) as router:
+        router.post(make_request(make_span(make_tag("info", key="slow-answer"))))
+        wait_until(lambda: router.get("decisions"), "the decision")
+        router.move(86_400)
+        wait_until(lambda: server.mails, "the first digest", 30)
+    with RouterProcess(file, moved=True) as router:
+        router.move(86_400)
+        wait_until(lambda: len(server.mails) > 1, "the second digest", 30)
+    assert "slow-answer" in plain(server.mails[0])
+    assert "nothing to tell" in server.mails[1]["Subject"]
+    assert len({mail["Message-ID"] for mail in server.mails}) == 2

@@ -13,7 +13,8 @@ from llmtrace.router.digest.report import Report, report
 from llmtrace.router.store.digests import began, figures
 
 QUICK: Final = 5_000
-"""Decisions that a look counts at most, in each of the two periods, so that it never takes long."""
+"""Decisions that a look counts at most, in each of the two periods, so that it never takes long. Several digests share
+them."""
 
 
 def preview(connection: Connection, digest: Digest, now: datetime, most: int = QUICK) -> Report:

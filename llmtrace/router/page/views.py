@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from llmtrace.router.config.settings import Digest
-from llmtrace.router.digest.preview import preview
+from llmtrace.router.digest.preview import QUICK, preview
 from llmtrace.router.matchers import Silence
 from llmtrace.router.model import IncidentState, Tier
 from llmtrace.router.page.forms import TIMES, proposed
@@ -112,7 +112,8 @@ class Views:
     def digest(self, request: Request, session: Session) -> Response:
         """Each digest as it would be sent now."""
         now = self._clock.now()
-        shown = [self._shown.look(partial(preview, digest=each, now=now)) for each in self._digests]
+        most = QUICK // max(len(self._digests), 1)
+        shown = [self._shown.look(partial(preview, digest=each, now=now, most=most)) for each in self._digests]
         return self._answer(request, session, "digest", reports=shown)
 
     def login(self, request: Request, goal: str, problem: str = "") -> Response:

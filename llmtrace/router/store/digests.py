@@ -177,9 +177,9 @@ def _dollars(text: str) -> float:
 
 def _first(connection: Connection, moment: datetime) -> int:
     """The first decision from then on, by halving: their numbers rise with their time."""
-    low, high = (int(each or 0) for each in connection.execute(
-        select(func.min(decisions.c.id), func.max(decisions.c.id) + 1)
-    ).one())  # fmt: skip
+    # One at a time: of both together SQLite reads the whole table.
+    low = int(connection.scalar(select(func.min(decisions.c.id))) or 0)
+    high = int(connection.scalar(select(func.max(decisions.c.id))) or -1) + 1
     while low < high:
         middle = (low + high) // 2
         at = connection.scalar(
