@@ -191,3 +191,24 @@ def test_the_mail_of_a_digest_reads_well(browser, tmp_path, size):
         assert reading.page.get_by_text("+33 %").first.is_visible()
         reading.look("mail" if size is PHONE else "")
         assert (asked, reading.complaints) == ([], [])
+
+
+@pytest.mark.full
+def test_whoever_has_a_token_acts_without_javascript_too(browser, tmp_path, pager):
+    """The login leads to what was asked for, axe is content, and an incident is acknowledged without a script."""
+    more = f'web: {{auth: {{bearer: ["{TOKEN}"]}}}}\n'
+    with RouterProcess(rules_of(tmp_path, pager, more)) as router:
+        tell(router, make_tag(key="retriever-down"))
+        wait_until(lambda: pager.accepted, "the page")
+        with browser.new_context(color_scheme="dark", viewport=PHONE) as context:
+            reading = Reader(context.new_page(), router)
+            reading.open("/")
+            reading.look()
+        with browser.new_context(java_script_enabled=False) as context:
+            page = context.new_page()
+            page.goto(f"{str(router.client.base_url).rstrip('/')}/incidents/1")
+            page.get_by_label("Your name").fill("Ada")
+            page.get_by_label("Token").fill(TOKEN)
+            page.get_by_role("button", name="Log in").click()
+            page.get_by_role("button", name="Acknowledge").click()
+            page.get_by_text("Acknowledged by Ada", exact=True).wait_for()
