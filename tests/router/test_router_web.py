@@ -197,6 +197,22 @@ def test_only_our_own_names_are_served(router, host, status):
     assert router.request("GET", "/healthz", headers={"host": host}).status_code == status
 
 
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({}, 404),
+        ({"origin": "http://127.0.0.1:4319", "sec-fetch-site": "same-origin"}, 404),
+        ({"origin": "https://attacker.example"}, 403),
+        ({"origin": "null"}, 403),
+        ({"sec-fetch-site": "cross-site"}, 403),
+    ],
+)
+def test_a_page_of_another_site_cannot_act(router, headers, status):
+    """A form may post to any address, 127.0.0.1 too: what a browser sends for another site is refused unread."""
+    answer = router.request("POST", "/api/v1/incidents/7/resolve", json={"by": "anybody"}, headers=headers)
+    assert answer.status_code == status
+
+
 def test_the_external_name_is_served_too(tmp_path):
     """external_url names another host under which the router may be called."""
     config = make_config(

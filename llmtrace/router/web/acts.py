@@ -112,7 +112,7 @@ class _Acts:
         number = request.path_params["id"]
         action = html.escape(f"?{request.url.query}")
         page = f'<form method="post" action="{action}"><input name="by" placeholder="your name"> '
-        return HTMLResponse(f"<title>llmtrace</title>{page}<button>acknowledge incident {number}</button></form>")
+        return _page(f"{page}<button>acknowledge incident {number}</button></form>")
 
     async def follow(self, request: Request) -> Response:
         """``POST`` of a signed link acknowledges."""
@@ -120,7 +120,7 @@ class _Acts:
         form = (await read_body(request.receive)).decode("utf-8", "replace")
         given = next((text for name, text in _form(form) if name == "by"), "")
         await self._act(request.path_params["id"], Act.ACKNOWLEDGE, given[:200] or "a reader of the message")
-        return HTMLResponse("<title>llmtrace</title>acknowledged")
+        return _page("acknowledged")
 
     def reaction(self, tool: str) -> Callable[[Request], Awaitable[Response]]:
         """The webhook of a tool that people react in: what a person does there counts here."""
@@ -156,6 +156,11 @@ class _Acts:
         number, expires, signature = request.path_params["id"], query.get("expires", ""), query.get("signature", "")
         if not self._counter.links.is_valid(number, expires, signature):
             raise RefusedError(HTTPStatus.FORBIDDEN, "the link is wrong or too old")
+
+
+def _page(content: str) -> Response:
+    headers = {"content-security-policy": "default-src 'none'; form-action 'self'; frame-ancestors 'none'"}
+    return HTMLResponse(f"<!doctype html><title>llmtrace</title>{content}", headers=headers)
 
 
 def _guarded(endpoint: Callable[[Request], Any]) -> Callable[[Request], Any]:

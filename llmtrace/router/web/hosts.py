@@ -1,17 +1,25 @@
-"""The Host header: a page in a browser may call 127.0.0.1 under a name of its own (DNS rebinding); it gets nothing."""
+"""What a page in a browser may ask of 127.0.0.1: nothing by a name of its own (DNS rebinding), no act from elsewhere."""
 
 from __future__ import annotations
 
 from collections.abc import Collection
 from http import HTTPStatus
+from typing import Final
+from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+_READS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+
 
 class OnlyHosts:
-    """Answers 421 to a request for another host than these names, whatever its port."""
+    """Answers 421 to a request for another host than these names, whatever its port; 403 to an act of a foreign page.
+
+    Without ``web.auth`` nothing else stands between a page and the router: a form may post to any address. Browsers
+    say where a request comes from (Fetch Metadata, ``Origin``); programs that are none do not.
+    """
 
     def __init__(self, app: ASGIApp, hosts: Collection[str]) -> None:
         self._app = app
@@ -20,10 +28,20 @@ class OnlyHosts:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI."""
         app = self._app
-        if scope["type"] == "http" and _name(Headers(scope=scope).get("host", "")) not in self._hosts:
-            allowed = ", ".join(sorted(self._hosts))
-            app = JSONResponse({"error": f"unknown host; allowed: {allowed}"}, HTTPStatus.MISDIRECTED_REQUEST)
+        if scope["type"] == "http":
+            headers = Headers(scope=scope)
+            if _name(headers.get("host", "")) not in self._hosts:
+                allowed = ", ".join(sorted(self._hosts))
+                app = JSONResponse({"error": f"unknown host; allowed: {allowed}"}, HTTPStatus.MISDIRECTED_REQUEST)
+            elif scope["method"] not in _READS and not self._is_ours(headers):
+                app = JSONResponse({"error": "sent by a page of another site"}, HTTPStatus.FORBIDDEN)
         await app(scope, receive, send)
+
+    def _is_ours(self, headers: Headers) -> bool:
+        origin = headers.get("origin")
+        if origin is not None and _name(urlsplit(origin).netloc) not in self._hosts:
+            return False
+        return headers.get("sec-fetch-site", "none") in ("same-origin", "none")
 
 
 def _name(host: str) -> str:
