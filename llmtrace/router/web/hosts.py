@@ -1,4 +1,4 @@
-"""What a page in a browser may ask of 127.0.0.1: nothing by a name of its own (DNS rebinding), no act from elsewhere."""
+"""What a page in a browser may ask of 127.0.0.1: nothing by a name of its own (DNS rebinding), no foreign act."""
 
 from __future__ import annotations
 
