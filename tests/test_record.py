@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import fields
 
 import pytest
 from opentelemetry.sdk.trace import TracerProvider
@@ -80,4 +79,4 @@ def test_a_record_is_a_copy():
     record = SpanRecord.of(span)
     assert record.attributes is not span.attributes
     assert record.whole() is record
-    assert {field.name for field in fields(record)} >= {"by_rule", "duration", "routes"}
+    assert {*record._fields} >= {"by_rule", "duration", "routes"}

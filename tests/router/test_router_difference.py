@@ -79,7 +79,7 @@ def test_a_running_router_or_its_saved_answer_can_be_asked(files, tmp_path, caps
     rules = tmp_path / "alerts.yaml"
     with RouterProcess(rules) as router:
         router.post(make_request(make_span(make_tag("error", key="slow"))))
-        wait_until(lambda: router.get("alerts"), "the alert is decided")
+        wait_until(lambda: len(router.get("alerts")) == 4, "the alert is decided, beside the three of before")
         assert main(["router", "diff", *files, "--url", str(router.client.base_url)]) == 0
         asked = capsys.readouterr().out
         saved = router.client.get("/api/v1/alerts").json()
