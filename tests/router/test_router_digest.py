@@ -257,6 +257,7 @@ def test_what_senders_write_is_text_in_the_mail_too(house, server):
         ('"0 8 * * *"', '"* * * * * *"', "as in cron"),
         ("Europe/Berlin", "Berlin", "no time zone"),
         ("receivers: [product], schedule", "receivers: [on-call], schedule", "a digest is a mail"),
+        ("- {tier: digest}", '- {tier: digest, schedule: "0 9 * * 1"}', "allowed: one a receiver"),
         ("page: {receivers: [on-call]}", 'page: {receivers: [on-call], schedule: "0 8 * * *"}', "allowed: tier digest"),
         ("tier: page}", 'tier: page, schedule: "0 8 * * *"}', "allowed: tier digest"),
     ],

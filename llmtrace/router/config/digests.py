@@ -1,4 +1,4 @@
-"""Which digests the rules ask for: one for each receiver, schedule and time zone. A digest is a mail."""
+"""Which digests the rules ask for: one for each receiver, with its schedule and time zone. A digest is a mail."""
 
 from __future__ import annotations
 
@@ -21,16 +21,20 @@ def digests(
     """In the order of the file.
 
     Raises:
-        ConfigurationError: a receiver of a digest has no mail.
+        ConfigurationError: a receiver of a digest has no mail, or two schedules: it would be told everything twice.
     """
-    found: dict[Digest, None] = {}
+    found: dict[str, Digest] = {}
     for place, policy in (*_policies(routes, places), (("tiers", "digest"), unrouted)):
         for receiver in policy.receivers if policy.schedule else ():
             if MAIL not in receivers[receiver]:
                 problem = f"receiver {receiver} has no email, and a digest is a mail; allowed: a receiver with email"
                 raise opened.error((*place, "schedule"), problem, about_key=True)
-            found[Digest(receiver, policy.schedule, policy.timezone)] = None
-    return tuple(found)
+            digest = Digest(receiver, policy.schedule, policy.timezone)
+            other = found.setdefault(receiver, digest)
+            if other != digest:
+                problem = f"receiver {receiver} has the digest {other.schedule} {other.timezone}; allowed: one a receiver"
+                raise opened.error((*place, "schedule"), problem, about_key=True)
+    return tuple(found.values())
 
 
 def _policies(routes: Iterable[RouteNode], places: Mapping[str, Location]) -> Iterator[tuple[Location, Policy]]:
