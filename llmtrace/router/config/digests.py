@@ -32,7 +32,9 @@ def digests(
             digest = Digest(receiver, policy.schedule, policy.timezone)
             other = found.setdefault(receiver, digest)
             if other != digest:
-                problem = f"receiver {receiver} has the digest {other.schedule} {other.timezone}; allowed: one a receiver"
+                problem = (
+                    f"receiver {receiver} has the digest {other.schedule} {other.timezone}; allowed: one a receiver"
+                )
                 raise opened.error((*place, "schedule"), problem, about_key=True)
     return tuple(found.values())
 
