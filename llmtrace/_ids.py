@@ -47,6 +47,16 @@ def sampled_below(ids: IdGenerator, parent: SpanContext | None) -> SpanContext:
     return _new(SpanContext, (trace_id, span_id, False, flags, above, True))  # type: ignore[no-any-return]
 
 
+def below(ids: IdGenerator, parent: SpanContext, state: TraceState | None) -> SpanContext:
+    """The context of a new span below one in this process, whose flags it has, and its state where none is given."""
+    trace_id, _, _, flags, above, _ = parent
+    state = above if state is None else state
+    if not _is_known or type(ids) is not RandomIdGenerator:
+        return SpanContext(trace_id, ids.generate_span_id(), False, flags, state)
+    span_id = getrandbits(64) or ids.generate_span_id()
+    return _new(SpanContext, (trace_id, span_id, False, flags, state, True))  # type: ignore[no-any-return]
+
+
 def made(ids: IdGenerator, trace_id: int, flags: TraceFlags, state: TraceState | None) -> SpanContext:
     """The context of a new span of a trace, with these flags and this state."""
     if not _is_known or type(ids) is not RandomIdGenerator or not trace_id:

@@ -34,7 +34,7 @@ from llmtrace._clean import clean_attributes
 from llmtrace._double import DoubledSpan, doubled_by
 from llmtrace._failure import exception_message
 from llmtrace._head import Head
-from llmtrace._ids import FLAGS, RANDOM, SAMPLED, inherited, made, sampled_below
+from llmtrace._ids import FLAGS, RANDOM, SAMPLED, below, inherited, made, sampled_below
 from llmtrace._noop import NOOP_SPAN, NoopSpan
 from llmtrace._record import SpanRecord
 from llmtrace._relay import OwnRelay
@@ -107,10 +107,12 @@ class Tracer(ApiTracer):
         if not source.enabled:
             return NOOP_SPAN if parent is None else NoopSpan(parent)
         processor: SpanProcessor | None
-        if source.sampler is ALWAYS_ON:
+        sampler = source.sampler
+        if sampler is ALWAYS_ON:
             span_context, processor, added = sampled_below(source.id_generator, parent), source.processor, None
-        elif type(source.sampler) is Head:
-            span_context, processor, added = _by_head(source, parent, root, name, attributes, context)
+        elif type(sampler) is Head:
+            span_context = _by_head(source.id_generator, sampler, parent, root, name, attributes, context)
+            processor, added = source.processor, None
         else:
             span_context, processor, added = _decide(source, parent, name, kind, attributes, links, context)
         if processor is None:
@@ -229,29 +231,26 @@ def _decide(
 
 
 def _by_head(
-    source: SpanSource,
+    ids: IdGenerator,
+    head: Head,
     parent: SpanContext | None,
     root: Span | None,
     name: str,
     attributes: Attributes,
     context: Context,
-) -> tuple[SpanContext, SpanProcessor, None]:
-    """The same with our own head, which drops nothing; only a trace's first span is decided on."""
-    ids, head = source.id_generator, source.sampler
-    if not isinstance(head, Head):
-        raise TypeError(head)
+) -> SpanContext:
+    """The same with our own head, which drops nothing; only a trace's first span in this process is decided on."""
     if parent is None:
         trace_id, _, random = inherited(ids, None)
         if head.asks:
             settle(attributes)
         flag, state = head.of_root(trace_id, random, name, attributes)
-        return made(ids, trace_id, FLAGS[flag | random], state), source.processor, None
-    if parent.is_remote:
+        return made(ids, trace_id, FLAGS[flag | random], state)
+    if root is None and parent.is_remote:
         flag, state = head.of_remote(parent, context)
-        return made(ids, parent.trace_id, FLAGS[flag | parent.trace_flags & RANDOM], state), source.processor, None
+        return made(ids, parent.trace_id, FLAGS[flag | parent.trace_flags & RANDOM], state)
     trace = None if root is None else root.local_trace
-    state = parent.trace_state if trace is None or trace.mark is None else trace.mark
-    return made(ids, parent.trace_id, parent.trace_flags, state), source.processor, None
+    return below(ids, parent, None if trace is None else trace.mark)
 
 
 class TracerProvider(sdk.TracerProvider):

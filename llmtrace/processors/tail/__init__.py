@@ -71,12 +71,12 @@ class TailSampling:
 
     def _renew(self) -> None:
         self._timers = Timers(self._slow, self._grace, self._max_age)
-        self._buffer = Buffer(self._policy.max_spans, self._policy.max_bytes)
+        self._buffer = Buffer(self._policy.max_spans, self._policy.max_bytes, self._open.of_id)
         self._verdicts = Verdicts()
         self._dropped = 0
         self._grave = Grave(self._policy.grave_spans, self._policy.max_bytes // SHARE)
         never = float("inf") if self._policy.slow is None else self._slow
-        at_hand = self._policy.grave_spans // 64  # of each tick: weighing all of them would cost more than it saves
+        at_hand = self._policy.grave_spans // 192  # of each tick: weighing all would cost more than all else
         self._quick = QuickEnds(self._open, self._rules, self._is_sampled, never, self._buffer.hold, at_hand)
 
     # On the app's threads.
@@ -130,7 +130,7 @@ class TailSampling:
             return self._look(item, is_root=True)
         kept: list[SpanRecord] = []
         while item.came:
-            kept += self._late(item, item.verdict, item.came.popleft())
+            kept += self._late(item, item.verdict, item.came.pop(0))
         return kept
 
     def _take(self, trace: OpenTrace, item: Ended, *, is_plain: bool, is_root: bool) -> Iterable[SpanRecord]:
@@ -140,7 +140,7 @@ class TailSampling:
             return self._late(trace, trace.verdict, item)
         reason = None if is_plain else self._reason(trace, item)
         trace.gather()
-        trace.spans.append(item)
+        trace.hold(item)
         return self._look(trace, is_root=is_root) if reason is None else self._keep(trace, reason)
 
     def _look(self, trace: OpenTrace, *, is_root: bool) -> Iterable[SpanRecord]:
@@ -193,7 +193,9 @@ class TailSampling:
         now = self._clock()
         kept: list[SpanRecord] = []
         while self._open.births:
-            self._see(self._open.births.popleft())
+            born = self._open.traces.get(self._open.births.popleft())
+            if born is not None:  # most are over by now
+                self._see(born)
         for trace in self._timers.graces_over(now):
             kept += self._settle(trace)
         for trace in self._timers.slow(now):
@@ -242,7 +244,7 @@ class TailSampling:
             self._dropped += 1
         while fallen:
             trace_id, spans = fallen.popleft()
-            self._grave.drop(trace_id, list(spans))
+            self._grave.drop(trace_id, spans)
 
     def _recognise(self, trace: OpenTrace) -> None:
         """The first span of a trace that comes: was it decided before, here or by the caller?"""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import OrderedDict, deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 from opentelemetry.sdk.trace import Event
@@ -56,23 +56,25 @@ class Buffer:
     Spans are weighed when the worker pauses: most traces are over by then, and cost nothing here.
     """
 
-    def __init__(self, most_spans: int, most_bytes: int) -> None:
+    def __init__(self, most_spans: int, most_bytes: int, find: Callable[[int], OpenTrace | None]) -> None:
+        self._find = find
         self._most_spans = most_spans
         self._most_bytes = most_bytes
         self._traces: OrderedDict[OpenTrace, None] = OrderedDict()
-        self._fresh: deque[OpenTrace] = deque()
+        self._fresh: deque[int] = deque()
+        """By their ids: most are dropped before they are looked at, and nothing should hold them until then."""
         self.spans = 0
         self.weight = 0
 
     def hold(self, trace: OpenTrace) -> None:
         """A span was added to this undecided trace; also on the app's threads."""
         trace.is_fresh = True
-        self._fresh.append(trace)
+        self._fresh.append(trace.trace_id)
 
     def remove(self, trace: OpenTrace) -> list[Ended]:
         """Give a trace's spans back."""
         trace.gather()
-        spans, trace.spans = trace.spans, []
+        spans, trace.spans = list(trace.spans), ()
         if trace.buffered:
             del self._traces[trace]
             self.spans -= trace.buffered
@@ -83,7 +85,9 @@ class Buffer:
     def to_evict(self) -> Iterator[OpenTrace]:
         """Weigh what came, and make room: contents go first; then traces, which the caller removes one by one."""
         for _ in range(len(self._fresh)):
-            trace = self._fresh.popleft()
+            trace = self._find(self._fresh.popleft())
+            if trace is None:
+                continue
             trace.is_fresh = False  # before the spans are gathered: one that comes now is noted again
             if trace.verdict is None and trace.own():
                 self._weigh(trace)
@@ -124,7 +128,8 @@ class Buffer:
 
     def all(self) -> list[OpenTrace]:
         """Every undecided trace with a span, weighed or not."""
-        return list({**self._traces, **{trace: None for trace in self._fresh if trace.verdict is None}})
+        fresh = [trace for trace in map(self._find, list(self._fresh)) if trace is not None and trace.verdict is None]
+        return list({**self._traces, **dict.fromkeys(fresh)})
 
     def __len__(self) -> int:
         return len(self._traces)

@@ -37,8 +37,8 @@ class OpenTraces:
         self.dozing = True
         """Set by the worker before it sleeps without an end: the next trace that begins wakes it."""
         self.traces: dict[int, OpenTrace] = {}
-        self.births: deque[OpenTrace] = deque()
-        """Traces that the worker has not seen yet."""
+        self.births: deque[int] = deque()
+        """The ids of traces that the worker has not seen yet: most are over before, and nothing should hold them."""
 
     def started(self, span: ReadableSpan, parent_context: Context | None = None) -> None:  # noqa: ARG002 - on_start's
         """A span begins."""
@@ -55,14 +55,17 @@ class OpenTraces:
         context = span.get_span_context()
         if context is None or len(self.traces) > 2 * self._most:
             return
-        trace = self.traces.get(context.trace_id)
+        trace_id = context.trace_id
+        trace = self.traces.get(trace_id)
         if trace is None:
-            fresh = OpenTrace(context.trace_id, context, span.parent, getattr(span, "started", None) or self._clock())
-            fresh.verdict = self._known(context.trace_id)
-            trace = self.traces.setdefault(context.trace_id, fresh)
+            fresh = OpenTrace(trace_id, context, span.parent, getattr(span, "started", None) or self._clock())
+            known = self._known(trace_id)
+            if known is not None:
+                fresh.verdict = known
+            trace = self.traces.setdefault(trace_id, fresh)
             if trace is fresh:
                 fresh.is_ours = type(span) is Span
-                self.births.append(fresh)
+                self.births.append(trace_id)
         trace.open.append(None)
         if is_local_root(span):
             trace.roots.append(None)
@@ -88,6 +91,10 @@ class OpenTraces:
             raise ValueError(msg)
         found = self.traces.get(context.trace_id)
         return found or OpenTrace(context.trace_id, context, span.parent, self._clock() - duration_of(span))
+
+    def of_id(self, trace_id: int) -> OpenTrace | None:
+        """An open trace by its id."""
+        return self.traces.get(trace_id)
 
     def ended(self, span: ReadableSpan, trace: OpenTrace) -> bool:
         """Count a span's end; True for a local root."""

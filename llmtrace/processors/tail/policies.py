@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from opentelemetry.sdk.trace import Event, ReadableSpan
@@ -57,17 +57,14 @@ class Rules:
             and keys.KEEP not in span._held  # noqa: SLF001 - our own class
         )
 
-    def is_dear(self, span: Span, costs: list[float]) -> bool:
-        """Whether a span costs too much, alone or with the others of its trace, to whose costs it is added if not."""
+    def spent_by(self, span: ReadableSpan, costs: Sequence[float]) -> float | None:
+        """What a span adds to the costs of its trace; None where it costs too much, alone or with the others."""
         attributes = held_by(span)
         if not attributes.get(keys.LLM_COST_TOTAL):
-            return False
+            return 0.0
         own = own_cost(attributes)
         is_dear = self._cost is not None and cost_of(attributes) >= self._cost
-        if is_dear or (self.trace_cost is not None and sum(costs) + own >= self.trace_cost):
-            return True
-        costs.append(own)
-        return False
+        return None if is_dear or (self.trace_cost is not None and sum(costs) + own >= self.trace_cost) else own
 
     def first_look(self, span: ReadableSpan) -> Reason | None:
         """Why this span keeps its trace, as far as its status and events say so; on the app's thread."""

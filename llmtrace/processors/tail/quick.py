@@ -48,31 +48,32 @@ class QuickEnds:
         """
         self._traces = traces
         self._is_plain = rules.is_plain
-        self._is_dear = rules.is_dear if rules.counts_cost else None
+        self._spent_by = rules.spent_by if rules.counts_cost else None
         self._is_sampled = is_sampled
         self._slow = slow
         self._hold = hold
         self.dropped: deque[int] = deque(maxlen=MOST_VERDICTS)
         """The traces that were dropped here since the worker last looked."""
-        self.fallen: deque[tuple[int, deque[Ended]]] = deque(maxlen=max(1, at_hand))
+        self.fallen: deque[tuple[int, list[Ended]]] = deque(maxlen=max(1, at_hand))
         """The last of them with their spans."""
 
     def __call__(self, span: ReadableSpan) -> ReadableSpan | OpenTrace | None:
         """A span has ended."""
         trace = self._traces.of(span)
-        if (
-            trace.verdict is not None
-            or type(span) is not Span
-            or not self._is_plain(span)
-            or (self._is_dear is not None and self._is_dear(span, trace.costs))
-        ):
+        is_plain = trace.verdict is None and type(span) is Span and self._is_plain(span)
+        if is_plain and self._spent_by is not None:
+            spent = self._spent_by(span, trace.costs)
+            is_plain = spent is not None
+            if spent:
+                trace.spend(spent)
+        if not is_plain:
             trace.is_special = True  # before the end is counted: whoever comes last sees it
             self._traces.ended(span, trace)
             return span
         trace.came.append(span)
         is_root = self._traces.ended(span, trace)
         if trace.verdict is not None:
-            return trace  # type: ignore[unreachable] # decided by the worker meanwhile
+            return trace  # decided by the worker meanwhile
         if not trace.open:
             return self._finish(trace)
         if not trace.roots and (is_root or not trace.grace_ends):
@@ -93,7 +94,7 @@ class QuickEnds:
             trace.disown()
             return trace
         trace.verdict = DROPPED
-        spans, trace.came = trace.came, deque()
+        spans, trace.came = trace.came, []
         self._traces.forget(trace)
         self.dropped.append(trace.trace_id)
         self.fallen.append((trace.trace_id, spans))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from opentelemetry.trace import SpanContext, TraceState
@@ -56,6 +56,9 @@ class OpenTrace:
     """Its first span is one of ours, which is recorded whatever an application's sampler says."""
     wanted_at: int | None = None
     """A caller that is believed has kept it, at this threshold."""
+    spans: list[Ended] | tuple[()] = ()
+    """Ended spans that wait for the verdict; the worker's."""
+    costs: Sequence[float] = ()
     is_left = False
     """In a forked child: the trace is the parent process's."""
 
@@ -71,30 +74,39 @@ class OpenTrace:
         """One for each span that has begun and not yet come to the worker."""
         self.roots: list[None] = []
         """The same for its local roots: those with no parent, or one in another process."""
-        self.came: deque[Ended] = deque()
+        self.came: list[Ended] = []
         """Plain spans that have ended, by the app's threads; the worker gathers them into `spans`."""
-        self.spans: list[Ended] = []
-        self.costs: list[float] = []
-        self.token: list[None] = [None]
-        """Whoever takes it may decide on the trace."""
+        self.token = None
 
     def own(self) -> bool:
-        """Take the token; False where somebody else has it."""
+        """Take the token: whoever has it may decide on the trace; False where somebody else has it."""
         try:
-            self.token.pop()
-        except IndexError:
+            del self.token  # one atomic step
+        except AttributeError:
             return False
         return True
 
     def disown(self) -> None:
         """Give the token back: nothing was decided."""
-        self.token.append(None)
+        self.token = None
 
     def gather(self) -> None:
         """Take over what the app's threads have brought; by the worker."""
         came = self.came
         while came:
-            self.spans.append(came.popleft())
+            self.hold(came.pop(0))
+
+    def hold(self, span: Ended) -> None:
+        """Keep an ended span until the verdict."""
+        if self.spans:
+            self.spans.append(span)
+        else:
+            self.spans = [span]
+
+    def spend(self, cost: float) -> None:
+        """A plain span has cost so much."""
+        costs: list[float] = self.__dict__.setdefault("costs", [])  # one atomic step
+        costs.append(cost)
 
     def say_kept(self, reason: Reason, threshold: int) -> None:
         """Have the spans that begin in it from now on tell the services that they call."""
