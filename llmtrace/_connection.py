@@ -1,8 +1,9 @@
 """One HTTP/1.1 connection to one host, kept open between requests: what sending needs of HTTP, on the standard library.
 
-For one thread. It follows no redirect, keeps no cookies, tries nothing twice, and ends a request at its time, wherever
-that stands. Nothing here is shared with the application's own clients: no instrumentation or mock of theirs meets it,
-and no library that they look for in ``sys.modules`` is imported by a thread of ours.
+For one thread. It follows no redirect, keeps no cookies, tries nothing twice but what met a kept connection that was
+closed at that moment, and ends a request at its time, wherever that stands. Nothing here is shared with the
+application's own clients: no instrumentation or mock of theirs meets it, and no library that they look for in
+``sys.modules`` is imported by a thread of ours.
 """
 
 from __future__ import annotations
@@ -137,11 +138,17 @@ class Connection:
             raise UnreachableError from self._trouble
         http_client = self._http
         http_client.deadline = time.monotonic() + (self._timeout if timeout is None else timeout)
+        sent = method, self._target(url), body, {**self._headers, **(headers or {})}
         try:
+            was_kept = self._open(http_client)
+            try:
+                return self._exchange(http_client, *sent, most)
+            except (http.client.RemoteDisconnected, ConnectionResetError):
+                if not was_kept:
+                    raise
+            http_client.close()  # the server closed what was idle, while the request was on its way
             self._open(http_client)
-            return self._exchange(
-                http_client, method, self._target(url), body, {**self._headers, **(headers or {})}, most
-            )
+            return self._exchange(http_client, *sent, most)
         except BaseException:
             http_client.close()
             raise
@@ -161,16 +168,19 @@ class Connection:
             fragment="",
         ).geturl()
 
-    def _open(self, client: _Http | _Https) -> None:
+    def _open(self, client: _Http | _Https) -> bool:
+        """Make sure of a connection; whether it is one that was kept."""
         if client.sock is not None and _is_readable(client.sock):
             client.close()  # between two answers there is nothing to read but the end
-        if client.sock is None:
-            try:
-                client.connect()
-            except TimeoutError:
-                raise
-            except OSError as error:
-                raise UnreachableError from error
+        if client.sock is not None:
+            return True
+        try:
+            client.connect()
+        except TimeoutError:
+            raise
+        except OSError as error:
+            raise UnreachableError from error
+        return False
 
     def _exchange(
         self,

@@ -95,6 +95,30 @@ def test_a_connection_that_the_server_closed_is_opened_again():
             assert connection.request("GET", url).body == b"ok"
 
 
+def closing_under_a_request(connection: socket.socket) -> None:
+    """Serves one request, and closes when the next has come."""
+    answering(OK)(connection)
+    head_of(connection)
+
+
+def test_a_connection_that_is_closed_while_a_request_is_on_its_way_is_opened_again():
+    """The idle time of a server may end at the very moment of a request: that is no trouble, and costs no wait."""
+    seen: list[str] = []
+    with server(closing_under_a_request, answering(OK, seen=seen)) as port:
+        url = f"http://127.0.0.1:{port}/"
+        with Connection(url, timeout=5) as connection:
+            assert connection.request("GET", url).body == b"ok"
+            assert connection.request("POST", url, b"all of it").body == b"ok"
+    (head,) = seen
+    assert "Content-Length: 9" in head
+
+
+def test_a_new_connection_that_is_closed_is_an_error():
+    """A server that closes on every request is not asked twice."""
+    with server(head_of) as port, pytest.raises(ConnectionError):
+        get(port)
+
+
 @pytest.mark.parametrize(
     ("answer", "body"),
     [

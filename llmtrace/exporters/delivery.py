@@ -203,6 +203,7 @@ class Delivery:
         """What could not be sent: to the spool, for the next process. Returns how many spans were not delivered."""
         spooled = 0
         if self._spool is not None:
+            self._spool.finish([parcel for parcel in rest if parcel.is_done])
             self._spool.append(rest)
             spooled = self._spool.close()
         lost = sum(parcel.segment is None and not parcel.is_done for parcel in rest)

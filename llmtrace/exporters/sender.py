@@ -42,6 +42,12 @@ class Report:
     trouble: Answer | None = None
     """Why nothing more was tried."""
 
+    def finish(self, parcels: list[Parcel]) -> None:
+        """These need nothing any more; said on them at once, as the process may end before the batch is through."""
+        for parcel in parcels:
+            parcel.is_done = True
+        self.done += parcels
+
 
 class Sender:
     """Sends batches over one connection, on one thread."""
@@ -58,6 +64,7 @@ class Sender:
     def send(self, batch: list[Parcel], patience: float) -> Report:
         """Send a batch; each request may take `patience` seconds."""
         report = Report()
+        usual = self.most_bytes
         parts = [batch]
         suspects: list[Parcel] = []
         for _ in range(_MOST_REQUESTS):
@@ -67,8 +74,8 @@ class Sender:
             answer = self._post([parcel.span for parcel in part], patience)
             if answer.outcome is Outcome.TAKEN:
                 self._count_taken(part, answer.rejected)
-                report.done += part
-            elif answer.outcome is Outcome.TOO_LARGE:
+                report.finish(part)
+            elif answer.outcome is Outcome.TOO_LARGE and (len(part) > 1 or self._takes_small_ones(patience)):
                 parts += self._smaller(part, report)
             elif answer.outcome is Outcome.BAD and len(part) > 1:
                 parts += _halves(part)
@@ -77,6 +84,7 @@ class Sender:
             else:
                 report.trouble = answer
                 report.left += part
+                self.most_bytes = usual  # a backend that takes nothing has said nothing of sizes
         report.left += [parcel for part in reversed(parts) for parcel in part]
         self._judge(suspects, report, patience)
         return report
@@ -93,8 +101,12 @@ class Sender:
         """Whether the backend takes a span that it took before; where there is none yet, a request without spans."""
         return self._post(self._known_good, patience).outcome is Outcome.TAKEN
 
+    def _takes_small_ones(self, patience: float) -> bool:
+        """Whether it is the size: a backend that finds a request without spans too large finds everything so."""
+        return self._post([], patience).outcome in (Outcome.TAKEN, Outcome.BAD)
+
     def _give_up(self, refused: list[Parcel], report: Report, said: str) -> None:
-        report.done += refused
+        report.finish(refused)
         self._tally.lose(Loss.REJECTED, len(refused))
         self._tally.say("refused", f"refuses spans for good ({said}): {len(refused)} lost", logging.ERROR)
 

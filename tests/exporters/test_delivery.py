@@ -12,7 +12,7 @@ from http.client import HTTPConnection
 import pytest
 from opentelemetry import trace
 from opentelemetry.instrumentation.utils import is_instrumentation_enabled
-from otlp_sink import HANGS, TAKEN, Answer, OtlpSink, free_port, otlp_sink, partial_success
+from otlp_sink import HANGS, TAKEN, Answer, OtlpSink, Request, decoded, free_port, otlp_sink, partial_success
 from records import record
 from waiting import wait_until
 
@@ -72,6 +72,11 @@ def soon(seconds: float = 10.0) -> float:
 def lines(caplog: pytest.LogCaptureFixture) -> list[str]:
     """What llmtrace logged."""
     return [entry.getMessage() for entry in caplog.records if entry.name == "llmtrace"]
+
+
+def names_of(came: Request) -> list[str]:
+    """Of the spans in it."""
+    return [span.name for span in came.spans]
 
 
 def test_what_is_offered_arrives(sink, counts):
@@ -211,11 +216,44 @@ def test_a_span_that_is_too_large_even_then_becomes_a_tombstone(sink, counts):
 
 def test_a_backend_that_takes_not_even_a_tombstone_is_counted(sink, counts):
     """It ends, and the loss is counted."""
-    sink.then = Answer(413)
+    sink.rule = lambda request: Answer(413 if request.spans else 200)
     with delivery(sink.url) as running:
         offer(running, "a")
         assert running.flush(soon(20))
     assert counts()["lost.rejected"] == 1
+
+
+def test_a_backend_that_finds_everything_too_large_costs_no_span(sink, counts):
+    """A 413 even to a request without spans is no span's fault: they wait, whole, and so does the size of requests."""
+    sink.then = Answer(413)
+    with delivery(sink.url) as running:
+        for number in range(40):
+            running.offer(encoded(str(number), number + 1, text="x" * 10_000))
+        sink.wait_for_requests(20)
+        sink.then = TAKEN
+        assert running.flush(soon())
+    assert {span.attributes["text"] for span in sink.spans} == {"x" * 10_000}
+    assert counts() == {"accepted": 40, "delivered": 40}
+    assert max(len(request.spans) for request in sink.requests if request.taken) == 40
+
+
+def test_what_is_delivered_is_not_spooled_when_the_end_comes_in_the_middle_of_a_batch(sink, counts, tmp_path):
+    """A batch in parts, of which the last hangs: at the end only that one waits, and each span is counted once."""
+    sink.rule = lambda request: (
+        Answer(413) if len(request.spans) > 1 else HANGS if names_of(request) == ["b"] else TAKEN
+    )
+    tally = Tally("backend", "test")
+    with delivery(sink.url, spool=DiskSpool(tmp_path, tally, Bounds()), tally=tally) as running:
+        offer(running, "a", "b")
+        wait_until(lambda: any(names_of(request) == ["b"] for request in sink.requests), "the part that hangs")
+        assert not running.close(soon(0.3))
+        assert counts() == {"accepted": 2, "delivered": 1, "spooled": counts()["spooled"]}
+        heir = DiskSpool(tmp_path, Tally("backend", "test"), Bounds())
+        heir.look()
+        (left,) = heir.load(10, 10_000)
+        assert [span.name for span in decoded(request([left.span]))] == ["b"]
+        heir.close()
+        sink.release()
 
 
 def test_redirects_are_not_followed(sink, router):
