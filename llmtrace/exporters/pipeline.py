@@ -23,6 +23,7 @@ from llmtrace._span import UNSET_STATUS
 from llmtrace._stats import Loss, stats
 from llmtrace.exporters.bell import Bell
 from llmtrace.exporters.orders import Attend, Keep, Mark, Measure, Order
+from llmtrace.exporters.scales import FEW, Scales, Weighed
 from llmtrace.exporters.verdict import Tail
 from llmtrace.semconv import alert
 
@@ -125,12 +126,14 @@ class Pipeline(SpanProcessor):
         self._ways: tuple[Way, ...] = (*sinks, *(() if alerts is None else (alerts,)), *beside)
         self._beside = beside
         self._capacity = capacity
+        self._few = min(FEW, capacity)
         self._gather = gather
         self._closed = False
         self._renew()
 
     def _renew(self) -> None:
         self._waiting: deque[Any] = deque()  # spans, traces of the tail, orders
+        self._scales = Scales()
         self._arrived = Bell()
         self._hurry = Bell()
         self._start_lock = threading.Lock()
@@ -162,9 +165,10 @@ class Pipeline(SpanProcessor):
             item = self._crowded(span, self._tail)
             if item is None:
                 return
-        if len(self._waiting) >= self._capacity:
-            self._lose(item)
-            return
+        if len(self._waiting) >= self._few:
+            item = self._one_of_many(item)
+            if item is None:
+                return
         if self._tail is not None and (span._status is not UNSET_STATUS or span._events):  # noqa: SLF001 - no copies
             self._tail.foresee(span)
         self._waiting.append(item)
@@ -177,6 +181,14 @@ class Pipeline(SpanProcessor):
         say_once("pipeline:crowded", "llmtrace: spans end faster than hints and metrics can look at each; some are not")
         item = tail.end(span)
         return item if item is None else Attend(item)
+
+    def _one_of_many(self, item: Any) -> Any:
+        """What is to wait for this one, where there is room for it; else it is lost."""
+        waiting = len(self._waiting)
+        if waiting >= self._capacity or self._scales.is_full:
+            self._lose(item)
+            return None
+        return self._scales.put(item, waiting) if isinstance(item, ReadableSpan) else item
 
     def _lose(self, item: Any) -> None:
         if not isinstance(item, ReadableSpan):
@@ -263,7 +275,9 @@ class Pipeline(SpanProcessor):
                 swallowed("working on a span", error)
 
     def _obey(self, order: Order) -> None:
-        if isinstance(order, Attend) and self._tail is not None:
+        if isinstance(order, Weighed):
+            self._work(self._scales.take(order))
+        elif isinstance(order, Attend) and self._tail is not None:
             self._release_all(self._tail.attend(order.item))
         elif isinstance(order, Keep):
             if self._tail is not None:
@@ -357,7 +371,7 @@ class Pipeline(SpanProcessor):
         """After `close`, at the end of the process: let the worker hand on what it has still to do, then count."""
         if self._worker is not None:
             self._worker.join(grace)
-        left = sum(not isinstance(item, Order) for item in list(self._waiting))
+        left = sum(isinstance(item, Weighed) or not isinstance(item, Order) for item in list(self._waiting))
         if left:
             stats.lose(Loss.SHUTDOWN, left)
             logger.warning("llmtrace: %d spans had not been worked on at the end of the process", left)
