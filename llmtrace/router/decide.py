@@ -8,10 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Final
 
 from llmtrace.router.config import RouterConfig
-from llmtrace.router.model import Alert, AlertState, Candidate, Decision, Place, Policy, Reason, Status
+from llmtrace.router.model import UNROUTED, Alert, AlertState, Candidate, Decision, Place, Policy, Reason, Status
 from llmtrace.router.ports import Over, Recall, Waiting
 from llmtrace.router.routing import rollout, tiers, tree
 from llmtrace.router.stages.dedup import deduplicate
@@ -19,8 +18,6 @@ from llmtrace.router.stages.flapping import damp
 from llmtrace.router.stages.grouping import due_at, group_of
 from llmtrace.router.stages.quiet import quieten
 from llmtrace.router.stages.resolution import after, resolve
-
-UNROUTED: Final = "none"
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,7 +53,8 @@ class House:
         """As a new process finds it."""
         world = self.world
         tools = Toolbox(httpx.AsyncClient(), world.clock, "http://router", print, str)
-        self.posts = {"product": EmailNotifier.build(world.config.receivers["product"]["email"], tools)}
+        mails = {each.receiver: world.config.receivers[each.receiver]["email"] for each in world.config.digests}
+        self.posts = {name: EmailNotifier.build(mail, tools) for name, mail in mails.items()}
         self.sender = DigestSender(world.config, self.digests, self.posts, world.clock, "http://router")
 
     @property
@@ -79,9 +80,9 @@ def server():
 
 
 @contextmanager
-def opened(folder, server, store="sqlite:///router.db", change=("", "")):
+def opened(folder, server, store="sqlite:///router.db", change=("", ""), rules=RULES):
     """A house whose clock stands at 12:00 UTC on Friday, 20 November 2026."""
-    rules = RULES.format(port=server.port, store=store).replace(*change)
+    rules = rules.format(port=server.port, store=store).replace(*change)
     with world_of(make_config(folder, rules)) as world:
         yield House(world, folder)
 
@@ -255,6 +256,7 @@ def test_what_senders_write_is_text_in_the_mail_too(house, server):
         ('"0 8 * * *"', '"often"', "as in cron"),
         ('"0 8 * * *"', '"0 8 30 2 *"', "as in cron"),
         ('"0 8 * * *"', '"* * * * * *"', "as in cron"),
+        ('"0 8 * * *"', '"*/30 8 * * *"', "a digest an hour at most"),
         ("Europe/Berlin", "Berlin", "no time zone"),
         ("receivers: [product], schedule", "receivers: [on-call], schedule", "a digest is a mail"),
         ("- {tier: digest}", '- {tier: digest, schedule: "0 9 * * 1"}', "allowed: one a receiver"),

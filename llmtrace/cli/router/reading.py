@@ -63,7 +63,7 @@ def digest(arguments: argparse.Namespace) -> int:
     from llmtrace.router.digest.letter import text  # noqa: PLC0415 - behind an extra
     from llmtrace.router.digest.preview import preview  # noqa: PLC0415 - behind an extra
     from llmtrace.router.store.database import reading  # noqa: PLC0415 - behind an extra
-    from llmtrace.router.store.digests import ALL  # noqa: PLC0415 - behind an extra
+    from llmtrace.router.store.period import ALL  # noqa: PLC0415 - behind an extra
 
     wanted = [each for each in config.digests if arguments.receiver in (None, each.receiver)]
     if not wanted:

@@ -6,7 +6,8 @@ back, it comes once: as in Debian's cron.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from itertools import islice, pairwise
 from typing import Annotated, Any, Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -16,17 +17,29 @@ from pydantic import BeforeValidator, WithJsonSchema
 from llmtrace.router.config.strict import wrong
 
 _FIELDS: Final = 5
+_MOST_OFTEN: Final = timedelta(hours=1)
+_LOOKED_AT: Final = 50
+"""Times; what comes too often does so early."""
 _EXAMPLES: Final = "'0 8 * * *' (each day at 8:00) or '0 8 * * 1' (each Monday)"
 
 
 def _schedule(value: Any) -> str:
     text = " ".join(str(value).split())
+    times = _first_times(text)
+    if not times:
+        raise wrong(f"no schedule; allowed: minute, hour, day of the month, month and weekday as in cron: {_EXAMPLES}")
+    if any(later - earlier < _MOST_OFTEN for earlier, later in pairwise(times)):
+        raise wrong(f"more often than once an hour; allowed: a digest an hour at most, such as {_EXAMPLES}")
+    return text
+
+
+def _first_times(schedule: str) -> list[datetime]:
+    """Some times at which it is due; empty where it cannot be read, or never comes."""
     try:
-        if len(text.split()) == _FIELDS and next(CronSim(text, datetime(2026, 1, 1, tzinfo=UTC)), None) is not None:
-            return text
+        every = CronSim(schedule, datetime(2026, 1, 1, tzinfo=UTC))
+        return list(islice(every, _LOOKED_AT)) if len(schedule.split()) == _FIELDS else []
     except (CronSimError, UnicodeError, ValueError):
-        pass
-    raise wrong(f"no schedule; allowed: minute, hour, day of the month, month and weekday as in cron: {_EXAMPLES}")
+        return []
 
 
 def _timezone(value: Any) -> str:

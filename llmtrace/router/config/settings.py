@@ -13,6 +13,7 @@ from pydantic import BaseModel
 from llmtrace.router.config.access import IntakeOptions, WebOptions
 from llmtrace.router.config.enrich import EnrichOptions
 from llmtrace.router.config.mapping import AlertMapping
+from llmtrace.router.config.scope import Scope
 from llmtrace.router.config.times import TimeInterval
 from llmtrace.router.config.watch import Watch
 from llmtrace.router.matchers import Matcher, Silence
@@ -136,6 +137,8 @@ class Digest:
     schedule: str
     """Cron's five fields."""
     timezone: str
+    scope: Scope = field(default=Scope(), compare=False)
+    """Whose alerts it counts. The store does not know it: the rules may say otherwise tomorrow."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,8 @@ from sqlalchemy import Connection
 from llmtrace.router.config.cron import last_until
 from llmtrace.router.config.settings import Digest
 from llmtrace.router.digest.report import Report, report
-from llmtrace.router.store.digests import began, figures
+from llmtrace.router.store.digests import began
+from llmtrace.router.store.period import figures
 
 QUICK: Final = 5_000
 """Decisions that a look counts at most, in each of the two periods, so that it never takes long. Several digests share
@@ -20,5 +21,5 @@ them."""
 def preview(connection: Connection, digest: Digest, now: datetime, most: int = QUICK) -> Report:
     """What came since the last one."""
     since = began(connection, digest) or last_until(digest.schedule, digest.timezone, now)
-    before = figures(connection, digest.receiver, since - (now - since), since, most)
-    return report(digest, since, now, figures(connection, digest.receiver, since, now, most), before)
+    before = figures(connection, digest, since - (now - since), since, most)
+    return report(digest, since, now, figures(connection, digest, since, now, most), before)

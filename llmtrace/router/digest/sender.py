@@ -96,7 +96,7 @@ class DigestSender:
         await asyncio.to_thread(self._store.over, due, outcome.value, receipt.detail, now)
 
     def _write(self, due: Due, post: Post) -> EmailMessage:
-        receiver, length = due.digest.receiver, due.until - due.since
-        before = self._store.figures(receiver, due.since - length, due.since)
-        found = self._store.figures(receiver, due.since, due.until)
+        digest, length = due.digest, due.until - due.since
+        before = self._store.figures(digest, due.since - length, due.since)
+        found = self._store.figures(digest, due.since, due.until)
         return write(report(due.digest, due.since, due.until, found, before), post, self._url)

@@ -19,7 +19,18 @@ from llmtrace.router.model.alert import (
     latest_of_each,
 )
 from llmtrace.router.model.change import Change
-from llmtrace.router.model.decision import AlertState, Candidate, Decision, Group, GroupState, Hold, Place, Reason, Turn
+from llmtrace.router.model.decision import (
+    UNROUTED,
+    AlertState,
+    Candidate,
+    Decision,
+    Group,
+    GroupState,
+    Hold,
+    Place,
+    Reason,
+    Turn,
+)
 from llmtrace.router.model.delivery import Attempt, Delivery, Destination, Notification, Outcome, Phase, Receipt
 from llmtrace.router.model.incident import Act, Incident, IncidentState, Step, first_at
 from llmtrace.router.model.policy import GROUP_BY_ALL, Escalation, Policy, Rollout, Tier, rollout_of
@@ -31,6 +42,7 @@ __all__ = [
     "REGULATED",
     "SEVERITY",
     "SOURCE",
+    "UNROUTED",
     "Act",
     "Alert",
     "AlertState",

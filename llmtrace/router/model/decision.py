@@ -6,11 +6,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Final
 
 from llmtrace.router.model.alert import Alert, Status
 from llmtrace.router.model.incident import Incident
 from llmtrace.router.model.policy import Policy
 from llmtrace.semconv.alert import Severity
+
+UNROUTED: Final = "none"
+"""The route of an alert that no route of the rules takes."""
 
 
 class Reason(StrEnum):

@@ -10,6 +10,7 @@ from typing import Final
 from sqlalchemy import Connection, select
 
 from llmtrace.router.model import ALERTNAME, SEVERITY, Outcome, Reason, Rollout, Status, rollout_of
+from llmtrace.router.store import held
 from llmtrace.router.store.rows import AnyRow
 from llmtrace.router.store.schema import (
     PENDING,
@@ -138,13 +139,13 @@ def holder(connection: Connection, decision: AnyRow) -> str:
         cause = find(connection, decision.held_by)
         return f"{cause.labels[ALERTNAME]} (alert {cause.id})" if cause is not None else str(decision.held_by)
     if decision.reason == Reason.FLAPPING:
-        return "the damping of flapping alerts"
+        return held.DAMPING
     if decision.reason != Reason.SILENCED:
         return str(decision.held_by)
     made = connection.execute(select(silences).where(silences.c.id == decision.held_by)).one_or_none()
     if made is None:
         return f"the silence {decision.held_by}, which stands in the rules,"
-    return f"the silence {made.id} by {made.created_by}{f' ({made.comment})' if made.comment else ''}"
+    return held.silence(made.id, made.created_by, made.comment)
 
 
 def _delivery(row: AnyRow) -> str:
