@@ -41,12 +41,14 @@ from llmtrace.router.tailing import Tail
 from llmtrace.router.watchdog import Watchdog
 from llmtrace.router.web import server
 from llmtrace.router.web.acts import Counter, acting_routes
+from llmtrace.router.web.answer import Answer, Headers
 from llmtrace.router.web.api import explaining, listing
 from llmtrace.router.web.auth import OnlyReaders
+from llmtrace.router.web.connection import Quick
 from llmtrace.router.web.figures import figures
 from llmtrace.router.web.health import health
 from llmtrace.router.web.hosts import OnlyHosts
-from llmtrace.router.web.intake import Door
+from llmtrace.router.web.intake import Door, Intake
 from llmtrace.router.web.links import SignedLinks
 from llmtrace.router.web.reload import Reload, Rules, reloading
 from llmtrace.router.web.sources import intakes
@@ -106,12 +108,12 @@ async def _serve(
             digesting = DigestSender(config, SqlDigests(database), _posts(config, tools), clock, external)
             tail = Tail(config, client, looking_up, clock, store.tail, store.keep_tail, door.heard)
 
-            def web(rules: RouterConfig) -> ASGIApp:
+            def web(rules: RouterConfig) -> Quick:
                 records = SqlRecords(database)
                 page = page_routes(rules, counter, SqlShown(database), database.link_key)
                 return build_web(rules, door, records, counter, lambda: dispatcher.error, rules_door.reload, page)
 
-            def take(rules: RouterConfig) -> ASGIApp:
+            def take(rules: RouterConfig) -> Quick:
                 dispatcher.reconfigure(rules, build_notifiers(rules, tools))
                 watchdog.reconfigure(rules)
                 digesting.reconfigure(rules, _posts(rules, tools))
@@ -183,7 +185,7 @@ def build_web(
     fault: Callable[[], str | None],
     reload: Reload,
     page: Sequence[Route] = (),
-) -> ASGIApp:
+) -> Quick:
     """All that the router answers; ``page`` is what a browser shows."""
     external = urlsplit(config.external_url or "").hostname
     hosts = _LOCAL_HOSTS | {config.listen.host.lower(), *([external] if external else [])}
@@ -211,13 +213,18 @@ def build_web(
 class _Paths:
     """The intakes by their path, all else to the pages: a request for an intake is not compared with every route."""
 
-    def __init__(self, intakes: Mapping[str, ASGIApp], pages: ASGIApp) -> None:
+    def __init__(self, intakes: Mapping[str, Intake], pages: ASGIApp) -> None:
         self._intakes = intakes
         self._pages = pages
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI."""
         await self._intakes.get(scope.get("path", ""), self._pages)(scope, receive, send)
+
+    def at_once(self, path: str, headers: Headers, body: bytes, then: Callable[[Answer], None]) -> bool:
+        """The short way, which only intakes have."""
+        intake = self._intakes.get(path)
+        return intake is not None and intake.at_once(headers, body, then)
 
 
 @contextlib.contextmanager

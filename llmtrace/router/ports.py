@@ -184,6 +184,14 @@ class NotifierKind:
     """What whoever uses it must know, such as when it ends."""
 
 
+class StoreError(Exception):
+    """The database could not do what it was asked; nothing of it was done."""
+
+
+Committed = Callable[[StoreError | None], None]
+"""Is told that alerts are on disk, or why they are not."""
+
+
 class Inbox(Protocol):
     """Where accepted alerts go."""
 
@@ -194,9 +202,8 @@ class Inbox(Protocol):
             StoreError: where they are not; nothing was kept.
         """
 
-
-class StoreError(Exception):
-    """The database could not do what it was asked; nothing of it was done."""
+    def put(self, alerts: Sequence[Alert], committed: Committed) -> None:
+        """The same without waiting: ``committed`` is told, from the event loop."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -190,3 +190,27 @@ def test_the_file_does_not_grow_with_what_is_decided(rows, tmp_path):
             sizes.append((tmp_path / "inbox").stat().st_size)
     assert sizes[-1] == sizes[0]
     assert rows.read("SELECT count(*) FROM inbox", ())[0][0] <= 65
+
+
+def test_what_arrives_while_a_commit_is_prepared_comes_along():
+    """As long as each turn of the loop brings more; one answer that fails costs no other sender his."""
+    commits, told = [], []
+
+    def fails(_error):
+        raise ValueError
+
+    async def scenario():
+        loop = asyncio.get_running_loop()
+        with GroupCommit(lambda alerts: commits.append(len(alerts)), lambda: None, near=True) as inbox:
+            inbox.put([], told.append)
+            inbox.put([make_alert()], fails)
+            for _ in range(5):
+                await asyncio.sleep(0)
+                inbox.put([make_alert()], told.append)
+            done = loop.create_future()
+            inbox.put([make_alert()], done.set_result)
+            await done
+
+    asyncio.run(scenario())
+    assert commits == [7]
+    assert told == [None] * 6

@@ -9,7 +9,7 @@ from llmtrace.router.config import RouterConfig
 from llmtrace.router.config.settings import LookupRow
 from llmtrace.router.matchers import all_match
 from llmtrace.router.model import Alert
-from llmtrace.router.ports import Inbox
+from llmtrace.router.ports import Committed, Inbox
 
 
 def look_up(alert: Alert, rows: Sequence[LookupRow]) -> Alert:
@@ -39,4 +39,11 @@ class LookingUp:
 
     async def accept(self, alerts: Sequence[Alert]) -> None:
         """Return once they are on disk."""
-        await self._inbox.accept([look_up(alert, self._rows) for alert in alerts] if self._rows else alerts)
+        await self._inbox.accept(self._found(alerts))
+
+    def put(self, alerts: Sequence[Alert], committed: Committed) -> None:
+        """The same without waiting: ``committed`` is told."""
+        self._inbox.put(self._found(alerts), committed)
+
+    def _found(self, alerts: Sequence[Alert]) -> Sequence[Alert]:
+        return [look_up(alert, self._rows) for alert in alerts] if self._rows else alerts

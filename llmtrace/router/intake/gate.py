@@ -42,13 +42,17 @@ class Gate:
         self._auth = auth
         self._seen: Seen = OrderedDict() if seen is None else seen
 
+    def opens(self, headers: Mapping[str, str]) -> bool:
+        """Whether this request comes in whatever its body is: it bears a token, or none is needed."""
+        return self._auth is None or self._bears_one(headers)
+
     def turn_away(self, headers: Mapping[str, str]) -> None:
         """Before the body is read: who bears no token and cannot have signed either.
 
         Raises:
             RefusedError: 401.
         """
-        if self._auth is not None and not self._bears_one(headers) and not self._may_be_signed(headers):
+        if self._auth is not None and not self.opens(headers) and not self._may_be_signed(headers):
             raise _refuse("a token is needed: authorization: Bearer ..." if self._auth.bearer else "not signed")
 
     def admit(self, headers: Mapping[str, str], body: bytes, now: datetime) -> str | None:
@@ -57,7 +61,7 @@ class Gate:
         Raises:
             RefusedError: 401.
         """
-        if self._auth is None or self._bears_one(headers):
+        if self._auth is None or self.opens(headers):
             return None
         self.turn_away(headers)
         signed = self._auth.hmac

@@ -6,7 +6,7 @@ complain about. Both come to the same alerts: a test compares them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Final
@@ -21,6 +21,12 @@ from llmtrace.secrets import redact, suspected
 
 _LONGEST_URL: Final = 1_024
 _FIRST_YEAR: Final = "1970"
+_MOST_KNOWN: Final = 4_096
+_LONGEST_KNOWN: Final = 2_048
+"""Characters of the texts of a body; larger ones seldom come again."""
+_REASON: Final = Annotation.REASON.value
+_RUNBOOK_URL: Final = Annotation.RUNBOOK_URL.value
+_SOURCE_URL: Final = Annotation.SOURCE_URL.value
 
 
 class _Pushed(msgspec.Struct, forbid_unknown_fields=True, gc=False):
@@ -57,8 +63,22 @@ def _is_ordinary(pushed: Iterable[_Pushed]) -> bool:
         if annotations and max(map(len, annotations.values())) > LONGEST_ANNOTATION:
             return False
         said.update(annotations.values(), labels.values(), annotations)
-    together = "\n".join(said)
-    return "\x00" not in together and not suspected(together)
+    return _is_clean(said - _clean)
+
+
+_clean: Final[set[str]] = set()
+"""Texts that were looked at and hold nothing: most come again and again."""
+
+
+def _is_clean(texts: Collection[str]) -> bool:
+    together = "\n".join(texts)
+    if "\x00" in together or suspected(together):
+        return False
+    if len(_clean) > _MOST_KNOWN:
+        _clean.clear()
+    if len(together) < _LONGEST_KNOWN:
+        _clean.update(texts)
+    return True
 
 
 @lru_cache(4_096)
@@ -79,11 +99,11 @@ def _alert(given: _Pushed, timeout: timedelta, now: datetime) -> Alert:
     severity = severity_of(said).value
     annotations: dict[str, str] = {}
     if (reason := sent.get("description") or sent.get("summary")) is not None:
-        annotations[Annotation.REASON.value] = reason
+        annotations[_REASON] = reason
     if (runbook := sent.get("runbook")) is not None:
-        annotations[Annotation.RUNBOOK_URL.value] = runbook
+        annotations[_RUNBOOK_URL] = runbook
     if given.generatorURL:
-        annotations[Annotation.SOURCE_URL.value] = _url(given.generatorURL)
+        annotations[_SOURCE_URL] = _url(given.generatorURL)
     if said and said != severity:
         annotations["severity_as_sent"] = said
     annotations.update(sent)

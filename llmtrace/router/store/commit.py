@@ -8,18 +8,25 @@ waits.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from time import perf_counter
 from typing import Final, Self
 
 from llmtrace.router.model import Alert
-from llmtrace.router.ports import StoreError
+from llmtrace.router.ports import Committed, StoreError
 
 QUICK: Final = 0.02
 """Seconds; a commit that took no longer leads to the next one in the event loop."""
 
-_Waiting = tuple[Sequence[Alert], "asyncio.Future[None]"]
+ENOUGH: Final = 64
+"""Requests in one commit, after which it does not wait for those that are just arriving."""
+
+_log = logging.getLogger(__name__)
+
+_Waiting = tuple[Sequence[Alert], Committed]
 
 
 class GroupCommit:
@@ -54,14 +61,26 @@ class GroupCommit:
         """
         if not alerts:
             return
-        loop = asyncio.get_running_loop()
-        done: asyncio.Future[None] = loop.create_future()
-        self._waiting.append((alerts, done))
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.put(alerts, partial(_tell, done))
+        await done
+
+    def put(self, alerts: Sequence[Alert], committed: Committed) -> None:
+        """The same without waiting: ``committed`` is told, from the event loop."""
+        if not alerts:
+            committed(None)
+            return
+        self._waiting.append((alerts, committed))
         if not self._busy:
             self._busy = True
-            # One more turn of the loop: what has arrived on other connections by now comes along.
-            loop.call_soon(loop.call_soon, self._commit, loop)
-        await done
+            self._gather(asyncio.get_running_loop(), 0)
+
+    def _gather(self, loop: asyncio.AbstractEventLoop, before: int) -> None:
+        """Commit once a turn of the loop has brought nothing more: what arrives just now comes along."""
+        if before < len(self._waiting) < ENOUGH:
+            loop.call_soon(loop.call_soon, self._gather, loop, len(self._waiting))
+        else:
+            self._commit(loop)
 
     def _commit(self, loop: asyncio.AbstractEventLoop) -> None:
         together, self._waiting = self._waiting, []
@@ -82,15 +101,22 @@ class GroupCommit:
         return None
 
     def _settle(self, loop: asyncio.AbstractEventLoop, together: Sequence[_Waiting], error: StoreError | None) -> None:
-        for _, done in together:
-            if done.done():  # the request was cancelled meanwhile
-                continue
-            if error is None:
-                done.set_result(None)
-            else:
-                done.set_exception(error)
+        for _, committed in together:
+            try:
+                committed(error)
+            except Exception:  # noqa: BLE001 - one sender's fault must not cost the others their answers
+                _log.exception("an answer could not be given")
         if error is None:
             self._accepted()
         self._busy = bool(self._waiting)
         if self._busy:
-            loop.call_soon(loop.call_soon, self._commit, loop)
+            self._gather(loop, 0)
+
+
+def _tell(done: asyncio.Future[None], error: StoreError | None) -> None:
+    if done.done():  # the request was cancelled meanwhile
+        return
+    if error is None:
+        done.set_result(None)
+    else:
+        done.set_exception(error)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from http import HTTPStatus
 from typing import Final
 from urllib.parse import urlsplit
 
-from starlette.datastructures import Headers
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
+
+from llmtrace.router.web.answer import Answer, Headers, read_headers
+from llmtrace.router.web.connection import Quick
 
 _READS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 
@@ -21,21 +23,28 @@ class OnlyHosts:
     say where a request comes from (Fetch Metadata, ``Origin``); programs that are none do not.
     """
 
-    def __init__(self, app: ASGIApp, hosts: Collection[str]) -> None:
+    def __init__(self, app: Quick, hosts: Collection[str]) -> None:
         self._app = app
         self._hosts = hosts
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI."""
-        app = self._app
+        app: ASGIApp = self._app
         if scope["type"] == "http":
-            headers = Headers(scope=scope)
-            if _name(headers.get("host", "")) not in self._hosts:
+            headers = read_headers(scope["headers"])
+            if not self._is_here(headers):
                 allowed = ", ".join(sorted(self._hosts))
                 app = JSONResponse({"error": f"unknown host; allowed: {allowed}"}, HTTPStatus.MISDIRECTED_REQUEST)
             elif scope["method"] not in _READS and not self._is_ours(headers):
                 app = JSONResponse({"error": "sent by a page of another site"}, HTTPStatus.FORBIDDEN)
         await app(scope, receive, send)
+
+    def at_once(self, path: str, headers: Headers, body: bytes, then: Callable[[Answer], None]) -> bool:
+        """Whom it refuses goes the long way, to be told so."""
+        return self._is_here(headers) and self._is_ours(headers) and self._app.at_once(path, headers, body, then)
+
+    def _is_here(self, headers: Headers) -> bool:
+        return _name(headers.get("host", "")) in self._hosts
 
     def _is_ours(self, headers: Headers) -> bool:
         origin = headers.get("origin")

@@ -9,11 +9,13 @@ from http import HTTPStatus
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
 from llmtrace.exceptions import ConfigurationError
 from llmtrace.router.config import RouterConfig
 from llmtrace.router.ports import StoreError
+from llmtrace.router.web.answer import Answer, Headers
+from llmtrace.router.web.connection import Quick
 
 Reload = Callable[[], Awaitable[str | None]]
 """Reads the rules again; returns what is wrong with them, if anything."""
@@ -28,20 +30,24 @@ class Rules:
         self,
         config: RouterConfig,
         reread: Callable[[], RouterConfig],
-        take: Callable[[RouterConfig], ASGIApp],
+        take: Callable[[RouterConfig], Quick],
         note: Callable[[RouterConfig], None],
     ) -> None:
         self._config = config
         self._reread = reread
         self._take = take
         self.note = note
-        self.app: ASGIApp | None = None
+        self.app: Quick | None = None
         self._one_at_a_time = asyncio.Lock()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI."""
         if self.app is not None:
             await self.app(scope, receive, send)
+
+    def at_once(self, path: str, headers: Headers, body: bytes, then: Callable[[Answer], None]) -> bool:
+        """The short way, under the rules that hold now."""
+        return self.app is not None and self.app.at_once(path, headers, body, then)
 
     async def reload(self) -> str | None:
         """Read the file again; returns what is wrong with it, if anything, and then the old rules stay."""
