@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import httpx
 import pytest
+from demo_service import demo_service
 from phoenix_page import (
     PhoenixPage,
     assert_no_error,
@@ -17,12 +17,8 @@ from phoenix_page import (
     assert_shows_tool_call,
     assert_shows_tree,
 )
-from rich.console import Console
 from waiting import wait_until
 
-from examples.support_bot.processes import Children
-from examples.support_bot.progress import Progress
-from examples.support_bot.stack import clean_environment, scripted_settings, start_uvicorn, wait_for_uvicorn
 from llmtrace.backends.phoenix import PhoenixReader, RunningPhoenix, session_url, span_url, trace_url
 from llmtrace.semconv import trace
 
@@ -49,13 +45,8 @@ class Asked:
 def asked(phoenix_process: RunningPhoenix, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Asked]:
     """The demo's service and model server, asked once; its trace is in Phoenix."""
     folder, session = tmp_path_factory.mktemp("demo"), f"demo-{secrets.token_hex(4)}"
-    progress = Progress(Console(quiet=True))
-    with Children(folder, clean_environment(os.environ, folder)) as children, httpx.Client(trust_env=False) as client:
-        model = wait_for_uvicorn(start_uvicorn(children, "model", "scripted_model"), progress)
-        settings = scripted_settings(model) | {"PHOENIX_COLLECTOR_ENDPOINT": phoenix_process.base_url}
-        service = wait_for_uvicorn(start_uvicorn(children, "service", "service", **settings), progress)
-        body = {"user_id": "ana", "session_id": session, "question": QUESTION}
-        response = client.post(f"{service}/ask", json=body, timeout=30)
+    with demo_service(folder, PHOENIX_COLLECTOR_ENDPOINT=phoenix_process.base_url) as service:
+        response = service.ask(QUESTION, session=session)
         trace_id = response.headers["x-trace-id"]
         with httpx.Client(base_url=phoenix_process.base_url, trust_env=False) as phoenix:
             reader = PhoenixReader(phoenix, "support-bot")

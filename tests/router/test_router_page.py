@@ -10,12 +10,15 @@ from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from demo_service import demo_service
 from destinations import MailServer
 from router_process import RouterProcess
 from router_values import make_alert, make_request, make_span, make_tag
 from test_router_digest import opened
 from waiting import wait_until
 from webhook_receiver import WebhookReceiver
+
+from examples.support_bot.scripted_model import FAILS_ON
 
 pytestmark = pytest.mark.browser
 
@@ -35,7 +38,7 @@ RULES = """
     rollout:
       - {{matchers: ['alertname="answer-slow"'], mode: shadow}}
     routes:
-      - {{tier: page, matchers: ['severity="critical"'], receivers: [on-call]}}
+      - {{tier: page, matchers: ['severity=~"critical|error"'], receivers: [on-call]}}
       - {{tier: digest, matchers: ['severity="info"']}}
       - {{tier: channel, receivers: [ops], group_wait: 0s}}
 """
@@ -87,6 +90,15 @@ def router(tmp_path, pager):
         yield running
 
 
+@pytest.fixture
+def demo(tmp_path, router):
+    """The demo's service, whose alerts go to the router; there is no backend that takes its spans."""
+    address = str(router.client.base_url).rstrip("/")
+    nowhere = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9"}
+    with demo_service(tmp_path, LLMTRACE_ALERTS_ENDPOINT=address, **nowhere) as running:
+        yield running
+
+
 @pytest.fixture(params=[("light", DESK), pytest.param(("dark", PHONE), marks=pytest.mark.full)], ids=["light", "dark"])
 def look(request):
     """Each colour scheme, one at a desk and one on a phone."""
@@ -108,28 +120,34 @@ def tell(router: RouterProcess, *tags, **about) -> None:
     router.post(make_request(make_span(*tags, **about))).raise_for_status()
 
 
-def test_an_alert_pages_is_read_acknowledged_and_silenced(reader, router, pager, look):
-    """An alert pages; its incident is read with its trace, acknowledged and silenced; axe finds no violation."""
-    scheme = look[0]
+def group_of(received) -> str:
+    """What a page is about."""
+    name: str = received.body["groupLabels"]["alertname"]
+    return name
+
+
+def test_a_failing_request_pages_is_read_acknowledged_and_silenced(reader, router, pager, demo, look):
+    """A request to the demo fails and pages; its incident is read with its trace, acknowledged and silenced."""
+    scheme, page = look[0], reader.page
     reader.open("/")
-    reason = "the retriever returned nothing for 12 of 20 questions"
-    runbook = "https://wiki.example.org/retriever"
-    tag = make_tag(key="retriever-down", reason=reason, team="legal-ai", runbook_url=runbook)
-    tell(router, tag)
     tell(router, make_tag("warning", key="answer-slow", reason="p95 over 8 s"), name="answer")
-    tell(router, make_tag("error", key="tool-fails", reason="search_docs failed 5 times"), name="tool")
+    tell(router, make_tag("warning", key="tool-fails", reason="search_docs failed 5 times"), name="tool")
     for question in range(3):
         tell(router, make_tag("info", key="thumbs-down", reason="an answer did not help", team=f"team-{question}"))
-    wait_until(lambda: pager.accepted, "the page")
-    page = reader.page
-    page.get_by_role("link", name="retriever-down").wait_for()  # by itself: the list is kept fresh
+    assert demo.ask("Which sourdough suits rye loaves?").status_code == 200  # and yet the retriever found nothing
+    failed = demo.ask(f"What happens when the {FAILS_ON}?")
+    assert failed.status_code == 502
+    wait_until(lambda: "llm-error" in [group_of(each) for each in pager.accepted], "the page")
+    page.get_by_role("link", name="retriever-empty").wait_for()
+    page.get_by_role("link", name="llm-error").wait_for()  # by itself: the list is kept fresh
     reader.look(f"incidents-{scheme}")
-    page.get_by_role("link", name="retriever-down").click()
+    page.get_by_role("link", name="llm-error").click()
     page.get_by_role("heading", name="Timeline").wait_for()
+    assert page.get_by_text("failed with openai.InternalServerError").first.is_visible()
     assert page.get_by_text("delivered").first.is_visible()
     assert page.get_by_text("because it was new on this route").first.is_visible()
     trace = page.get_by_role("link", name=re.compile("Open trace")).get_attribute("href")
-    assert trace.startswith("https://phoenix.example.org/redirects/traces/")
+    assert trace == f"https://phoenix.example.org/redirects/traces/{failed.headers['x-trace-id']}"
     reader.look()
     page.get_by_label("Your name").first.fill("Ada")
     page.get_by_role("button", name="Acknowledge").click()
@@ -137,15 +155,15 @@ def test_an_alert_pages_is_read_acknowledged_and_silenced(reader, router, pager,
     assert not page.get_by_role("button", name="Acknowledge").is_visible()
     reader.look(f"incident-{scheme}")
     page.locator("summary").click()
-    page.get_by_role("textbox", name="Why").fill("the index is being rebuilt")
+    page.get_by_role("textbox", name="Why").fill("the model server is being replaced")
     reader.look()
     page.get_by_role("button", name="Silence").last.click()
-    page.get_by_text("the index is being rebuilt").wait_for()
+    page.get_by_text("the model server is being replaced").wait_for()
     reader.look(f"silences-{scheme}")
-    incident = next(each for each in router.get("incidents") if each["tier"] == "page")
+    (incident,) = (each for each in router.get("incidents") if "llm-error" in each["group_key"])
     silence = router.get("silences")[0]
     assert (incident["state"], incident["acknowledged_by"]) == ("acknowledged", "Ada")
-    assert (silence["created_by"], silence["matchers"][0]) == ("Ada", 'alertname="retriever-down"')
+    assert (silence["created_by"], silence["matchers"][0]) == ("Ada", 'alertname="llm-error"')
     for view in ("alerts", "rollout"):
         page.get_by_role("link", name=view.capitalize()).click()
         page.get_by_role("heading", name=view.capitalize()).wait_for()
