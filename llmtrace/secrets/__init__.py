@@ -1,7 +1,7 @@
 """Secrets in a text -> marks that say what was there. Pure: text in, text out; both halves of llmtrace redact by it.
 
-It knows nothing of spans. What counts as a secret stands in tables: `tokens` (values that betray themselves), `names`
-(what a value's name betrays). `suspicion` looks first, so that a clean text costs next to nothing.
+It knows nothing of spans. What counts as a secret stands in tables: `token_kinds` (values that betray themselves),
+`names` (what a value's name betrays). `suspicion` looks first, so that a clean text costs next to nothing.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import Final
 from llmtrace.secrets.cards import hide_cards
 from llmtrace.secrets.commands import hide_in_commands
 from llmtrace.secrets.environment import environment_secrets
+from llmtrace.secrets.key_blocks import hide_key_blocks
 from llmtrace.secrets.marks import MARK, RULE_FAILED, mark
 from llmtrace.secrets.named import hide_named
 from llmtrace.secrets.names import SecretName, secret_name
@@ -19,7 +20,7 @@ from llmtrace.secrets.phrases import hide_said
 from llmtrace.secrets.randomness import looks_random
 from llmtrace.secrets.schemes import hide_credentials
 from llmtrace.secrets.suspicion import Suspicion, suspected
-from llmtrace.secrets.tokens import hide_key_blocks, hide_tokens
+from llmtrace.secrets.tokens import hide_tokens
 from llmtrace.secrets.urls import hide_url_secrets
 
 __all__ = [

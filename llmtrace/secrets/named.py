@@ -7,8 +7,10 @@ Works on the text as it stands, so JSON stays JSON, whatever its spacing and how
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Final, NamedTuple
 
+from llmtrace.secrets.backwards import turned
 from llmtrace.secrets.marks import MARK, mark
 from llmtrace.secrets.names import STRONG, SUFFIXES, WEAK, SecretName, secret_name
 from llmtrace.secrets.randomness import looks_random
@@ -40,15 +42,14 @@ class _Candidate(NamedTuple):
     at: int
 
 
-def _ending(name: str) -> str:
-    """The last letters of a squeezed name, with what may stand between them in a written one."""
-    return "[_. -]?".join(name[-4:])
-
-
-_ENDINGS: Final = "|".join(sorted({_ending(name) for name in (*STRONG, *WEAK, *SUFFIXES)}))
+_BETWEEN: Final = "[_. -]?"
+"""What may stand between two letters of a squeezed name in a written one."""
+_LAST: Final = sorted({name[-4:] for name in (*STRONG, *WEAK, *SUFFIXES)})
 CANDIDATE: Final = re.compile(
-    rf"""(?:{_ENDINGS})[0-9_-]{{0,4}}(\\*["'`]?)\]?[ \t]{{0,8}}(=>|:=|[:=>]|,)""",
+    rf"""(?:{"|".join(map(_BETWEEN.join, _LAST))})[0-9_-]{{0,4}}(\\*["'`]?)\]?[ \t]{{0,8}}(=>|:=|[:=>]|,)""",
 )
+_TURNED: Final = re.compile(rf"""[:=>,][:=]?[ \t]{{0,8}}\]?["'`]?\\*[0-9_-]{{0,4}}{turned(_LAST, _BETWEEN)}""")
+"""The same read from the end, where the engine can leap from separator to separator."""
 _FLAG: Final = re.compile(r"(--?[A-Za-z][\w-]{1,63})((?:[ \t]+|[\"'],\s*[\"'])[\"']?)([^\s\"'\\]+)", re.ASCII)
 _NAME_BACKWARDS: Final = re.compile(r"[A-Za-z0-9_. -]*")
 _INSIDE_MARK: Final = "[redacted:"
@@ -90,20 +91,25 @@ _PLACEHOLDER: Final = re.compile(r"[*.x…-]+|\$\{?\w+\}?|\{+\w*\}+|%\w?\(?\w*\)
 
 def hide_named(text: str) -> str:
     """Replace the values of secret names."""
-    low = _lowered(text)
     pieces: list[str] = []
     done = 0
-    found = CANDIDATE.search(low)
-    while found:
-        at = found.end()
-        candidate = _candidate(text, found)
+    for found in candidates(_lowered(text)):
+        candidate = _candidate(text, found) if found.start() >= done else None
         hit = _hit(text, candidate) if candidate else None
         if hit:
             pieces += (text[done : hit.start], hit.replacement)
-            done = at = hit.end
-        found = CANDIDATE.search(low, at)
+            done = hit.end
     hidden = "".join([*pieces, text[done:]]) if pieces else text
     return _FLAG.sub(_flag, hidden) if "--" in hidden else hidden
+
+
+def candidates(low: str) -> Iterator[re.Match[str]]:
+    """Where `CANDIDATE` stands in a text of small letters, from its beginning on."""
+    starts = [len(low) - found.end() for found in _TURNED.finditer(low[::-1])]
+    for start in reversed(starts):
+        found = CANDIDATE.match(low, start)
+        if found:
+            yield found
 
 
 def _lowered(text: str) -> str:

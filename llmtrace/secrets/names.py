@@ -83,8 +83,8 @@ WEAK: Final = {"token": "token", "auth": "token", "otp": "token", "pass": "passw
 """The same for names whose value is hidden only if it looks random."""
 SUFFIXES: Final = ("value", "hash", "header", "base64")
 """Words after the name proper: ``password_hash``."""
-_QUERY: Final = {"sig": "signature", "signature": "signature", "token": "token", "hmac": "signature", "otp": "token"}
-_WEAK_QUERY: Final = {
+QUERY: Final = {"sig": "signature", "signature": "signature", "token": "token", "hmac": "signature", "otp": "token"}
+WEAK_QUERY: Final = {
     "key": "api_key",
     "code": "code",
     "ticket": "token",
@@ -109,8 +109,8 @@ def secret_query_name(name: str) -> SecretName | None:
     squeezed = _squeezed(name)
     return (
         _by_end(squeezed, STRONG, is_weak=False)
-        or _by_end(squeezed, _QUERY, is_weak=False)
-        or _by_end(squeezed, _WEAK_QUERY, is_weak=True)
+        or _by_end(squeezed, QUERY, is_weak=False)
+        or _by_end(squeezed, WEAK_QUERY, is_weak=True)
     )
 
 

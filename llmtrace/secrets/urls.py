@@ -27,6 +27,7 @@ ENCODED: Final = re.compile(
 ENCODED_USER: Final = re.compile(
     rf"""({_PERCENT}3[aA](?:{_PERCENT}2[fF]){{2}})([^\s/?&"'<>\\`%]*{_PERCENT}3[aA][^\s/?&"'<>\\`%]+)({_PERCENT}40)"""
 )
+ENCODED_AT: Final = re.compile(rf"{_PERCENT}40")
 _WEBHOOK: Final = re.compile(
     r"(//hooks\.slack\.com/(?:services|workflows|triggers)/|//(?:\w+\.)?discord(?:app)?\.com/api/webhooks/)[\w/.-]+"
 )
