@@ -135,6 +135,7 @@ _STATS: Final = (
     ("buffer.spans", metrics.BUFFER_SPANS),
     ("lost.", metrics.SPANS_LOST),
     ("delivered", metrics.SPANS_DELIVERED),
+    ("spans.unobserved", metrics.SPANS_UNOBSERVED),
     ("alerts.sent", metrics.ALERTS_SENT),
 )
 """How a counter of `llmtrace._stats` begins, and the metric that it belongs to; what follows is the reason."""

@@ -71,11 +71,12 @@ def test_a_bucket_keeps_its_latest_exemplar():
 
 
 def test_our_own_counters_are_metrics(counts):
-    """Kept by reason, dropped, evicted, partial, lost by reason and backend, delivered; other counters are not sent."""
+    """Kept by reason, dropped, evicted, partial, lost by reason and backend, delivered, not looked at; other counters are not sent."""
     for name, number in {
         "traces.kept.error": 1, "traces.kept.by_chance": 2, "traces.dropped": 3, "traces.dropped.over_the_cap": 4,
         "traces.evicted": 5, "traces.partial": 6, "lost.queue_full": 7, "lost.rejected[honeycomb]": 8, "delivered": 9,
         "delivered[honeycomb]": 10, "alerts.sent": 11, "metrics.sent": 12, "tombstones": 13,
+        "spans.unobserved": 14,
     }.items():  # fmt: skip
         stats.add(name, number)
     found = {(instrument.name, *dict(labels).values()): value for instrument, labels, value in own_counts()}
@@ -92,6 +93,7 @@ def test_our_own_counters_are_metrics(counts):
         ("llmtrace.spans.delivered",): 9,
         ("llmtrace.spans.delivered", "honeycomb"): 10,
         ("llmtrace.alerts.sent",): 11,
+        ("llmtrace.spans.unobserved",): 14,
     }
 
 

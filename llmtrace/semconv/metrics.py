@@ -152,6 +152,12 @@ SPANS_LOST: Final = Instrument(
 SPANS_DELIVERED: Final = Instrument(
     "llmtrace.spans.delivered", Kind.COUNTER, "{span}", "Spans that a backend has taken.", (BACKEND,)
 )
+SPANS_UNOBSERVED: Final = Instrument(
+    "llmtrace.spans.unobserved",
+    Kind.COUNTER,
+    "{span}",
+    "Spans that hints and metrics did not look at, because they ended faster than that.",
+)
 ALERTS_SENT: Final = Instrument(
     "llmtrace.alerts.sent", Kind.COUNTER, "{span}", "Tagged spans that left for the router, after coalescing."
 )
@@ -181,6 +187,7 @@ OF_OURSELVES: Final = (
     BUFFER_SPANS,
     SPANS_LOST,
     SPANS_DELIVERED,
+    SPANS_UNOBSERVED,
     ALERTS_SENT,
 )
 """What llmtrace did with the spans of this process."""
