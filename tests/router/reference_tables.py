@@ -58,6 +58,7 @@ MODELS: dict[str, type[BaseModel]] = {
     "silence-of-a-test": cases.SilenceGiven,
     "message-of-a-test": cases.Expected,
     "decision-of-a-test": cases.ExpectedDecision,
+    "digest-of-a-test": cases.ExpectedDigest,
     **{name: kind.settings for name, kind in KINDS.items() if kind.settings.model_fields},
 }
 

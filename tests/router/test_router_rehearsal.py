@@ -117,6 +117,66 @@ def test_a_failure_shows_what_was_expected_what_came_and_why(tmp_path, capsys):
     ]
 
 
+BUNDLING = """version: 1
+receivers: {chat: {console: {}}, product: {email: {to: [product@example.org]}}}
+tiers: {digest: {receivers: [product], schedule: "0 8 * * *", timezone: Europe/Berlin}}
+routes:
+  - {matchers: ['severity="error"'], tier: channel, receivers: [chat], group_wait: 0s}
+  - {tier: digest}
+"""
+BUNDLED = {
+    "version": 1,
+    "tests": [
+        {
+            "name": "what does not matter waits for the morning",
+            "alerts": [
+                {"labels": {"alertname": "slow", "severity": "info"}, "times": 3, "every": "5h"},
+                {"labels": {"alertname": "late", "severity": "info"}, "at": "20h"},
+                {"labels": {"alertname": "down", "severity": "error"}},
+            ],
+            "silences": [{"matchers": ['alertname="down"'], "lasts": "2h", "by": "Ada"}],
+            "expect": [],
+            "digests": [
+                {"at": "19h", "receiver": "product", "alerts": {"slow": 3}},
+                {"at": "43h", "receiver": "product", "alerts": {"late": 1}},
+            ],
+        }
+    ],
+}
+
+
+def test_a_test_says_when_a_digest_is_sent_and_what_it_holds(tmp_path, capsys):
+    """Digests come by their schedule, the next one after the end too, and ``--digests`` prints them."""
+    tests = write(tmp_path, BUNDLED, BUNDLING)
+    assert main(["router", "test", tests]) == 0
+    assert capsys.readouterr().out.count("\n") == 2
+    assert main(["router", "test", "--digests", tests]) == 0
+    output = capsys.readouterr().out
+    assert "    digest for product, 19h after the start:" in output
+    assert "[digest] product: 3 alerts, Mon 2026-01-05 13:00 to Tue 2026-01-06 08:00 (Europe/Berlin)" in output
+    assert "    digest for product, 1d19h after the start:" in output
+    assert 'a silence holds it back: the silence silence-0:00:00-alertname="down" by Ada' in output
+
+
+@pytest.mark.parametrize(
+    ("wrong", "shown"),
+    [
+        ({"at": "18h"}, "-    18h  product                  (3 slow)"),
+        ({"receiver": "chat"}, "-    19h  chat                     (3 slow)"),
+        ({"alerts": {"slow": 2}}, "-    19h  product                  (2 slow)"),
+        ({"alerts": {}}, "-    19h  product                  (nothing)"),
+    ],
+)
+def test_a_digest_that_would_be_another_is_a_failure(tmp_path, capsys, wrong, shown):
+    """Another time, receiver or number of alerts: what was expected stands beside what would be sent."""
+    tests = json.loads(json.dumps(BUNDLED))
+    tests["tests"][0]["digests"][0] |= wrong
+    assert main(["router", "test", write(tmp_path, tests, BUNDLING)]) == 1
+    output = capsys.readouterr().out
+    assert shown in output
+    assert "        19h  product                  (3 slow)" in output
+
+
 def test_a_late_message_is_not_overlooked(tmp_path):
     """Without an end of its own a test waits for group_wait and group_interval after the last alert."""
     late = changed(["alerts", 0, "labels", "severity"], "error")
@@ -127,7 +187,7 @@ def test_a_late_message_is_not_overlooked(tmp_path):
 
 
 MISTAKES = {
-    "an unknown key": (["alert"], [], "tests[0].alert: no such key; allowed: acts, alerts, decisions, expect, name"),
+    "an unknown key": (["alert"], [], "tests[0].alert: no such key; allowed: acts, alerts, decisions, digests, expect"),
     "no name of an alert": (
         ["alerts", 0, "labels"], {"severity": "info"}, "labels.alertname: without alertname, by which an alert is known"
     ),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import textwrap
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from llmtrace.router.config import RouterConfig
+    from llmtrace.router.rehearsal import Bundled
 
 MISUSED = 2
 
@@ -32,6 +34,9 @@ def add_parsers(
     testing = commands.add_parser("test", help="play alerts through the rules on a virtual clock: who is told, and why")
     testing.add_argument("files", metavar="TESTS", type=Path, nargs="+", help="files of tests: alerts.test.yaml")
     testing.add_argument("--config", metavar="FILE", type=Path, help="the rules, instead of those that the tests name")
+    testing.add_argument(
+        "--digests", action="store_true", help="print each digest that would be sent, and the next one after the end"
+    )
     testing.set_defaults(run=test)
     publishing = commands.add_parser("schema", help="print the JSON Schema of a file or format")
     publishing.add_argument("what", choices=("config", "test", "mapping", "alert"))
@@ -103,14 +108,25 @@ def test(arguments: argparse.Namespace) -> int:
         opened, parsed = load_cases(file)
         config = load_rules(arguments.config or file.parent / parsed.rules, {**parsed.environment, **os.environ})
         for index, case in enumerate(parsed.tests):
-            verdict = judge(case, rehearse(case, config))
+            rehearsed = rehearse(case, config)
+            verdict = judge(case, rehearsed)
             failed, passed = failed + (not verdict.holds), passed + verdict.holds
             line, column = opened.place(("tests", index))
             print(f"{'ok    ' if verdict.holds else 'FAILED'} {file.name}:{line}:{column}: {verdict.name}")  # noqa: T201 - the command's output
             for detail in verdict.lines:
                 print(f"    {detail}")  # noqa: T201 - the command's output
+            for each in rehearsed.digests if arguments.digests else ():
+                print(_sent(each))  # noqa: T201 - the command's output
     print(f"{count(passed, 'test')} passed" + (f", {failed} failed" if failed else ""))  # noqa: T201 - the command's output
     return 1 if failed else 0
+
+
+def _sent(digest: Bundled) -> str:
+    """A mail under a line that says when it would be sent."""
+    from llmtrace.router.config import durations  # noqa: PLC0415 - behind an extra
+
+    mail = textwrap.indent(digest.text, "        ")
+    return f"    digest for {digest.receiver}, {durations.text(digest.at)} after the start:\n{mail}"
 
 
 def schema(arguments: argparse.Namespace) -> int:

@@ -45,6 +45,7 @@ Text = Annotated[
     str, BeforeValidator(_text), WithJsonSchema({"type": ["string", "number", "boolean"], "description": "text"})
 ]
 Repetitions = Annotated[int, Field(ge=1, le=1_000)]
+Count = Annotated[int, Field(ge=1)]
 
 
 class Moment(Strict):
@@ -106,6 +107,15 @@ class ExpectedDecision(Moment):
     route: str | None = Field(default=None, description='by which route, as `explain` writes it: `/{team="a"}`')
 
 
+class ExpectedDigest(Moment):
+    """A digest that must be sent. What is not said is not compared."""
+
+    receiver: str = Field(description="who gets it")
+    alerts: dict[str, Count] | None = Field(
+        default=None, description="how many alerts of each name it tells, such as `{answer-slow: 3}`; `{}`: none"
+    )
+
+
 class Case(Strict):
     """One test."""
 
@@ -118,9 +128,14 @@ class Case(Strict):
     silences: list[SilenceGiven] = Field(default_factory=list, description="what people silence")
     expect: list[Expected] = Field(description="every message, no more and no less, up to the end of the test")
     decisions: list[ExpectedDecision] = Field(default_factory=list, description="decisions that must be among all")
+    digests: list[ExpectedDigest] = Field(
+        default_factory=list,
+        description="digests with a `schedule` that must be among all; the next one after the end is there too, "
+        "with what waits for it",
+    )
     until: Duration | None = Field(
         default=None,
-        description="the end of the test; by default the last moment that the test names, "
+        description="the end of the test; by default the last moment that the test names, but for `digests`, "
         "and after the last alert at least the longest `group_wait` and `group_interval` of a page or a channel",
     )
 

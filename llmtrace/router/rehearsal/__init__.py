@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from llmtrace.router.rehearsal.compare import Verdict, judge
 from llmtrace.router.rehearsal.difference import Change, as_markdown, as_table, differences
+from llmtrace.router.rehearsal.digests import Bundled
 from llmtrace.router.rehearsal.run import Decided, Rehearsed, Told, rehearse
 
 __all__ = [
+    "Bundled",
     "Change",
     "Decided",
     "Rehearsed",

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from llmtrace.router.config import durations
-from llmtrace.router.config.cases import Case, Expected, ExpectedDecision
+from llmtrace.router.config.cases import Case, Expected, ExpectedDecision, ExpectedDigest
+from llmtrace.router.rehearsal.digests import Bundled
 from llmtrace.router.rehearsal.run import Decided, Rehearsed, Told
 
 
@@ -21,16 +22,18 @@ class Verdict:
 
 
 def judge(case: Case, rehearsed: Rehearsed) -> Verdict:
-    """Every message that is expected must be sent, no other, and each expected decision must be made."""
+    """Every message that is expected must be sent, no other; each expected decision made, each expected digest sent."""
     told = _pair(case.expect, rehearsed.told)
     missing = [wanted for wanted in case.decisions if not any(_decides(wanted, made) for made in rehearsed.decided)]
-    if not missing and all(wanted is not None and found is not None for wanted, found in told):
+    unsent = [wanted for wanted in case.digests if not any(_bundles(wanted, sent) for sent in rehearsed.digests)]
+    if not missing and not unsent and all(wanted is not None and found is not None for wanted, found in told):
         return Verdict(case.name, holds=True)
     lines = ["messages (- expected, + sent):", *(f"  {line}" for pair in told for line in _difference(*pair))]
     lines += [] if told else ["    none"]
     lines += ["decisions (- expected):"]
     lines += [f"  - {_words(wanted)}" for wanted in missing]
     lines += [f"    {_words(made)}" for made in rehearsed.decided] or ["    none"]
+    lines += _digests(unsent, rehearsed.digests) if case.digests else []
     return Verdict(case.name, holds=False, lines=tuple(lines))
 
 
@@ -72,6 +75,22 @@ def _decides(wanted: ExpectedDecision, made: Decided) -> bool:
         and wanted.tier in (None, made.tier)
         and wanted.route in (None, made.route)
     )
+
+
+def _bundles(wanted: ExpectedDigest, sent: Bundled) -> bool:
+    return (wanted.at, wanted.receiver) == (sent.at, sent.receiver) and wanted.alerts in (None, sent.alerts)
+
+
+def _digests(unsent: Sequence[ExpectedDigest], sent: Sequence[Bundled]) -> list[str]:
+    shown = [f"    {_bundle(each)}" for each in sent] or ["    none: no route and no tier has a schedule"]
+    return ["digests (- expected):", *(f"  - {_bundle(each)}" for each in unsent), *shown]
+
+
+def _bundle(what: ExpectedDigest | Bundled) -> str:
+    """One line: when, who, and how many of which alert."""
+    alerts = [f"{number} {name}" for name, number in sorted((what.alerts or {}).items())]
+    said = "" if what.alerts is None else f"({', '.join(alerts) or 'nothing'})"
+    return f"{durations.text(what.at):>6}  {what.receiver:<24} {said}".rstrip()
 
 
 def _difference(wanted: Expected | None, found: Told | None) -> Iterator[str]:

@@ -32,6 +32,7 @@ from llmtrace.router.model import (
     Tier,
 )
 from llmtrace.router.notifiers.desk import desk_of
+from llmtrace.router.rehearsal.digests import Bundled, bundled
 from llmtrace.router.store.database import Database
 from llmtrace.router.store.records import SqlRecords
 from llmtrace.router.store.sql import SqlStore
@@ -70,6 +71,7 @@ class Rehearsed:
 
     told: tuple[Told, ...]
     decided: tuple[Decided, ...]
+    digests: tuple[Bundled, ...] = ()
 
 
 def rehearse(case: Case, config: RouterConfig) -> Rehearsed:
@@ -88,6 +90,7 @@ class _Stage:
     def __init__(self, case: Case, config: RouterConfig, database: Database) -> None:
         self._case = case
         self._config = config
+        self._database = database
         self._store, self._records = SqlStore(database), SqlRecords(database)
         self._desk = desk_of(config)
         self._now = case.start
@@ -106,7 +109,8 @@ class _Stage:
                 times = (outlook.next_due(), inputs[0][0] if inputs else None)
             due = [at for at in times if at is not None]
             if not due or min(due) > end:
-                return Rehearsed(self._told(), self._decided())
+                digests = bundled(self._config, self._database, self._case.start, end)
+                return Rehearsed(self._told(), self._decided(), digests)
             self._now = min(due)
 
     def _inputs(self) -> Iterator[tuple[datetime, int, Callable[[], None]]]:
