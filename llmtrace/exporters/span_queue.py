@@ -55,6 +55,10 @@ class SpanQueue:
                 taken.append(self._pop(line))
         return taken
 
+    def take_all(self) -> list[Parcel]:
+        """All of them."""
+        return self.take(len(self), self.bytes)
+
     def take_since(self, moment: float) -> list[Parcel]:
         """Those that were offered at `moment` or before."""
         taken = []

@@ -19,6 +19,7 @@ from waiting import wait_until
 from llmtrace import get_tracer
 from llmtrace.exporters import circuit
 from llmtrace.exporters.delivery import Delivery
+from llmtrace.exporters.delivery.stock import Stock
 from llmtrace.exporters.destination import Destination
 from llmtrace.exporters.encoded import EncodedSpan, request
 from llmtrace.exporters.otlp import Encoder
@@ -534,16 +535,16 @@ def test_what_is_adopted_while_the_sender_looks_elsewhere_is_sent(sink, tmp_path
     assert dead.append([left])
     dead.forget([left])
     assert dead.close() == 1
-    looked = Delivery._on_disk
-
-    def late(running: Delivery) -> int:
-        seen = looked(running)
-        if threading.current_thread().name == "llmtrace-backend" and running._looks_first:
-            wait_until(lambda: not running._looks_first, "the first look")
-        return seen
-
-    monkeypatch.setattr(Delivery, "_on_disk", late)
     with delivery(sink.url, spool=DiskSpool(tmp_path, tally, Bounds()), tally=tally) as running:
+        keeping, on_disk = running._keeping, type(running._stock).on_disk
+
+        def late(stock: Stock) -> int:
+            seen = on_disk.fget(stock)
+            if threading.current_thread().name == "llmtrace-backend" and keeping.looks_first:
+                wait_until(lambda: not keeping.looks_first, "the first look")
+            return seen
+
+        monkeypatch.setattr(Stock, "on_disk", property(late))
         running.start()
         sink.wait_for_spans(1, 4)
         assert running.flush(soon())
