@@ -77,6 +77,7 @@ def counted_ourselves(monkeypatch) -> None:
         "traces.dropped.over_the_cap",
         "traces.evicted",
         "traces.partial",
+        "spans.unobserved",
     ):
         stats.add(name)
     for name in ("lost.queue_full", "lost.rejected[honeycomb]", "delivered[honeycomb]"):
