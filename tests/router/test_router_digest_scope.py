@@ -182,3 +182,17 @@ def test_where_not_all_is_counted_nothing_is_compared(tmp_path, server):
             (False, 9, "new"),
             (True, 8, "not compared"),
         ]
+
+
+def test_the_end_of_an_alert_is_no_news(tmp_path, server):
+    """What ends by itself in a period did not come in there: it is no noise, costs nothing, and told nobody."""
+    with opened(tmp_path, server, rules=RULES) as house:
+        house.turn()
+        house.happen(make_alert("info", COST, alertname="slow"), make_alert("critical", COST))
+        house.turn(hours=20)
+        house.world.turn(hours=5)
+        house.turn(hours=19)
+        last = [" ".join(plain(mail).split()) for mail in server.mails if "product" in mail["To"]][-1]
+    assert "Noisiest rules: none" in last
+    assert "0 page (before: 1," in last
+    assert "0.00 USD (before: 0.50)" in last

@@ -181,8 +181,8 @@ def test_a_failing_request_pages_is_read_acknowledged_and_silenced(reader, route
     page.get_by_text("Nothing is silenced").wait_for()
 
 
-def written(folder: Path) -> str:
-    """The HTML of a digest, as a mail server got it."""
+def written(folder: Path) -> list[str]:
+    """The HTML of a full and of an empty digest, as a mail server got it."""
     with MailServer() as server, opened(folder, server) as house:
         cost = {"llm.cost.total": "0.42"}
         house.turn()
@@ -192,22 +192,27 @@ def written(folder: Path) -> str:
             house.happen(*(make_alert(severity, cost, alertname=name, user=str(n)) for n in range(number)))
         house.happen(make_alert(), make_alert())
         house.turn(hours=24)
-        html: str = server.mails[1].get_body(("html",)).get_content()
-        return html
+        house.turn(hours=24)
+        return [mail.get_body(("html",)).get_content() for mail in server.mails[1:]]
 
 
 @pytest.mark.parametrize("size", [PHONE, DESK], ids=["phone", "desk"])
 def test_the_mail_of_a_digest_reads_well(browser, tmp_path, size):
-    """The HTML that a mail server got, in a browser: it says what came in, asks nobody, and axe finds no violation."""
+    """The HTML that a mail server got, in a browser: light or dark, full or empty, axe is content, nobody is asked."""
     with ThreadPoolExecutor(1) as thread:  # the browser's event loop bars any other in its own
-        html = thread.submit(written, tmp_path).result()
+        full, empty = thread.submit(written, tmp_path).result()
     with browser.new_context(viewport=size) as context:
         reading, asked = Reader(context.new_page(), None), []
         reading.page.on("request", lambda request: asked.append(request.url))
-        reading.page.set_content(html)
+        reading.page.set_content(full)
         assert reading.page.get_by_role("heading", name="16 alerts for product").is_visible()
         assert reading.page.get_by_text("+33 %").first.is_visible()
         reading.look("mail" if size is PHONE else "")
+        reading.page.emulate_media(color_scheme="dark")
+        reading.look()
+        reading.page.set_content(empty)
+        assert reading.page.get_by_role("heading", name="Nothing to tell").is_visible()
+        reading.look()
         assert (asked, reading.complaints) == ([], [])
 
 

@@ -26,6 +26,8 @@ _MOST_HOLDERS: Final = 1_000
 """What held the most alerts back; what others held is counted together."""
 _IN_DIGEST: Final = frozenset({Reason.BUNDLED, Reason.NO_ROUTE})
 
+_ENDS: Final = [*(reason for reason in Reason if reason.ends), Reason.NOT_FIRING, Reason.REGULATED]
+"""Of an alert that is over: nothing came in."""
 _SHADOW: Final = decisions.c.route.like(f"{Rollout.SHADOW}:%")
 _TOLD: Final = case((decisions.c.due_at.is_not(None), 1), else_=0)
 _NO_ROUTE: Final = case((decisions.c.route.in_([mode.route(UNROUTED) for mode in Rollout]), 1), else_=0)
@@ -100,7 +102,8 @@ class _Period:
         self._connection = connection
         self._scope = scope
         self._labels = {f"scope{n}": alerts.c.labels[name].as_string() for n, name in enumerate(scope.labels)}
-        self._window = (decisions.c.id >= start) & (decisions.c.id < end) & (alerts.c.status == Status.FIRING)
+        comes_in = (alerts.c.status == Status.FIRING) & decisions.c.reason.not_in(_ENDS)
+        self._window = (decisions.c.id >= start) & (decisions.c.id < end) & comes_in
 
     def counted(
         self, columns: Mapping[str, Any], *where: ColumnElement[bool], number: Any = _DECISIONS, most: int | None = None
