@@ -1,4 +1,4 @@
-"""`make bench`, or ``python -m benchmarks [suite ...]``: measure, print each table as it is done, name what is over.
+"""`make bench`, or ``python -m benchmarks [suite ...]``: measure, print each row as it is done, name what is over.
 
 A suite is a module with a ``TITLE`` and a function ``measure() -> Iterable[Row]``, and a line in `SUITES`.
 """
@@ -33,9 +33,10 @@ def main(*asked: str) -> int:
     over = []
     for name in asked or SUITES:
         suite = import_module(SUITES[name])
-        rows = list(suite.measure())
-        print(f"\n{table(suite.TITLE, rows)}", flush=True)
-        over += [row.figure for row in rows if row.is_over]
+        print(f"\n{table(suite.TITLE, ())}", flush=True)
+        for row in suite.measure():
+            print(row, flush=True)  # at once: a suite may take half an hour
+            over += [row.figure] if row.is_over else []
     for figure in over:
         print(f"over its limit: {figure}", file=sys.stderr)
     return 1 if over else 0

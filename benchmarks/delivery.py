@@ -14,7 +14,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -60,6 +60,10 @@ class Sink:
     def fault(self, **fault: Any) -> None:
         """How to answer from now on."""
         httpx.put(self.url, content=json.dumps(fault), trust_env=False)
+
+    def names(self) -> set[str]:
+        """The names of the spans that got a 2xx."""
+        return set(httpx.get(f"{self.url}/names", trust_env=False, timeout=120).json()["names"])
 
     def arrived(self) -> int:
         """Distinct spans that got a 2xx."""
@@ -129,7 +133,7 @@ def sinks() -> Iterator[Sink]:
         sink.stop()
 
 
-def begin(peer: str, sink: Sink, state: str, *numbers: float) -> subprocess.Popen[str]:
+def begin(peer: str, sink: Sink, state: str, *numbers: float | str) -> subprocess.Popen[str]:
     """A process that makes spans."""
     command = [PYTHON, "-P", str(HERE / "faulty.py"), peer, sink.url, *map(str, numbers)]
     env = {**os.environ, "XDG_STATE_HOME": state}
@@ -168,6 +172,37 @@ def exit_rows() -> Iterator[Row]:
                         sink.fault(**({"hang": 60} if trouble == "hangs" else {"status": 503}))
                     took[peer] = end_of(begin(peer, sink, state, count, 0, 500, 0.0))["exit"]
             yield Row(f"exit, {trouble}, {count} spans", took["ours"], 2.5, "s", f"raw SDK {took['raw']:.1f} s")
+
+
+def age_of_the_oldest_lost(peer: str, *, is_up: bool) -> float:
+    """Milliseconds before a SIGKILL at which the oldest of the spans had ended that never arrive; 0: all do."""
+    with sinks() as sink, tempfile.TemporaryDirectory() as state:
+        if not is_up:
+            sink.stop()
+        process = begin(peer, sink, state, "until-killed", 1_000)
+        with suppress(subprocess.TimeoutExpired):
+            process.communicate(timeout=4)  # reads what it says, meanwhile
+        killed = time.time()
+        process.kill()
+        said, _ = process.communicate()
+        if not is_up:
+            sink.start()
+        if peer != "raw":
+            end_of(begin(peer, sink, state, NEXT, 0, 12, 3.0))
+        arrived = sink.names()
+        ended = [line.split() for line in said.splitlines()]
+        return 1_000 * max((killed - float(at) for number, at in ended if f"s{number}" not in arrived), default=0.0)
+
+
+def kill_rows() -> Iterator[Row]:
+    """What a SIGKILL costs at 1,000 spans a second."""
+    for is_up in (True, False):
+        where = "up" if is_up else "down"
+        raw = age_of_the_oldest_lost("raw", is_up=is_up)
+        for peer, mode, limit in (("ours-ahead", "write-ahead", 0), ("ours", "default mode", 200)):
+            age = max(age_of_the_oldest_lost(peer, is_up=is_up) for _ in range(3))
+            title = f"SIGKILL, backend {where}, {mode}: how long before it the oldest lost span had ended, worst of 3"
+            yield Row(title, age, limit, "ms", f"raw SDK {raw:,.0f} ms")
 
 
 def cost_rows() -> Iterator[Row]:
@@ -247,5 +282,6 @@ def measure() -> Iterator[Row]:
     allowed = max(1.5 * calm["p99"], calm["p99"] + 1_000)
     yield Row("caller's p99 in the worst of these", max(p99), allowed, "µs", f"{calm['p99']:.0f} µs without a fault")
     yield from exit_rows()
+    yield from kill_rows()
     yield from cost_rows()
     yield from soak()

@@ -70,10 +70,12 @@ class Handler(BaseHTTPRequestHandler):
             self.down.set()
 
     def do_GET(self) -> None:
-        """How many distinct spans were taken, and how many in all; by name prefix where one is given."""
-        prefix = self.path.partition("?")[2]
+        """How many distinct spans were taken, and how many in all; by name prefix where one is given; their names."""
+        path, _, prefix = self.path.partition("?")
         found = [span for body in list(self.taken) for span in spans_of(body) if span.name.startswith(prefix)]
-        counted = {"distinct": len({span.span_id for span in found}), "all": len(found)}
+        counted: dict[str, Any] = {"distinct": len({span.span_id for span in found}), "all": len(found)}
+        if path == "/names":
+            counted["names"] = [span.name for span in found]
         self._answer(200, json.dumps(counted).encode(), {})
 
     def do_DELETE(self) -> None:

@@ -31,9 +31,9 @@ def make(prefix, count, rate=0.0, size=100):
     for number in range(count):
         with llmtrace.chain_span(f"{prefix}{number}", input=text):
             pass
+        say(f"made {number + 1} {time.time()}")
         if rate:
             time.sleep(max(0.0, began + (number + 1) / rate - time.perf_counter()))
-        say(f"made {number + 1}")
 
 """
 """What each service begins with; the test adds what it does."""
@@ -52,6 +52,11 @@ class Service:
         """How many spans it says to have ended."""
         words = [line.split() for line in self._said.read_text().splitlines() if line.startswith("made ")]
         return int(words[-1][1]) if words else 0
+
+    @property
+    def ended(self) -> list[float]:
+        """When each of them had ended, in seconds since the epoch."""
+        return [float(line.split()[2]) for line in self._said.read_text().splitlines() if line.startswith("made ")]
 
     @property
     def said(self) -> list[str]:
