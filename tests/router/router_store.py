@@ -17,6 +17,7 @@ from llmtrace.router.ports import Desk
 from llmtrace.router.store.database import Database
 from llmtrace.router.store.records import SqlRecords
 from llmtrace.router.store.schema import handles
+from llmtrace.router.store.shown import SqlShown
 from llmtrace.router.store.sql import SqlStore
 from llmtrace.router.web.acts import Counter
 from llmtrace.router.web.links import SignedLinks
@@ -78,6 +79,10 @@ class World:
         """What destinations call their messages."""
         with self._database.read() as connection:
             return list(connection.scalars(select(handles.c.handle)))
+
+    def shown(self) -> SqlShown:
+        """What the page reads."""
+        return SqlShown(self._database)
 
     def counter(self) -> Counter:
         """What the web side acts by."""

@@ -253,6 +253,17 @@ def test_a_silence_that_cannot_be_comes_back_with_what_is_wrong(site, changed, s
     assert site.world.records.silences(10, None) == []
 
 
+def test_the_rollout_says_what_would_have_escalated(tmp_path):
+    """Each step of a rule in shadow, with how many of its incidents lasted so long."""
+    hook = "receivers: [hook]}"
+    escalates = RULES.replace(hook, "receivers: [hook], escalate: [{after: 15m, receivers: [product]}]}")
+    with opened(tmp_path, f"{escalates}    rollout: [{{mode: shadow}}]\n") as site:
+        site.happen(make_alert())
+        assert '0<span class="hint">of 1 to product after 15m</span>' in site.get("/rollout").text
+        site.world.clock.move(minutes=20)
+        assert '1<span class="hint">of 1 to product after 15m</span>' in site.get("/rollout").text
+
+
 def test_what_is_not_there_is_said(site):
     """404 in words; a number of any length is no error of the server."""
     for path in ("/incidents/7", "/alerts/7", f"/incidents/{'9' * 30}", f"/alerts/{'9' * 30}"):

@@ -16,6 +16,7 @@ from llmtrace.cli import main
 from llmtrace.exceptions import ConfigurationError
 from llmtrace.router.decide import place
 from llmtrace.router.model import Phase, Rollout, Status, Tier
+from llmtrace.router.ports import Retention
 
 RULES = """
     version: 1
@@ -209,6 +210,7 @@ def test_explain_and_the_trail_say_shadow(world, tmp_path, capsys):
     text = "\n".join(world.records.explain("slow"))
     assert "in shadow, nobody was told; it would have told on-call, because it was new on this route" in text
     assert "its rule is rolled out as shadow: all is recorded, and nobody is told" in text
+    assert "then legal after 15m, unless acknowledged by then" in text
     assert main(["router", "audit", "export", "--config", str(tmp_path / "alerts.yaml")]) == 0
     entries = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     decision, message = (
@@ -219,11 +221,82 @@ def test_explain_and_the_trail_say_shadow(world, tmp_path, capsys):
 
 
 def test_the_command_shows_what_shadow_would_have_done(world, tmp_path, capsys):
-    """By rule: alerts, would-be messages by tier, since when."""
+    """By rule: alerts, would-be messages by tier, since when, and who would have been told when nobody reacts."""
     world.accept(slow())
     world.turn()
     assert main(["router", "rollout", "--config", str(tmp_path / "alerts.yaml")]) == 0
-    mode, head, row = capsys.readouterr().out.splitlines()
+    mode, head, row, step = capsys.readouterr().out.splitlines()
+    assert step == "  would have told legal after 15m unless acknowledged: 1 of 1 incident"
     assert mode == 'shadow: alertname="slow"'
     assert head.split()[:7] == ["rule", "mode", "alerts", "page", "channel", "digest", "since"]
     assert row.split()[:8] == ["slow", "shadow", "1", "1", "-", "-", "2026-11-20", "12:00"]
+
+
+STEPS = RULES.replace(
+    "{after: 15m, receivers: [legal]}", "{after: 15m, receivers: [legal]}, {after: 40m, receivers: [ops]}"
+)
+
+
+def steps_of(world):
+    """Who would have been told of the rule in shadow, after how long, of how many incidents."""
+    found = world.shown().rollouts(9, world.clock.now())
+    return [(step.receivers, step.after, step.taken, step.incidents) for _, steps in found for step in steps]
+
+
+def test_shadow_says_what_would_have_escalated(tmp_path, store_url):
+    """What lasted would have gone up step by step, what was over by then not; the end and a restart change nothing."""
+    config = make_config(tmp_path, f"{STEPS}{SHADOW}    store: {store_url}\n")
+    with world_of(config) as world:
+        world.accept(slow(), slow(service="other"), slow("error", service="a channel's"))
+        world.turn()
+        assert steps_of(world) == [("legal", "15m", 0, 2), ("ops", "40m", 0, 2)]
+        world.turn(minutes=10)
+        world.accept(over(service="other"))
+        world.turn()
+        world.turn(minutes=10)
+        assert steps_of(world) == [("legal", "15m", 1, 2), ("ops", "40m", 0, 2)]
+        world.turn(minutes=45)
+        assert steps_of(world) == [("legal", "15m", 1, 2), ("ops", "40m", 1, 2)]
+        world.accept(over())
+        world.turn()
+        world.turn(minutes=10)
+    with world_of(config, clock=world.clock) as world:
+        world.turn(minutes=60)
+        assert steps_of(world) == [("legal", "15m", 1, 2), ("ops", "40m", 1, 2)]
+        assert told(world, "on-call", "legal", "ops") == [0, 0, 0]
+        world.accept(replace(slow(), starts_at=world.clock.now()))
+        world.turn()
+        assert steps_of(world) == [("legal", "15m", 1, 3), ("ops", "40m", 1, 3)]
+
+
+def test_what_a_shadow_would_have_done_is_what_a_page_does(tmp_path):
+    """The same alerts by the same rules, in shadow and as pages of which nobody hears: as many steps are taken."""
+    taken = {}
+    for mode in ("shadow", "page"):
+        rules = STEPS.replace("group_wait", "group_by: [alertname], group_wait") + SHADOW.replace("shadow", mode)
+        (tmp_path / mode).mkdir()
+        with world_of(make_config(tmp_path / mode, rules)) as world:
+            for minutes, alert in ((0, slow()), (20, over()), (1, slow()), (50, over()), (30, slow()), (14, over())):
+                world.turn(minutes=minutes)
+                world.accept(replace(alert, starts_at=world.clock.now()))
+                world.turn()
+            world.turn(minutes=30)
+            taken[mode] = (
+                [step[2] for step in steps_of(world)]
+                if mode == "shadow"
+                else [len([each for each in world.sent(who) if each.escalation_step]) for who in ("legal", "ops")]
+            )
+    assert taken["shadow"] == taken["page"] == [2, 1]
+
+
+def test_what_would_have_escalated_is_forgotten_with_its_rule(tmp_path):
+    """Nothing is kept for ever of a rule of which nothing comes."""
+    with world_of(make_config(tmp_path, STEPS + SHADOW)) as world:
+        world.accept(slow())
+        world.turn()
+        world.accept(over())
+        world.turn(minutes=30)
+        world.turn(days=40)
+        while world.store.prune(Retention(timedelta(days=30), timedelta(days=90)), world.clock.now()):
+            pass
+        assert steps_of(world) == []

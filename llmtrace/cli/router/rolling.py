@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -47,7 +48,7 @@ def add_parsers(
 
 
 def rollout(arguments: argparse.Namespace) -> int:
-    """Print, by rule, how many alerts came and how many messages of each tier would have been sent, since when.
+    """Print, by rule, how many alerts came, how many messages would have been sent, and what would have escalated.
 
     Raises:
         ConfigurationError: the file or the store cannot be read.
@@ -55,17 +56,22 @@ def rollout(arguments: argparse.Namespace) -> int:
     config = load(arguments)
     from llmtrace.router.store.database import reading  # noqa: PLC0415 - behind an extra
     from llmtrace.router.store.rollouts import every_rule  # noqa: PLC0415 - behind an extra
+    from llmtrace.router.store.shadows import would_be  # noqa: PLC0415 - behind an extra
 
     with reading(config.store) as connection:
-        rows = every_rule(connection, _MOST_RULES)
+        rows, steps = every_rule(connection, _MOST_RULES), would_be(connection, datetime.now(UTC))
     for each in config.rollout:
         print(f"{each.mode}: {', '.join(map(str, each.matchers)) or 'every alert'}")  # noqa: T201 - the command's output
     if not rows:
         print("no alert came by a rule that wakes nobody yet")  # noqa: T201 - the command's output
         return 0
     head = ("rule", "mode", "alerts", *_TIERS, "since", "last", "route")
-    for line in _aligned([head, *map(_cells, rows)]):
+    title, *lines = _aligned([head, *map(_cells, rows)])
+    print(title)  # noqa: T201 - the command's output
+    for row, line in zip(rows, lines, strict=True):
         print(line)  # noqa: T201 - the command's output
+        for step in steps.get((row.alertname, row.route), ()) if row.mode == "shadow" else ():
+            print(f"  {step}")  # noqa: T201 - the command's output
     return 0
 
 

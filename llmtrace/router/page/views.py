@@ -107,7 +107,7 @@ class Views:
 
     def rollout(self, request: Request, session: Session) -> Response:
         """What rules did that wake nobody yet."""
-        return self._answer(request, session, "rollout", rules=self._shown.rollouts(_MOST_RULES))
+        return self._answer(request, session, "rollout", rules=self._shown.rollouts(_MOST_RULES, self._clock.now()))
 
     def digest(self, request: Request, session: Session) -> Response:
         """Each digest as it would be sent now."""

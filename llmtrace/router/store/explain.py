@@ -9,14 +9,16 @@ from typing import Final
 
 from sqlalchemy import Connection, select
 
+from llmtrace.router.config import durations
 from llmtrace.router.model import ALERTNAME, SEVERITY, Outcome, Reason, Rollout, Status, rollout_of
 from llmtrace.router.store import held
-from llmtrace.router.store.rows import AnyRow
+from llmtrace.router.store.rows import AnyRow, to_policy
 from llmtrace.router.store.schema import (
     PENDING,
     alerts,
     decisions,
     deliveries,
+    groups,
     incidents,
     members,
     notifications,
@@ -113,6 +115,8 @@ def _decision(connection: Connection, decision: AnyRow) -> Iterator[str]:
     yield f"  route {route} (tier {decision.tier}): {whom}, because {why}"
     if mode is not Rollout.PAGE:
         yield f"    {ROLLOUT[mode]}"
+    if mode is Rollout.SHADOW and decision.due_at is not None:
+        yield from _would_escalate(connection, decision)
     if decision.held_by is not None:
         until = f"until {at(decision.held_until)}" if decision.held_until is not None else "until that is over"
         yield f"    held by {holder(connection, decision)} {until}, then decided again"
@@ -131,6 +135,12 @@ def _decision(connection: Connection, decision: AnyRow) -> Iterator[str]:
         yield f"    {_delivery(row)}"
     for identifier in dict.fromkeys(row.incident_id for row in rows if row.incident_id is not None):
         yield from _incident(connection, identifier)
+
+
+def _would_escalate(connection: Connection, decision: AnyRow) -> Iterator[str]:
+    policy = connection.scalar(select(groups.c.policy).where(groups.c.key == decision.group_key))
+    for step in to_policy(policy).escalate if policy is not None else ():
+        yield f"    then {', '.join(step.receivers)} after {durations.text(step.after)}, unless acknowledged by then"
 
 
 def holder(connection: Connection, decision: AnyRow) -> str:

@@ -2,7 +2,8 @@
 
 ``alerts`` is the history of what the inbox brought; ``decisions`` and ``audit`` are written once and never changed;
 ``states``, ``alert_groups`` and ``incidents`` are what a decision recalls; ``members`` are decided alerts that wait for
-(or were told in) a notification; ``deliveries`` is the outbox; ``rollouts`` counts what rules did that wake nobody yet;
+(or were told in) a notification; ``deliveries`` is the outbox; ``rollouts`` counts what rules did that wake nobody yet,
+``shadows`` are the incidents that they would have open, ``shadow_steps`` counts how those would have escalated;
 ``changes`` is what was deployed, ``tails`` how far sources were read that are asked.
 """
 
@@ -257,6 +258,29 @@ rollouts = Table(
     Column("notifications", BigInteger, nullable=False),
     Column("first_at", Time, nullable=False),
     Column("last_at", Time, nullable=False, index=True),
+)
+
+shadows = Table(
+    "shadows",
+    metadata,
+    Column("group_key", Text, primary_key=True),
+    Column("route", Text, nullable=False),
+    Column("alertnames", JSON, nullable=False),
+    Column("steps", JSON, nullable=False),
+    Column("opened_at", Time, nullable=False),
+    Column("escalate_at", Time, nullable=False),
+)
+
+shadow_steps = Table(
+    "shadow_steps",
+    metadata,
+    Column("alertname", Text, primary_key=True),
+    Column("route", Text, primary_key=True),
+    Column("delay", BigInteger, primary_key=True),
+    Column("receivers", Text, primary_key=True),
+    Column("incidents", BigInteger, nullable=False),
+    Column("taken", BigInteger, nullable=False),
+    Column("last_at", Time, nullable=False),
 )
 
 tails = Table(

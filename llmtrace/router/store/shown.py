@@ -11,8 +11,8 @@ from typing import Any, Final, Generic, TypeVar
 from sqlalchemy import Connection, Select, func, select
 
 from llmtrace.router.matchers import Silence
-from llmtrace.router.model import Alert, IncidentState, Phase, Tier
-from llmtrace.router.store import rollouts, silences
+from llmtrace.router.model import Alert, IncidentState, Phase, Rollout, Tier
+from llmtrace.router.store import rollouts, shadows, silences
 from llmtrace.router.store.database import Database
 from llmtrace.router.store.explain import explain
 from llmtrace.router.store.rows import AnyRow, to_alert
@@ -137,10 +137,11 @@ class SqlShown:
         with self._database.read() as connection:
             return read(connection)
 
-    def rollouts(self, limit: int) -> Sequence[AnyRow]:
-        """What rules did that wake nobody yet, the loudest first."""
+    def rollouts(self, limit: int, now: datetime) -> Sequence[tuple[AnyRow, Sequence[shadows.WouldBe]]]:
+        """What rules did that wake nobody yet, the loudest first, with what would have escalated of each in shadow."""
         with self._database.read() as connection:
-            return rollouts.every_rule(connection, limit)
+            rows, steps = rollouts.every_rule(connection, limit), shadows.would_be(connection, now)
+        return [(row, steps.get((row.alertname, row.route), ()) if row.mode == Rollout.SHADOW else ()) for row in rows]
 
 
 _LIVE: Final = incidents.c.state != IncidentState.RESOLVED

@@ -10,9 +10,20 @@ from typing import Any, Final
 
 from sqlalchemy import BindParameter, Connection, bindparam, func, select, update
 
-from llmtrace.router.model import ALERTNAME, IncidentState, Phase, Policy, Rollout, Status, Tier, digest, first_at
+from llmtrace.router.model import (
+    ALERTNAME,
+    IncidentState,
+    Phase,
+    Policy,
+    Rollout,
+    Status,
+    Tier,
+    digest,
+    first_at,
+    rollout_of,
+)
 from llmtrace.router.ports import Desk
-from llmtrace.router.store import rollouts
+from llmtrace.router.store import rollouts, shadows
 from llmtrace.router.store.audit import AuditTrail
 from llmtrace.router.store.messages import Message, send_all
 from llmtrace.router.store.rows import AnyRow, from_steps, to_policy
@@ -103,8 +114,7 @@ class Telling:
     def _opens(self, row: AnyRow) -> bool:
         has_one = row.key in self._incidents
         policy = to_policy(row.policy)
-        opens = policy.opens_incident and policy.tier is not Tier.DIGEST and policy.rollout is not Rollout.SHADOW
-        return bool(self._firing[row.key]) and not has_one and opens
+        return bool(self._firing[row.key]) and not has_one and _opens(policy) and policy.rollout is not Rollout.SHADOW
 
     def _config_hash(self, key: str) -> str:
         return next((str(member.config_hash) for member in self._waiting[key]), "")
@@ -142,13 +152,22 @@ class Telling:
     def _count_rollouts(self, told: Iterable[tuple[AnyRow, Message]]) -> None:
         """How many messages there are of rules that wake nobody yet, each rule in it once."""
         found: list[rollouts.Rule] = []
+        hidden: list[shadows.Told] = []
         for row, message in told:
             policy = to_policy(row.policy)
-            if policy.rollout is not Rollout.PAGE and message.phase is Phase.FIRING:
-                names = {each.labels.get(ALERTNAME, "") for each in self._waiting[row.key] if each.ended_at is None}
-                found += [rule for name in sorted(names) if (rule := rollouts.rule_of(name, row.route, policy))]
+            if policy.rollout is Rollout.PAGE:
+                continue
+            waiting, ended_at = self._waiting[row.key], None
+            names = sorted({each.labels.get(ALERTNAME, "") for each in waiting if each.ended_at is None})
+            if message.phase is Phase.FIRING:
+                found += [rule for name in names if (rule := rollouts.rule_of(name, row.route, policy))]
+            else:
+                ended_at = max((each.ended_at for each in waiting if each.ended_at is not None), default=self._now)
+            if policy.rollout is Rollout.SHADOW and _opens(policy):
+                hidden.append(shadows.Told(row.key, rollout_of(row.route)[1], policy, names, ended_at))
         if found:
             rollouts.count(self._connection, (), found, self._now)
+        shadows.note(self._connection, hidden, self._now)
 
     def _rest(self) -> None:
         changes = [
@@ -166,6 +185,11 @@ class _Live:
 
     id: int
     receivers: tuple[str, ...]
+
+
+def _opens(policy: Policy) -> bool:
+    """Whether what it tells is an incident: a digest is none, nor is a sign of life."""
+    return policy.opens_incident and policy.tier is not Tier.DIGEST
 
 
 def _live_incidents(connection: Connection, keys: Sequence[str]) -> dict[str, _Live]:
