@@ -202,6 +202,14 @@ def test_no_other_site_can_act_in_a_readers_name(tmp_path, rules):
         assert site.world.records.silences(10, None) == []
 
 
+def test_a_proxy_may_ask_by_another_host(tmp_path):
+    """Behind a proxy the browser names external_url, and the request another host: the form counts all the same."""
+    with opened(tmp_path, GUARDED + "    external_url: https://alerts.example.org\n") as site:
+        form = {"name": "Ada", "token": TOKENS[0]}
+        for origin, status in (("https://alerts.example.org", 303), ("https://alerts.example.org.evil.example", 403)):
+            assert site.post("/login", form, origin=origin).status_code == status
+
+
 def test_what_is_done_bears_the_name_of_the_login(guarded):
     """Nobody acts under another name than the one that he logged in by."""
     guarded.happen(make_alert())

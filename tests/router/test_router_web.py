@@ -204,6 +204,9 @@ def test_only_our_own_names_are_served(router, host, status):
         ({"origin": "http://127.0.0.1:4319", "sec-fetch-site": "same-origin"}, 404),
         ({"origin": "https://attacker.example"}, 403),
         ({"origin": "null"}, 403),
+        ({"origin": "null", "host": ""}, 421),
+        ({"origin": "http://[127.0.0.1"}, 403),
+        ({"origin": "http://127.0.0.1.attacker.example:4319"}, 403),
         ({"sec-fetch-site": "cross-site"}, 403),
     ],
 )

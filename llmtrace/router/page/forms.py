@@ -1,4 +1,4 @@
-"""What forms of the page say, and whether they came from a page of ours."""
+"""What forms of the page say."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Final
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl
 
 from starlette.requests import Request
 
@@ -34,14 +34,6 @@ _PROPOSED: Final = (ALERTNAME, "service", "environment")
 
 class FormError(ValueError):
     """A form cannot be done as it stands. The message says what is wrong, for whoever filled it in."""
-
-
-def is_ours(request: Request) -> bool:
-    """Whether a form was sent by a page of this address, as far as the browser says."""
-    headers = request.headers
-    origin = headers.get("origin")
-    same_host = origin is None or urlsplit(origin).netloc == headers.get("host")
-    return same_host and headers.get("sec-fetch-site", "same-origin") in ("same-origin", "none")
 
 
 async def read_form(request: Request) -> Mapping[str, str]:

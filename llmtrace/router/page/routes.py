@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from http import HTTPStatus
 from typing import Final
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -16,7 +16,7 @@ from starlette.routing import Route
 from llmtrace.router.config import RouterConfig
 from llmtrace.router.intake.refusal import RefusedError
 from llmtrace.router.page.acts import ActedView, Acts
-from llmtrace.router.page.forms import FormError, is_ours, read_form
+from llmtrace.router.page.forms import FormError, read_form
 from llmtrace.router.page.rendering import HEADERS, Assets, Renderer
 from llmtrace.router.page.session import Session, Sessions, renamed
 from llmtrace.router.page.views import View, Views
@@ -24,6 +24,7 @@ from llmtrace.router.ports import StoreError
 from llmtrace.router.store.shown import SqlShown
 from llmtrace.router.web.acts import Counter
 from llmtrace.router.web.body import GoneError
+from llmtrace.router.web.hosts import is_ours
 
 Answer = Callable[[Request], Awaitable[Response]]
 
@@ -38,7 +39,8 @@ def page_routes(config: RouterConfig, counter: Counter, shown: SqlShown, key: by
     sessions = Sessions(key, config.web.auth, counter.clock.now, secure=secure)
     views = Views(shown, counter.clock, sessions, Renderer(assets), config.digests)
     acts = Acts(config, counter, views)
-    door = _Door(sessions, views)
+    external = urlsplit(config.external_url or "").hostname
+    door = _Door(sessions, views, [external] if external else [])
     return [
         *(Route(path, door.reading(view), methods=["GET"]) for path, view in views.table().items()),
         *(Route(path, door.acting(act), methods=["POST"]) for path, act in acts.table().items()),
@@ -50,7 +52,8 @@ def page_routes(config: RouterConfig, counter: Counter, shown: SqlShown, key: by
 
 
 class _Door:
-    def __init__(self, sessions: Sessions, views: Views) -> None:
+    def __init__(self, sessions: Sessions, views: Views, hosts: Collection[str]) -> None:
+        self._hosts = hosts  # what readers may call it beside the host that they ask: a proxy may put another there
         self._sessions = sessions
         self._views = views
 
@@ -74,7 +77,7 @@ class _Door:
 
         async def endpoint(request: Request) -> Response:
             session = self._sessions.of(request)
-            if not is_ours(request):
+            if not is_ours(request.headers, self._hosts):
                 return self._views.problem(request, HTTPStatus.FORBIDDEN, "This form was sent from another site.")
             if session is None and self._sessions.asks:
                 return _to("/login")
@@ -90,7 +93,7 @@ class _Door:
 
     async def log_in(self, request: Request) -> Response:
         """``POST /login``."""
-        if not is_ours(request):
+        if not is_ours(request.headers, self._hosts):
             return self._views.problem(request, HTTPStatus.FORBIDDEN, "This form was sent from another site.")
         return await self._guarded(request, self._log_in(request))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from http import HTTPStatus
 from typing import Final
 from urllib.parse import urlsplit
@@ -35,22 +35,34 @@ class OnlyHosts:
             if not self._is_here(headers):
                 allowed = ", ".join(sorted(self._hosts))
                 app = JSONResponse({"error": f"unknown host; allowed: {allowed}"}, HTTPStatus.MISDIRECTED_REQUEST)
-            elif scope["method"] not in _READS and not self._is_ours(headers):
+            elif scope["method"] not in _READS and not is_ours(headers, self._hosts):
                 app = JSONResponse({"error": "sent by a page of another site"}, HTTPStatus.FORBIDDEN)
         await app(scope, receive, send)
 
     def at_once(self, path: str, headers: Headers, body: bytes, then: Callable[[Answer], None]) -> bool:
         """Whom it refuses goes the long way, to be told so."""
-        return self._is_here(headers) and self._is_ours(headers) and self._app.at_once(path, headers, body, then)
+        return self._is_here(headers) and is_ours(headers, self._hosts) and self._app.at_once(path, headers, body, then)
 
     def _is_here(self, headers: Headers) -> bool:
         return _name(headers.get("host", "")) in self._hosts
 
-    def _is_ours(self, headers: Headers) -> bool:
-        origin = headers.get("origin")
-        if origin is not None and _name(urlsplit(origin).netloc) not in self._hosts:
+
+def is_ours(headers: Mapping[str, str], hosts: Collection[str]) -> bool:
+    """Whether no page of another site sent it, as far as a browser says: of the host that it asks, or one of these."""
+    origin = headers.get("origin")
+    if origin is not None:
+        place = _place(origin)
+        if not place or (place != headers.get("host") and _name(place) not in hosts):
             return False
-        return headers.get("sec-fetch-site", "none") in ("same-origin", "none")
+    return headers.get("sec-fetch-site", "none") in ("same-origin", "none")
+
+
+def _place(origin: str) -> str:
+    """Host and port; empty where it has none that can be read."""
+    try:
+        return urlsplit(origin).netloc
+    except ValueError:
+        return ""
 
 
 def _name(host: str) -> str:
