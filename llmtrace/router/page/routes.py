@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import re
 from collections.abc import Awaitable, Callable, Collection, Mapping
+from datetime import timedelta
 from http import HTTPStatus
 from typing import Final
 from urllib.parse import quote, urlsplit
@@ -16,6 +18,7 @@ from starlette.routing import Route
 from llmtrace.router.config import RouterConfig
 from llmtrace.router.intake.refusal import RefusedError
 from llmtrace.router.page.acts import ActedView, Acts
+from llmtrace.router.page.attempts import Attempts
 from llmtrace.router.page.forms import FormError, read_form
 from llmtrace.router.page.rendering import HEADERS, Assets, Renderer
 from llmtrace.router.page.session import Session, Sessions, renamed
@@ -40,7 +43,7 @@ def page_routes(config: RouterConfig, counter: Counter, shown: SqlShown, key: by
     views = Views(shown, counter.clock, sessions, Renderer(assets), config.digests)
     acts = Acts(config, counter, views)
     external = urlsplit(config.external_url or "").hostname
-    door = _Door(sessions, views, [external] if external else [])
+    door = _Door(sessions, views, [external] if external else [], Attempts(counter.clock.now))
     return [
         *(Route(path, door.reading(view), methods=["GET"]) for path, view in views.table().items()),
         *(Route(path, door.acting(act), methods=["POST"]) for path, act in acts.table().items()),
@@ -52,7 +55,8 @@ def page_routes(config: RouterConfig, counter: Counter, shown: SqlShown, key: by
 
 
 class _Door:
-    def __init__(self, sessions: Sessions, views: Views, hosts: Collection[str]) -> None:
+    def __init__(self, sessions: Sessions, views: Views, hosts: Collection[str], attempts: Attempts) -> None:
+        self._attempts = attempts
         self._hosts = hosts  # what readers may call it beside the host that they ask: a proxy may put another there
         self._sessions = sessions
         self._views = views
@@ -106,12 +110,24 @@ class _Door:
     async def _log_in(self, request: Request) -> Response:
         form = await read_form(request)
         name, goal = form.get("name", "").strip(), _next(form)
+        address = request.client.host if request.client is not None else ""
+        if (wait := self._attempts.wait(address)) > timedelta(0):
+            return self._too_many(request, goal, math.ceil(wait.total_seconds()))
         session = self._sessions.begin(name, form.get("token", "").strip())
+        if session is None:
+            self._attempts.failed(address)
         if session is None or not name:
             said = "Your name is needed." if session is not None else "This token does not open the page."
             return self._views.login(request, goal, said)
         answer = _to(goal)
         self._sessions.keep(session, answer)
+        return answer
+
+    def _too_many(self, request: Request, goal: str, seconds: int) -> Response:
+        said = f"There were too many wrong tokens. Try again in {seconds} second{'' if seconds == 1 else 's'}."
+        answer = self._views.login(request, goal, said)
+        answer.status_code = HTTPStatus.TOO_MANY_REQUESTS
+        answer.headers["retry-after"] = str(seconds)
         return answer
 
     async def _act(self, request: Request, session: Session | None, act: ActedView) -> Response:
