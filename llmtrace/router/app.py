@@ -162,7 +162,7 @@ def _about(rules: RouterConfig) -> dict[str, str]:
 def _posts(config: RouterConfig, tools: Toolbox) -> dict[str, EmailNotifier]:
     """The mail of each receiver that gets a digest."""
     return {
-        each.receiver: EmailNotifier.build(config.receivers[each.receiver][MAIL], tools)  # type: ignore[arg-type]
+        each.receiver: EmailNotifier(config.receivers[each.receiver][MAIL], tools)  # type: ignore[arg-type]
         for each in config.digests
     }
 

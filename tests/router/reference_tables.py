@@ -18,6 +18,7 @@ from llmtrace.router.config import access, cases, durations, enrich, lookup, pho
 from llmtrace.router.config.mapping import AlertMapping
 from llmtrace.router.intake import change
 from llmtrace.router.notifiers import KINDS
+from llmtrace.router.notifiers.keyed import Outgoing
 
 if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
@@ -66,10 +67,15 @@ MODELS: dict[str, type[BaseModel]] = {
 def table(model: type[BaseModel]) -> str:
     """One row for each key of a mapping."""
     rows = ["| key | meaning | default |", "|---|---|---|"]
-    for name, field in model.model_fields.items():
+    for name, field in sorted(model.model_fields.items(), key=lambda each: is_last(model, each[0])):
         meaning = (field.description or "").replace("|", "\\|")
         rows.append(f"| `{field.alias or name}` | {meaning} | {default_of(model, name, field)} |")
     return "\n".join(rows) + "\n"
+
+
+def is_last(model: type[BaseModel], name: str) -> bool:
+    """Whether it is what few people set of a notifier."""
+    return issubclass(model, Outgoing) and name in Outgoing.model_fields
 
 
 def default_of(model: type[BaseModel], name: str, field: FieldInfo) -> str:

@@ -54,7 +54,7 @@ class House:
         world = self.world
         tools = Toolbox(httpx.AsyncClient(), world.clock, "http://router", print, str)
         mails = {each.receiver: world.config.receivers[each.receiver]["email"] for each in world.config.digests}
-        self.posts = {name: EmailNotifier.build(mail, tools) for name, mail in mails.items()}
+        self.posts = {name: EmailNotifier(mail, tools) for name, mail in mails.items()}
         self.sender = DigestSender(world.config, self.digests, self.posts, world.clock, "http://router")
 
     @property

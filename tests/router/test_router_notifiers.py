@@ -59,7 +59,7 @@ def send(settings: WebhookSettings, *alerts) -> Receipt:
             tools = Toolbox(
                 client, ManualClock(), "http://router", print, lambda incident: f"http://router/ack/{incident}"
             )
-            return await WebhookNotifier.build(settings, tools).send(delivery(*alerts))
+            return await WebhookNotifier(settings, tools).send(delivery(*alerts))
 
     return asyncio.run(scenario())
 

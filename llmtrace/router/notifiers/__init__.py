@@ -6,6 +6,8 @@ A new destination is a new file and a line in ``KINDS``.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
+from operator import attrgetter
 from types import MappingProxyType
 from typing import Final
 
@@ -25,91 +27,46 @@ from llmtrace.router.notifiers.mail import EmailNotifier, EmailSettings
 from llmtrace.router.notifiers.webhook import WebhookNotifier, WebhookSettings
 from llmtrace.router.ports import NotifierKind
 
+_writes = partial(NotifierKind, acknowledges=True, coalesces=True)
+_pages = partial(_writes, escalates=True)
+_opens_tickets = partial(NotifierKind, coalesces=True, tickets=True, rate_key=attrgetter("base"))
+
 KINDS: Final[Mapping[str, NotifierKind]] = MappingProxyType(
     {
         "console": NotifierKind(ConsoleSettings, ConsoleNotifier.build),
-        "webhook": NotifierKind(WebhookSettings, WebhookNotifier.build),
-        "pagerduty": NotifierKind(
+        "webhook": NotifierKind(WebhookSettings, WebhookNotifier),
+        "pagerduty": _pages(
             pagerduty.PagerDutySettings,
-            pagerduty.PagerDutyNotifier.build,
+            pagerduty.PagerDutyNotifier,
             rate=pagerduty.RATE,
-            rate_key=lambda settings: str(settings.key),
-            acknowledges=True,
-            coalesces=True,
-            escalates=True,
+            rate_key=attrgetter("key"),
             reacts_at="pagerduty",
         ),
         "pagerduty_change": NotifierKind(
             pagerduty.PagerDutyAccount,
-            pagerduty_change.PagerDutyChangeNotifier.build,
+            pagerduty_change.PagerDutyChangeNotifier,
             rate=pagerduty.RATE,
-            rate_key=lambda settings: str(settings.key),
+            rate_key=attrgetter("key"),
         ),
-        "splunk_oncall": NotifierKind(
-            splunk_oncall.SplunkOnCallSettings,
-            splunk_oncall.SplunkOnCallNotifier.build,
-            acknowledges=True,
-            coalesces=True,
-            escalates=True,
-            reacts_at="splunk_oncall",
+        "splunk_oncall": _pages(
+            splunk_oncall.SplunkOnCallSettings, splunk_oncall.SplunkOnCallNotifier, reacts_at="splunk_oncall"
         ),
-        "opsgenie": NotifierKind(
-            opsgenie.OpsgenieSettings,
-            opsgenie.OpsgenieNotifier.build,
-            acknowledges=True,
-            coalesces=True,
-            escalates=True,
-            reacts_at="opsgenie",
-            warning=opsgenie.ENDS,
+        "opsgenie": _pages(
+            opsgenie.OpsgenieSettings, opsgenie.OpsgenieNotifier, reacts_at="opsgenie", warning=opsgenie.ENDS
         ),
-        "jsm": NotifierKind(
-            opsgenie.JsmSettings,
-            opsgenie.OpsgenieNotifier.build,
-            acknowledges=True,
-            coalesces=True,
-            escalates=True,
-            reacts_at="opsgenie",
-        ),
-        "slack": NotifierKind(
-            slack.SlackSettings,
-            slack.SlackNotifier.build,
-            rate=slack.RATE,
-            rate_key=lambda settings: str(settings.url),
-            acknowledges=True,
-            coalesces=True,
-        ),
-        "slack_bot": NotifierKind(
+        "jsm": _pages(opsgenie.JsmSettings, opsgenie.OpsgenieNotifier, reacts_at="opsgenie"),
+        "slack": _writes(slack.SlackSettings, slack.SlackNotifier, rate=slack.RATE, rate_key=attrgetter("address")),
+        "slack_bot": _writes(
             slack_bot.SlackBotSettings,
-            slack_bot.SlackBotNotifier.build,
+            slack_bot.SlackBotNotifier,
             rate=slack_bot.RATE,
             rate_key=slack_bot.rate_key,
-            acknowledges=True,
-            coalesces=True,
         ),
-        "teams": NotifierKind(
-            teams.TeamsSettings,
-            teams.TeamsNotifier.build,
-            rate=teams.RATE,
-            rate_key=lambda settings: str(settings.address),
-            acknowledges=True,
-            coalesces=True,
+        "teams": _writes(teams.TeamsSettings, teams.TeamsNotifier, rate=teams.RATE, rate_key=attrgetter("address")),
+        "servicenow": _opens_tickets(
+            servicenow.ServiceNowSettings, servicenow.ServiceNowNotifier, rate=servicenow.RATE
         ),
-        "servicenow": NotifierKind(
-            servicenow.ServiceNowSettings,
-            servicenow.ServiceNowNotifier.build,
-            rate=servicenow.RATE,
-            rate_key=servicenow.rate_key,
-            coalesces=True,
-            tickets=True,
-        ),
-        "jira": NotifierKind(
-            jira.JiraSettings,
-            jira.JiraNotifier.build,
-            rate=jira.RATE,
-            rate_key=jira.rate_key,
-            coalesces=True,
-            tickets=True,
-        ),
-        "email": NotifierKind(EmailSettings, EmailNotifier.build),
+        "jira": _opens_tickets(jira.JiraSettings, jira.JiraNotifier, rate=jira.RATE),
+        "email": NotifierKind(EmailSettings, EmailNotifier),
     }
 )

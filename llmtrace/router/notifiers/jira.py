@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import re
 from dataclasses import replace
 from datetime import UTC, timedelta
@@ -12,19 +11,18 @@ from urllib.parse import quote
 
 from pydantic import Field, PrivateAttr, SecretStr, model_validator
 
-from llmtrace.router.config.schema import Url
-from llmtrace.router.config.strict import Duration, Strict, wrong
+from llmtrace.router.config.strict import Duration
 from llmtrace.router.model import Delivery, Notification, Outcome, Phase, Receipt
 from llmtrace.router.notifiers import page
 from llmtrace.router.notifiers.api import Answer, Api
 from llmtrace.router.notifiers.jira_text import comment, document
-from llmtrace.router.notifiers.settings import SecretFile, check_goes_out, secret_of
+from llmtrace.router.notifiers.keyed import Tenant, basic
+from llmtrace.router.notifiers.settings import SecretFile, secret_of
 from llmtrace.router.ports import Rate, Toolbox
 
 RATE: Final = Rate(60, timedelta(minutes=1))
 LONGEST_SUMMARY: Final = 255
 
-_SITE: Final = re.compile(r"[a-z0-9-]{1,63}")
 _KEY: Final = re.compile(r"[A-Z][A-Z0-9_]*-[0-9]+")
 _DONE: Final = "done"
 _NO_ISSUE: Final = "no open issue to update"
@@ -32,13 +30,15 @@ _NO_ISSUE: Final = "no open issue to update"
 Label = Annotated[str, Field(pattern=r"^\S{1,255}$")]
 
 
-class JiraSettings(Strict):
+class JiraSettings(Tenant):
     """An account and its API token. ``url`` is for a site under another name."""
+
+    named = "site"
+    domain = "atlassian.net"
 
     site: str | None = Field(
         default=None, description="NAME of `https://NAME.atlassian.net`; this or `url` must be set"
     )
-    url: Annotated[Url | None, Field(repr=False)] = Field(default=None, description="another address")
     user: str = Field(description="the account's e-mail address")
     token: SecretStr | None = Field(default=None, description="its API token; this or `token_file` must be set")
     token_file: SecretFile | None = Field(default=None, description="a file that holds it")
@@ -53,28 +53,17 @@ class JiraSettings(Strict):
         default=None,
         description="the transition that ends an issue; without it the first to a status of the category Done",
     )
-    allow_private: bool = Field(default=False, description="the address may be private, and without TLS")
     _key: str = PrivateAttr("")
 
     @model_validator(mode="after")
-    def _complete(self) -> Self:
-        if (self.site is None) is (self.url is None):
-            raise wrong("needs one of site and url", key="site")
-        if self.site is not None and not _SITE.fullmatch(self.site):
-            raise wrong("no site; allowed: its name in https://NAME.atlassian.net", key="site")
-        check_goes_out(self.base, "url", allow_private=self.allow_private)
+    def _enters(self) -> Self:
         self._key = secret_of(self.token, self.token_file, "token")
         return self
 
     @property
-    def base(self) -> str:
-        """Where the site is."""
-        return (self.url or f"https://{self.site}.atlassian.net").rstrip("/")
-
-    @property
     def authorization(self) -> str:
         """The header's value."""
-        return "Basic " + base64.b64encode(f"{self.user}:{self._key}".encode()).decode()
+        return basic(self.user, self._key)
 
 
 class JiraNotifier:
@@ -84,11 +73,6 @@ class JiraNotifier:
         self._settings = settings
         headers = {"authorization": settings.authorization}
         self._api = Api(tools, f"{settings.base}/rest/api/3/", settings.allow_private, headers)
-
-    @classmethod
-    def build(cls, settings: JiraSettings, tools: Toolbox) -> Self:
-        """Of its settings."""
-        return cls(settings, tools)
 
     async def send(self, delivery: Delivery) -> Receipt:
         """Jira's search lags behind what was just made, so that the key of a known issue comes first."""
@@ -162,11 +146,6 @@ class JiraNotifier:
         if wished is not None:
             return bool(_at(transition, "name") == wished)
         return bool(_at(transition, "to", "statusCategory", "key") == _DONE)
-
-
-def rate_key(settings: Any) -> str:
-    """Issues of one site share its limit."""
-    return str(settings.base)
 
 
 def _label(dedup_key: str) -> str:

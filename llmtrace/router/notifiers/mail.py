@@ -77,11 +77,6 @@ class EmailNotifier:
         # Of its own: a mail server that hangs must not take the threads that others need.
         self._threads = ThreadPoolExecutor(_AT_ONCE, "llmtrace-mail")
 
-    @classmethod
-    def build(cls, settings: EmailSettings, tools: Toolbox) -> Self:
-        """Of its settings."""
-        return cls(settings, tools)
-
     async def send(self, delivery: Delivery) -> Receipt:
         """Send once, in a thread: SMTP is a conversation."""
         return await self.post(self._message(delivery.notification))

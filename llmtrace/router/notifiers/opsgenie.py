@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, Final, Literal, Self
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import Field, PrivateAttr, SecretStr, model_validator
+from pydantic import Field, SecretStr
 
 from llmtrace.router.config.schema import Url
-from llmtrace.router.config.strict import Strict
 from llmtrace.router.model import Delivery, Notification, Outcome, Phase, Receipt
 from llmtrace.router.notifiers import page
 from llmtrace.router.notifiers.api import Api
-from llmtrace.router.notifiers.settings import SecretFile, check_goes_out, secret_of
+from llmtrace.router.notifiers.keyed import Keyed
+from llmtrace.router.notifiers.settings import SecretFile
 from llmtrace.router.ports import Toolbox
 from llmtrace.semconv.alert import Severity
 
@@ -32,34 +32,24 @@ _PRIORITIES: Final = {Severity.CRITICAL: "P1", Severity.ERROR: "P2", Severity.WA
 _ENDS: Final = {Phase.ACKNOWLEDGED: "acknowledge", Phase.RESOLVED: "close"}
 
 
-class JsmSettings(Strict):
+class JsmSettings(Keyed):
     """The key of an integration, which may create and close alerts; a personal API token may not."""
+
+    credential = "api_key"
 
     api_key: SecretStr | None = Field(
         default=None, description="the key of an API integration; this or `api_key_file` must be set"
     )
     api_key_file: SecretFile | None = Field(default=None, description="a file that holds it")
     tags: list[str] = Field(default_factory=list, max_length=20, description="tags of each alert there")
-    url: Url | None = Field(default=None, repr=False, description="another address, such as a proxy's, up to `/alerts`")
-    allow_private: bool = Field(default=False, description="the address may be private, and without TLS")
-    _key: str = PrivateAttr("")
-
-    @model_validator(mode="after")
-    def _complete(self) -> Self:
-        self._key = secret_of(self.api_key, self.api_key_file, "api_key")
-        if self.url is not None:
-            check_goes_out(self.url, "url", allow_private=self.allow_private)
-        return self
-
-    @property
-    def key(self) -> str:
-        """The key, wherever it stood."""
-        return self._key
+    url: Annotated[Url | None, Field(repr=False)] = Field(
+        default=None, description="another address, such as a proxy's, up to `/alerts`"
+    )
 
     @property
     def endpoint(self) -> str:
         """Where alerts are made."""
-        return (self.url or _JSM).rstrip("/")
+        return self.at(_JSM)
 
 
 class OpsgenieSettings(JsmSettings):
@@ -70,7 +60,7 @@ class OpsgenieSettings(JsmSettings):
     @property
     def endpoint(self) -> str:
         """Where alerts are made."""
-        return (self.url or _REGIONS[self.region]).rstrip("/")
+        return self.at(_REGIONS[self.region])
 
 
 class OpsgenieNotifier:
@@ -80,11 +70,6 @@ class OpsgenieNotifier:
         self._tags = [tag[:LONGEST_TAG] for tag in settings.tags]
         headers = {"authorization": f"GenieKey {settings.key}"}
         self._api = Api(tools, settings.endpoint, settings.allow_private, headers)
-
-    @classmethod
-    def build(cls, settings: JsmSettings, tools: Toolbox) -> Self:
-        """Of its settings."""
-        return cls(settings, tools)
 
     async def send(self, delivery: Delivery) -> Receipt:
         """Post once. What is created under an alias that is open already is counted there, not made again."""

@@ -5,16 +5,17 @@ from __future__ import annotations
 import json
 import re
 from datetime import UTC, timedelta
-from typing import Annotated, Any, Final, Literal, Self
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import BeforeValidator, Field, PrivateAttr, SecretStr, model_validator
+from pydantic import BeforeValidator, Field, SecretStr
 
 from llmtrace.router.config.schema import Url
-from llmtrace.router.config.strict import Strict, wrong
+from llmtrace.router.config.strict import wrong
 from llmtrace.router.model import Alert, Delivery, Notification, Phase, Receipt
 from llmtrace.router.notifiers import page
 from llmtrace.router.notifiers.api import Api
-from llmtrace.router.notifiers.settings import SecretFile, check_goes_out, secret_of
+from llmtrace.router.notifiers.keyed import Keyed
+from llmtrace.router.notifiers.settings import SecretFile
 from llmtrace.router.ports import Rate, Toolbox
 
 RATE: Final = Rate(120, timedelta(minutes=1))
@@ -36,8 +37,10 @@ def _routing_key(value: Any) -> SecretStr:
     return SecretStr(value)
 
 
-class PagerDutyAccount(Strict):
-    """Whose integration it is. ``url`` is for tests and proxies; without it the region says where."""
+class PagerDutyAccount(Keyed):
+    """Whose integration it is, and in which region."""
+
+    credential = "routing_key"
 
     routing_key: Annotated[SecretStr | None, BeforeValidator(_routing_key)] = Field(
         default=None,
@@ -45,28 +48,11 @@ class PagerDutyAccount(Strict):
     )
     routing_key_file: SecretFile | None = Field(default=None, description="a file that holds them")
     region: Literal["us", "eu"] = Field(default="us", description="`us` or `eu`")
-    url: Annotated[Url | None, Field(repr=False)] = Field(
-        default=None, description="another address, such as a proxy's; without it the region's"
-    )
-    allow_private: bool = Field(default=False, description="the address may be private, and without TLS")
-    _key: str = PrivateAttr("")
-
-    @model_validator(mode="after")
-    def _complete(self) -> Self:
-        self._key = secret_of(self.routing_key, self.routing_key_file, "routing_key")
-        if self.url is not None:
-            check_goes_out(self.url, "url", allow_private=self.allow_private)
-        return self
-
-    @property
-    def key(self) -> str:
-        """The routing key, wherever it stood."""
-        return self._key
 
     @property
     def endpoint(self) -> str:
         """The address without a path."""
-        return (self.url or _HOSTS[self.region]).rstrip("/")
+        return self.at(_HOSTS[self.region])
 
 
 class PagerDutySettings(PagerDutyAccount):
@@ -82,11 +68,6 @@ class PagerDutyNotifier:
         self._settings = settings
         self._tools = tools
         self._api = Api(tools, settings.endpoint, settings.allow_private)
-
-    @classmethod
-    def build(cls, settings: PagerDutySettings, tools: Toolbox) -> Self:
-        """Of its settings."""
-        return cls(settings, tools)
 
     async def send(self, delivery: Delivery) -> Receipt:
         """Post once."""

@@ -6,7 +6,7 @@ They wake nobody and have neither key nor end, so that only what fires is sent.
 from __future__ import annotations
 
 from datetime import UTC
-from typing import Any, Final, Self
+from typing import Any, Final
 
 from llmtrace.router.model import Delivery, Notification, Outcome, Phase, Receipt
 from llmtrace.router.notifiers import page
@@ -24,11 +24,6 @@ class PagerDutyChangeNotifier:
     def __init__(self, settings: PagerDutyAccount, tools: Toolbox) -> None:
         self._key = settings.key
         self._api = Api(tools, settings.endpoint, settings.allow_private)
-
-    @classmethod
-    def build(cls, settings: PagerDutyAccount, tools: Toolbox) -> Self:
-        """Of its settings."""
-        return cls(settings, tools)
 
     async def send(self, delivery: Delivery) -> Receipt:
         """Post once."""

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import base64
-import re
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any, Final, Self
+from typing import Annotated, Final, Self
 from urllib.parse import quote
 
 from pydantic import Field, SecretStr, model_validator
 
-from llmtrace.router.config.schema import Url
-from llmtrace.router.config.strict import Duration, Strict, wrong
+from llmtrace.router.config.strict import Duration
 from llmtrace.router.model import Delivery, Notification, Outcome, Phase, Receipt
 from llmtrace.router.notifiers import page
 from llmtrace.router.notifiers.api import Answer, Api
-from llmtrace.router.notifiers.settings import SecretFile, check_goes_out, secret_of
+from llmtrace.router.notifiers.keyed import Tenant, basic
+from llmtrace.router.notifiers.settings import SecretFile, secret_of
 from llmtrace.router.ports import Rate, Toolbox
 from llmtrace.semconv.alert import Severity
 
@@ -23,18 +21,19 @@ RATE: Final = Rate(60, timedelta(minutes=1))
 LONGEST_SHORT: Final = 160
 LONGEST_TEXT: Final = 4_000
 
-_INSTANCE: Final = re.compile(r"[a-z0-9-]{1,63}")
 _RESOLVED: Final = "6"
 _URGENCY: Final = {Severity.CRITICAL: "1", Severity.ERROR: "2", Severity.WARNING: "3", Severity.INFO: "3"}
 
 
-class ServiceNowSettings(Strict):
+class ServiceNowSettings(Tenant):
     """A token, or a user and a password. ``url`` is for an instance under another name."""
+
+    named = "instance"
+    domain = "service-now.com"
 
     instance: str | None = Field(
         default=None, description="NAME of `https://NAME.service-now.com`; this or `url` must be set"
     )
-    url: Url | None = Field(default=None, description="another address")
     token: SecretStr | None = Field(
         default=None, description="a bearer token; this, `token_file`, or `user` and `password` must be set"
     )
@@ -46,30 +45,18 @@ class ServiceNowSettings(Strict):
     )
     due: Duration | None = Field(default=None, description="how long after the message the ticket is due")
     assignment_group: str | None = Field(default=None, description="as ServiceNow calls it")
-    allow_private: bool = Field(default=False, description="the address may be private, and without TLS")
 
     @model_validator(mode="after")
-    def _complete(self) -> Self:
-        if (self.instance is None) is (self.url is None):
-            raise wrong("needs one of instance and url", key="instance")
-        if self.instance is not None and not _INSTANCE.fullmatch(self.instance):
-            raise wrong("no instance; allowed: its name in https://NAME.service-now.com", key="instance")
-        check_goes_out(self.base, "url", allow_private=self.allow_private)
+    def _enters(self) -> Self:
         if self.user is None or self.password is None:
             secret_of(self.token, self.token_file, "token")
         return self
 
     @property
-    def base(self) -> str:
-        """Where the instance is."""
-        return (self.url or f"https://{self.instance}.service-now.com").rstrip("/")
-
-    @property
     def authorization(self) -> str:
         """The header's value."""
         if self.user is not None and self.password is not None:
-            pair = f"{self.user}:{self.password.get_secret_value()}"
-            return "Basic " + base64.b64encode(pair.encode()).decode()
+            return basic(self.user, self.password.get_secret_value())
         return "Bearer " + secret_of(self.token, self.token_file, "token")
 
 
@@ -80,11 +67,6 @@ class ServiceNowNotifier:
         self._settings = settings
         headers = {"authorization": settings.authorization}
         self._api = Api(tools, f"{settings.base}/api/now/table/{settings.table}", settings.allow_private, headers)
-
-    @classmethod
-    def build(cls, settings: ServiceNowSettings, tools: Toolbox) -> Self:
-        """Of its settings."""
-        return cls(settings, tools)
 
     async def send(self, delivery: Delivery) -> Receipt:
         """One search and one write. A ticket that was made but not answered for is found at the next attempt."""
@@ -136,8 +118,3 @@ def _found(answer: Answer) -> str | None:
 
 def _utc(moment: datetime) -> str:
     return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
-
-
-def rate_key(settings: Any) -> str:
-    """Tickets of one instance share its limit."""
-    return str(settings.base)

@@ -5,15 +5,14 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from datetime import timedelta
-from typing import Annotated, Any, Final, Self
+from typing import Annotated, Any, Final
 
-from pydantic import Field, PrivateAttr, SecretStr, model_validator
+from pydantic import Field, SecretStr
 
-from llmtrace.router.config.schema import Url
-from llmtrace.router.config.strict import Strict
 from llmtrace.router.model import Delivery, Notification, Outcome, Phase, Reason, Receipt
 from llmtrace.router.notifiers.api import Answer, Api
-from llmtrace.router.notifiers.settings import SecretFile, check_goes_out, secret_of
+from llmtrace.router.notifiers.keyed import Keyed
+from llmtrace.router.notifiers.settings import SecretFile
 from llmtrace.router.notifiers.slack_blocks import Mention, message
 from llmtrace.router.ports import Rate, Toolbox
 
@@ -30,8 +29,10 @@ _LOUD: Final = (Reason.REPEATED, Reason.SEVERITY_ROSE)
 """What is shown in the channel too, although it stands in the thread."""
 
 
-class SlackBotSettings(Strict):
+class SlackBotSettings(Keyed):
     """The bot needs the scope ``chat:write``, and to be in the channel (or ``chat:write.public``)."""
+
+    credential = "token"
 
     token: SecretStr | None = Field(
         default=None, description="the bot's token, `xoxb-...`; this or `token_file` must be set"
@@ -44,23 +45,6 @@ class SlackBotSettings(Strict):
         default=None,
         description="who is mentioned while it fires: `<!subteam^ID>`, `<@ID>`, `<!here>`, `<!channel>`, `<!everyone>`",
     )
-    url: Annotated[Url | None, Field(repr=False)] = Field(
-        default=None, description=f"another address, such as a proxy's, in place of `{_URL}`"
-    )
-    allow_private: bool = Field(default=False, description="the address may be private, and without TLS")
-    _key: str = PrivateAttr("")
-
-    @model_validator(mode="after")
-    def _complete(self) -> Self:
-        self._key = secret_of(self.token, self.token_file, "token")
-        if self.url is not None:
-            check_goes_out(self.url, "url", allow_private=self.allow_private)
-        return self
-
-    @property
-    def key(self) -> str:
-        """The token, wherever it stood."""
-        return self._key
 
 
 class SlackBotNotifier:
@@ -69,13 +53,8 @@ class SlackBotNotifier:
     def __init__(self, settings: SlackBotSettings, tools: Toolbox) -> None:
         self._settings = settings
         self._tools = tools
-        base = (settings.url or _URL).rstrip("/") + "/"
+        base = settings.at(_URL) + "/"
         self._api = Api(tools, base, settings.allow_private, {"authorization": f"Bearer {settings.key}"})
-
-    @classmethod
-    def build(cls, settings: SlackBotSettings, tools: Toolbox) -> Self:
-        """Of its settings."""
-        return cls(settings, tools)
 
     async def send(self, delivery: Delivery) -> Receipt:
         """Begin a thread, or go on with the one that the handle, ``CHANNEL/TIMESTAMP``, names."""

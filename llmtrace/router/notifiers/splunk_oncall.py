@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final, Self
+from typing import Annotated, Any, Final
 from urllib.parse import quote
 
-from pydantic import Field, PrivateAttr, SecretStr, model_validator
+from pydantic import Field, SecretStr
 
-from llmtrace.router.config.schema import Url
-from llmtrace.router.config.strict import Strict
 from llmtrace.router.model import Delivery, Notification, Phase, Receipt, Tier
 from llmtrace.router.notifiers import page
 from llmtrace.router.notifiers.api import Api
-from llmtrace.router.notifiers.settings import SecretFile, check_goes_out, secret_of
+from llmtrace.router.notifiers.keyed import Keyed
+from llmtrace.router.notifiers.settings import SecretFile
 from llmtrace.router.ports import Toolbox
 from llmtrace.semconv.alert import Severity
 
@@ -27,8 +26,10 @@ _TYPES: Final = {
 _ENDS: Final = {Phase.ACKNOWLEDGED: "ACKNOWLEDGEMENT", Phase.RESOLVED: "RECOVERY"}
 
 
-class SplunkOnCallSettings(Strict):
+class SplunkOnCallSettings(Keyed):
     """The parts of the REST endpoint's address; ``api_key`` is the credential."""
+
+    credential = "api_key"
 
     api_key: SecretStr | None = Field(
         default=None,
@@ -39,24 +40,12 @@ class SplunkOnCallSettings(Strict):
     routing_key: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-][A-Za-z0-9_.-]*$")] = Field(
         description="who is told there: the last part of that address"
     )
-    url: Annotated[Url | None, Field(repr=False)] = Field(
-        default=None, description=f"another address, such as a proxy's, in place of `{_HOST}`"
-    )
-    allow_private: bool = Field(default=False, description="the address may be private, and without TLS")
-    _key: str = PrivateAttr("")
-
-    @model_validator(mode="after")
-    def _complete(self) -> Self:
-        self._key = secret_of(self.api_key, self.api_key_file, "api_key")
-        if self.url is not None:
-            check_goes_out(self.url, "url", allow_private=self.allow_private)
-        return self
 
     @property
     def endpoint(self) -> str:
         """The whole address, which holds the key."""
-        host = (self.url or _HOST).rstrip("/")
-        return f"{host}/integrations/generic/20131114/alert/{quote(self._key, safe='')}/{self.routing_key}"
+        key = quote(self.key, safe="")
+        return f"{self.at(_HOST)}/integrations/generic/20131114/alert/{key}/{self.routing_key}"
 
 
 class SplunkOnCallNotifier:
@@ -64,11 +53,6 @@ class SplunkOnCallNotifier:
 
     def __init__(self, settings: SplunkOnCallSettings, tools: Toolbox) -> None:
         self._api = Api(tools, settings.endpoint, settings.allow_private)
-
-    @classmethod
-    def build(cls, settings: SplunkOnCallSettings, tools: Toolbox) -> Self:
-        """Of its settings."""
-        return cls(settings, tools)
 
     async def send(self, delivery: Delivery) -> Receipt:
         """Post once."""

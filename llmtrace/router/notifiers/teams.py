@@ -8,16 +8,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from datetime import timedelta
-from typing import Annotated, Any, Final, Self
+from typing import Any, Final
 
-from pydantic import Field, SecretStr, model_validator
-
-from llmtrace.router.config.schema import Url
-from llmtrace.router.config.strict import Strict
 from llmtrace.router.model import Delivery, Notification, Phase, Receipt, Status
 from llmtrace.router.notifiers import page
 from llmtrace.router.notifiers.api import Api
-from llmtrace.router.notifiers.settings import SecretFile, check_goes_out, secret_of
+from llmtrace.router.notifiers.keyed import Posting
 from llmtrace.router.ports import Rate, Toolbox
 
 RATE: Final = Rate(1, timedelta(seconds=1))
@@ -34,26 +30,8 @@ _COLOURS: Final = {Phase.FIRING: "Attention", Phase.ACKNOWLEDGED: "Warning", Pha
 Block = dict[str, Any]
 
 
-class TeamsSettings(Strict):
-    """``webhook_url`` is a credential and never shown."""
-
-    webhook_url: Annotated[Url | None, Field(repr=False)] = Field(
-        default=None,
-        description="the address that the flow shows, a credential; this or `webhook_url_file` must be set",
-    )
-    webhook_url_file: SecretFile | None = Field(default=None, description="a file that holds it")
-    allow_private: bool = Field(default=False, description="the address may be private, and without TLS")
-
-    @model_validator(mode="after")
-    def _goes_out_safely(self) -> Self:
-        check_goes_out(self.address, "webhook_url", allow_private=self.allow_private)
-        return self
-
-    @property
-    def address(self) -> str:
-        """Where to post."""
-        given = None if self.webhook_url is None else SecretStr(self.webhook_url)
-        return secret_of(given, self.webhook_url_file, "webhook_url")
+class TeamsSettings(Posting):
+    """The address that the flow shows."""
 
 
 class TeamsNotifier:
@@ -62,11 +40,6 @@ class TeamsNotifier:
     def __init__(self, settings: TeamsSettings, tools: Toolbox) -> None:
         self._api = Api(tools, settings.address, settings.allow_private)
         self._tools = tools
-
-    @classmethod
-    def build(cls, settings: TeamsSettings, tools: Toolbox) -> Self:
-        """Of its settings."""
-        return cls(settings, tools)
 
     async def send(self, delivery: Delivery) -> Receipt:
         """Post once. What a flow answers is its maker's; a page for people is no flow's answer."""

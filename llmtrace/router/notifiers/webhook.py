@@ -62,11 +62,6 @@ class WebhookNotifier:
         self._settings = settings
         self._tools = tools
 
-    @classmethod
-    def build(cls, settings: WebhookSettings, tools: Toolbox) -> Self:
-        """Of its settings."""
-        return cls(settings, tools)
-
     async def send(self, delivery: Delivery) -> Receipt:
         """Post once. The body is the same at each attempt, the signature's time is not."""
         now = self._tools.clock.now()
