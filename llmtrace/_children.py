@@ -1,4 +1,7 @@
-"""Children of multiprocessing, and of Celery's billiard, end without atexit: their own finalizers call us instead."""
+"""Children of multiprocessing, and of Celery's billiard, end without atexit: their own finalizers call us instead.
+
+A child of Celery's that has done as many tasks as it may runs none of those either: there its signal calls us.
+"""
 
 from __future__ import annotations
 
@@ -28,6 +31,7 @@ def call_at_end_after_fork(function: Callable[[], object]) -> None:
         if f"{package}.process" in sys.modules:
             util: Any = import_module(f"{package}.util")  # billiard itself loads it in the child only
             util.register_after_fork(_key, lambda _, util=util: util.Finalize(None, function, exitpriority=_LATE))
+    _call_at_end_of_celerys_child(function)
 
 
 def call_at_end_of_child(function: Callable[[], object]) -> None:
@@ -38,3 +42,10 @@ def call_at_end_of_child(function: Callable[[], object]) -> None:
         # Private, and the same name in both; the main process has an empty one.
         if util is not None and process is not None and getattr(process.current_process(), "_identity", None):
             util.Finalize(None, function, exitpriority=_LATE)
+            _call_at_end_of_celerys_child(function)
+
+
+def _call_at_end_of_celerys_child(function: Callable[[], object]) -> None:
+    signals: Any = sys.modules.get("celery.signals")
+    if signals is not None:
+        signals.worker_process_shutdown.connect(lambda **_: function(), weak=False, dispatch_uid=__name__)

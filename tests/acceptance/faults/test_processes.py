@@ -115,6 +115,19 @@ CHILDREN = {
         make("parent-", 50)
         [child.join() for child in children]
     """,
+    "Celery's pool, where a child does ten tasks and is replaced": """
+        import warnings
+        warnings.simplefilter("ignore")
+        import billiard.pool, celery.signals
+        from celery.concurrency.prefork import process_destructor
+        def one(number):
+            make(f"{number}-", 1)
+        pool = billiard.pool.Pool(3, maxtasksperchild=10, on_process_exit=process_destructor)
+        pool.map(one, range(150), chunksize=1)
+        pool.close()
+        pool.join()
+        make("parent-", 50)
+    """,
     "a pool of processes": """
         import concurrent.futures, multiprocessing
         context = multiprocessing.get_context("fork")
@@ -150,7 +163,12 @@ CHILDREN = {
 }
 
 
-SHORT = ("multiprocessing", "billiard", "os.fork, flush and os._exit")
+SHORT = (
+    "multiprocessing",
+    "billiard",
+    "Celery's pool, where a child does ten tasks and is replaced",
+    "os.fork, flush and os._exit",
+)
 
 
 @pytest.mark.parametrize("way", [pytest.param(way, marks=() if way in SHORT else pytest.mark.full) for way in CHILDREN])
