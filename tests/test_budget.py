@@ -81,6 +81,26 @@ def embedding(texts: Any, answer: Any) -> Callable[[], None]:
     return call
 
 
+def streamed(chunk: Any) -> Callable[[], None]:
+    """A stream of one chunk."""
+
+    def call() -> None:
+        with llmtrace.llm_span("m") as span:
+            list(span.record_stream(iter([chunk])))
+
+    return call
+
+
+def judged(answer: Any) -> Callable[[], None]:
+    """A guardrail's answer."""
+
+    def call() -> None:
+        with llmtrace.guardrail_span("g") as span:
+            span.record_output(answer)
+
+    return call
+
+
 def using(value: Any) -> Callable[[], None]:
     """Values carried."""
 
@@ -93,6 +113,7 @@ def using(value: Any) -> Callable[[], None]:
 
 
 MANY = 5_000
+NUMBERS = [0] * 300_000
 CALLS = {
     "messages": (llm([Slow()] * MANY), 1),
     "messages of a sequence": (llm(Lazy([Slow()] * MANY)), 1),
@@ -112,6 +133,17 @@ CALLS = {
     "texts and vectors": (embedding([Slow()] * MANY, [Slow()] * MANY), 2),
     "long vectors": (embedding("t", [[0.5] * 1536] * 1000), 1),
     "carried values": (using(Slow()), 1),
+    "numbers in a part of an unknown type": (llm([{"role": "user", "content": [{"type": "news", "x": NUMBERS}]}]), 1),
+    "dicts in a part of an unknown type": (
+        llm([{"role": "user", "content": [{"type": "news", "x": [{"y": [{}] * 100}] * 1000}]}]),
+        1,
+    ),
+    "parts of a delta": (streamed({"choices": [{"delta": {"content": NUMBERS}}]}), 1),
+    "parts of a streamed candidate": (streamed({"candidates": [{"content": {"parts": NUMBERS}}]}), 1),
+    "summaries": (llm(answer={"object": "response", "output": [{"type": "reasoning", "summary": NUMBERS}]}), 1),
+    "a vector in base64": (embedding("t", {"data": [{"embedding": "A" * 4_000_000}]}), 1),
+    "a vector without end": (embedding("t", [[0.5] * 1_000_000]), 1),
+    "a guardrail's essay": (judged("word " * 500_000), 1),
 }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64encode
+from collections.abc import Iterator
 from typing import Final
 
 from llmtrace._attributes.fields import Attributes, Fields, either, fields, text
@@ -14,6 +15,8 @@ _BYTES: Final = DEFAULT_TEXT_LIMIT // 4 * 3
 _HIDDEN: Final = "__REDACTED__"
 """What OpenInference writes in place of data inside a block that is recorded as JSON."""
 _DEEPEST: Final = 4
+_MOST_SEARCHED: Final = 2_000
+"""Entries of a value that are searched for data; what comes after them stays as it is."""
 
 
 def data_url(mime: object, data: object) -> str | None:
@@ -93,23 +96,23 @@ def bare_image(image: object) -> str | None:
 def without_data(value: object) -> object:
     """The value with the base64 data of its sources left out, so that no file is copied into a text."""
     try:
-        return _without_data(value, _DEEPEST)
+        return _without_data(value, _DEEPEST, iter(range(_MOST_SEARCHED)))
     except KeyboardInterrupt:
         raise
     except BaseException:  # noqa: BLE001 - a key that cannot be hashed again: the serialiser copes with it
         return value
 
 
-def _without_data(value: object, depth: int) -> object:
-    if depth == 0:
+def _without_data(value: object, depth: int, left: Iterator[int]) -> object:
+    if next(left, None) is None or depth == 0:
         return value
     if type(value) is list:
-        return [_without_data(item, depth - 1) for item in value]
+        return value if len(value) > _MOST_SEARCHED else [_without_data(item, depth - 1, left) for item in value]
     found = fields(value)
-    if type(found) is not dict or value is None:
+    if type(found) is not dict or value is None or len(found) > _MOST_SEARCHED:
         return value
     return {
-        key: _source(item) if type(key) is str and key == "source" else _without_data(item, depth - 1)
+        key: _source(item) if type(key) is str and key == "source" else _without_data(item, depth - 1, left)
         for key, item in found.items()
         if item is not None or found is value  # an SDK object has fields that the provider did not send
     }

@@ -121,7 +121,8 @@ def words_of(value: object, *names: str) -> str | None:
     direct = text(value)
     if direct is not None:
         return direct
-    texts = [words for part in entries(value) for name in names or ("text",) if (words := text(fields(part).get(name)))]
+    parts = each(entries(value))
+    texts = [words for part in parts for name in names or ("text",) if (words := text(fields(part).get(name)))]
     return "\n".join(texts) or None
 
 
@@ -218,7 +219,7 @@ def converse_block(block: object) -> object:
         return {"type": "tool_use", "id": use.get("toolUseId"), "name": use.get("name"), "input": use.get("input")}
     if result is not None:
         returned = fields(result)
-        content = [_converse_result(item) for item in entries(returned.get("content"))]
+        content = [_converse_result(item) for item in each(entries(returned.get("content")))]
         return {"type": "tool_result", "tool_use_id": returned.get("toolUseId"), "content": content}
     if found.get("reasoningContent") is not None:
         words = fields(thought.get("reasoningText"))

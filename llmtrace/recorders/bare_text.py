@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from llmtrace._attributes.fields import Attributes, Fields, either, entries, fields, text, whole_number
-from llmtrace.recorders.answer import put_identity, put_model, put_output
+from llmtrace.recorders.answer import Counts, put_counts, put_identity, put_model, put_output
 from llmtrace.recorders.text import Pieces, Room
 from llmtrace.semconv import trace as keys
 
@@ -38,6 +38,7 @@ _COMPLETION: Final = (
     "completion_tokens",
     "output_tokens",
 )
+_HEARD: Final[Counts] = (("audio_tokens", keys.LLM_TOKEN_COUNT_PROMPT_AUDIO),)
 _REASON: Final = ("stop_reason", "finish_reason", "stop_type", "completionReason")
 _INNER: Final = ("results", "outputs", "generations", "details", "usage", "meta", "tokens")
 """Where further fields may stand."""
@@ -123,6 +124,8 @@ def _put_counts(into: Attributes, levels: list[Fields]) -> None:
         (keys.LLM_TOKEN_COUNT_TOTAL, total),
     )
     into.update({key: count for key, count in named if count is not None})
+    for level in levels:  # of OpenAI's transcriptions
+        put_counts(into, fields(level.get("input_token_details")), _HEARD)
 
 
 def _count(levels: list[Fields], names: Sequence[str]) -> int | None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from llmtrace._attributes.budget import each
 from llmtrace._attributes.fields import Attributes, Fields, entries, fields, text
 from llmtrace._attributes.parts import converse_block
 from llmtrace.recorders import anthropic
@@ -41,7 +42,7 @@ def attributes(answer: object) -> Attributes:
     return anthropic.attributes(
         {
             "role": message.get("role"),
-            "content": [converse_block(block) for block in entries(message.get("content"))],
+            "content": [converse_block(block) for block in each(entries(message.get("content")))],
             "stop_reason": found.get("stopReason"),
             "usage": _usage(found.get("usage")),
         }

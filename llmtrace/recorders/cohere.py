@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from llmtrace._attributes.fields import Attributes, Fields, either, fields, text
+from llmtrace._attributes.fields import Attributes, Fields, either, fields, text, whole_number
 from llmtrace.recorders import openai_chat
 from llmtrace.recorders.openai_chat_stream import ChatAccumulator
 
@@ -51,9 +51,11 @@ def _usage(usage: object) -> dict[str, Any] | None:
     found = fields(usage)
     counted = fields(either(found, "tokens", "billed_units"))
     cached = found.get("cached_tokens")
+    prompt, completion = (whole_number(counted.get(name)) for name in ("input_tokens", "output_tokens"))
     return {
-        "prompt_tokens": counted.get("input_tokens"),
-        "completion_tokens": counted.get("output_tokens"),
+        "prompt_tokens": prompt,
+        "completion_tokens": completion,
+        "total_tokens": None if prompt is None or completion is None else prompt + completion,
         "prompt_tokens_details": None if cached is None else {"cached_tokens": cached},
     }
 

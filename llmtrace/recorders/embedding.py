@@ -16,8 +16,9 @@ MOST_VECTORS: Final = 1_000
 """Vectors of one answer that are recorded; the count goes on."""
 
 MOST_NUMBERS: Final = 50_000
-"""Numbers of all these vectors together: 32 of 1,536 dimensions."""
+"""Numbers of all these vectors together: 32 of 1,536 dimensions; no vector is longer."""
 _FLOAT_BYTES: Final = 4
+_MOST_ENCODED: Final = MOST_NUMBERS * _FLOAT_BYTES * 4 // 3 + 4
 
 
 def attributes(answer: object) -> Attributes:
@@ -58,7 +59,9 @@ def _put_tokens(into: Attributes, found: Any) -> None:
     usage = fields(found.get("usage"))
     prompt = whole_number(either(usage, "prompt_tokens", "input_tokens"))
     if prompt is None:
-        prompt = whole_number(found.get("prompt_eval_count"))
+        billed = fields(fields(found.get("meta")).get("billed_units"))  # Cohere's
+        given = (found.get("prompt_eval_count"), found.get("inputTextTokenCount"), billed.get("input_tokens"))
+        prompt = next((count for value in given if (count := whole_number(value)) is not None), None)
     total = whole_number(either(usage, "total_tokens"))
     if total is None:
         total = whole_number(found.get("total_tokens"))
@@ -97,6 +100,8 @@ def _plain(value: object) -> object:
 
 
 def _decoded(encoded: str) -> Sequence[float]:
+    if len(encoded) > _MOST_ENCODED:
+        return ()
     try:
         raw = b64decode(encoded, validate=True)
     except (Base64Error, ValueError):
@@ -107,6 +112,8 @@ def _decoded(encoded: str) -> Sequence[float]:
 
 
 def _floats(items: Sequence[Any]) -> Sequence[float]:
+    if len(items) > MOST_NUMBERS:
+        return ()
     if set(map(type, items)) == {float}:
         return tuple(items)
     return tuple(float(item) for item in items) if all(_is_number(item) for item in items) else ()

@@ -118,7 +118,7 @@ def _sum(*counts: int | None) -> int | None:
 
 def _audio(details: object) -> int | None:
     """The tokens of the modality AUDIO among the details of a count."""
-    spoken = [found for entry in entries(details) if text((found := fields(entry)).get("modality")) == "AUDIO"]
+    spoken = [found for entry in each(entries(details)) if text((found := fields(entry)).get("modality")) == "AUDIO"]
     return _sum(*(whole_number(either(found, "token_count", "tokenCount")) for found in spoken))
 
 
@@ -182,7 +182,7 @@ class _Candidate:
         content = fields(candidate.get("content"))
         self._role = text(content.get("role")) or self._role
         parts = entries(content.get("parts"))
-        for part in parts:
+        for part in each(parts):
             self._add_part(part)
         return bool(parts)
 

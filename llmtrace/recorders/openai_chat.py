@@ -33,7 +33,7 @@ def recognises(answer: object) -> bool:
     choices = fields(answer).get("choices")
     kind = type(choices)
     if kind is not list and kind is not tuple:
-        return False
+        return choices is None and text(fields(answer).get("object")) == "chat.completion"  # some say so of an error
     return not choices or fields(choices[0]).get("message") is not None
 
 
@@ -111,20 +111,30 @@ _PREDICTIONS: Final[Counts] = (
     ("accepted_prediction_tokens", keys.ACCEPTED_PREDICTION_TOKENS),
     ("rejected_prediction_tokens", keys.REJECTED_PREDICTION_TOKENS),
 )
-_DEEPSEEK: Final[Counts] = (("prompt_cache_hit_tokens", keys.LLM_TOKEN_COUNT_CACHE_READ),)
+_BESIDE: Final[Counts] = (
+    ("cached_tokens", keys.LLM_TOKEN_COUNT_CACHE_READ),
+    ("prompt_cache_hit_tokens", keys.LLM_TOKEN_COUNT_CACHE_READ),
+)
+"""Where Together and Moonshot, and DeepSeek, say what others say in the details."""
+_AS_RESPONSES: Final[Counts] = (
+    ("input_tokens", keys.LLM_TOKEN_COUNT_PROMPT),
+    ("output_tokens", keys.LLM_TOKEN_COUNT_COMPLETION),
+)
 
 
 def put_usage(into: Attributes, usage: Fields) -> None:
     """Token counts, where the server sent them; a count that it did not send is not made up."""
     put_counts(into, usage, _USAGE)
+    if usage.get("prompt_tokens") is None:
+        put_counts(into, usage, _AS_RESPONSES)
     billed = usage.get("cost")
     if billed is not None:
         _put_cost(into, billed)
     prompt = usage.get("prompt_tokens_details")
     if prompt is not None:
         put_counts(into, fields(prompt), _PROMPT_DETAILS)
-    elif usage.get("prompt_cache_hit_tokens") is not None:
-        put_counts(into, usage, _DEEPSEEK)
+    if keys.LLM_TOKEN_COUNT_CACHE_READ not in into:
+        put_counts(into, usage, _BESIDE)
     completion = usage.get("completion_tokens_details")
     if completion is not None:
         details = fields(completion)

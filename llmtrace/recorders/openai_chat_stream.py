@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from typing import Any, Final
 
+from llmtrace._attributes.budget import each
 from llmtrace._attributes.fields import Attributes, Fields, either, entries, fields, text
 from llmtrace._attributes.parts import words_of
 from llmtrace._values.serialize import to_json
@@ -142,7 +143,7 @@ def _thought(delta: Fields) -> str | None:
         if words is not None:
             return words
     parts = entries(delta.get("content"))
-    return "".join(words_of(fields(part).get("thinking")) or "" for part in parts) or None if parts else None
+    return "".join(words_of(fields(part).get("thinking")) or "" for part in each(parts)) or None if parts else None
 
 
 def _content(content: object) -> str | None:
@@ -150,7 +151,7 @@ def _content(content: object) -> str | None:
     direct = text(content)
     if direct is not None or content is None:
         return direct
-    return "".join(text(fields(part).get("text")) or "" for part in entries(content)) or None
+    return "".join(text(fields(part).get("text")) or "" for part in each(entries(content))) or None
 
 
 class _Calls:

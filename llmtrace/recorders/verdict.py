@@ -14,6 +14,7 @@ from llmtrace.semconv import trace as keys
 
 PASSED: Final = "passed"
 BLOCKED: Final = "blocked"
+_LONGEST_WORD: Final = 256
 
 _GOOD: Final = ("passed", "allowed", "valid", "is_valid", "safe", "is_safe", "validation_passed")
 _BAD: Final = ("blocked", "flagged", "triggered", "tripwire_triggered")
@@ -47,7 +48,7 @@ def put_outcome(into: Attributes, outcome: str | None, score: object) -> None:
 def _outcome(answer: object) -> str | None:
     if type(answer) is bool:
         return PASSED if answer else BLOCKED
-    return answer if type(answer) is str and len(answer.split()) == 1 else None
+    return answer if type(answer) is str and len(answer) <= _LONGEST_WORD and len(answer.split()) == 1 else None
 
 
 def evaluation(answer: object, name: str) -> Attributes:

@@ -32,7 +32,7 @@ from pydantic_ai.messages import (
 from pydantic_ai.usage import RequestUsage
 
 from llmtrace._attributes import put_messages
-from llmtrace.recorders import llm_accumulator, llm_answer
+from llmtrace.recorders import embedding, llm_accumulator, llm_answer
 
 pytestmark = pytest.mark.usefixtures("strict")
 pytest_plugins = ["core_fixtures"]
@@ -556,3 +556,17 @@ def test_what_the_provider_ran_itself_and_why_it_failed_are_kept():
     failed = {"object": "response", "status": "failed", "error": {"message": "boom"}, "output": []}
     assert llm_answer(failed)["output.value"] == '{"message":"boom"}'
     assert llm_answer(failed)["llm.finish_reason"] == "failed"
+
+
+def test_a_transcription_counts_what_was_heard():
+    """Of the tokens of a transcription those that were audio are said."""
+    usage = {"type": "tokens", "input_tokens": 14, "output_tokens": 5, "total_tokens": 19}
+    found = llm_answer({"text": "Hello.", "usage": {**usage, "input_token_details": {"audio_tokens": 12}}})
+    assert (found["llm.token_count.prompt"], found["llm.token_count.prompt_details.audio"]) == (14, 12)
+
+
+@pytest.mark.parametrize("beside", [{"inputTextTokenCount": 3}, {"meta": {"billed_units": {"input_tokens": 3}}}])
+def test_tokens_of_an_embedding_are_counted_wherever_they_stand(beside):
+    """Amazon's Titan and Cohere count the tokens of an embedding in places of their own."""
+    found = embedding.attributes({"embeddings": [[0.5, 0.25]], **beside})
+    assert (found["llm.token_count.prompt"], found["llmtrace.embedding.vectors"]) == (3, 1)

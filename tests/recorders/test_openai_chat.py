@@ -268,3 +268,25 @@ def test_a_refusal_is_said_in_an_attribute_of_its_own():
     assert llm_answer(refused)["llmtrace.llm.refused"] is True
     answered = {"choices": [{"index": 0, "message": {"role": "assistant", "content": "Yes.", "refusal": None}}]}
     assert "llmtrace.llm.refused" not in llm_answer(answered)
+
+
+@pytest.mark.parametrize("field", ["cached_tokens", "prompt_cache_hit_tokens"])
+def test_cached_tokens_beside_the_other_counts_are_counted(field):
+    """Together, Moonshot and DeepSeek say how much of the prompt was cached without details around it."""
+    usage = {"prompt_tokens": 9, "completion_tokens": 1, "total_tokens": 10, field: 8, "prompt_tokens_details": None}
+    found = llm_answer({**ANSWER, "usage": usage})
+    assert found["llm.token_count.prompt_details.cache_read"] == 8
+
+
+def test_counts_named_as_in_the_responses_api_are_counted():
+    """Some gateways answer as OpenAI's chat does and count as its Responses API does."""
+    found = llm_answer({**ANSWER, "usage": {"input_tokens": 9, "output_tokens": 1, "total_tokens": 10}})
+    counts = {name: found[f"llm.token_count.{name}"] for name in ("prompt", "completion", "total")}
+    assert counts == {"prompt": 9, "completion": 1, "total": 10}
+
+
+def test_choices_that_are_null_hide_neither_model_nor_counts():
+    """A server that answers with nothing at all has counted tokens all the same."""
+    found = llm_answer({**ANSWER, "choices": None})
+    assert (found["llm.model_name"], found["llm.token_count.total"]) == ("gpt-4o-mini-2024-07-18", 120)
+    assert not any(key.startswith("llm.output_messages") for key in found)
