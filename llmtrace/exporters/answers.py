@@ -29,6 +29,8 @@ class Outcome(Enum):
     TAKEN = "taken"
     LATER = "later"
     """Busy, broken or slow: the same request may succeed in a while."""
+    BROKEN = "broken"
+    """500: it failed at this request, perhaps at one of its spans."""
     NOBODY = "nobody"
     """The connection was refused: there is no use in waiting for the answer of nobody."""
     NO_ANSWER = "no answer"
@@ -61,7 +63,9 @@ def of_response(status: int, headers: Mapping[str, str], body: bytes) -> Answer:
         return Answer(Outcome.BAD, said)
     if status == _TOO_LARGE:
         return Answer(Outcome.TOO_LARGE, said)
-    if status in _LATER or status >= _SERVER_ERROR:
+    if status == _SERVER_ERROR:
+        return Answer(Outcome.BROKEN, said, _retry_after(headers))
+    if status in _LATER or status > _SERVER_ERROR:
         return Answer(Outcome.LATER, said, _retry_after(headers))
     return Answer(Outcome.CLOSED, said, _retry_after(headers))
 

@@ -39,6 +39,8 @@ class Report:
     """Delivered, or refused for good and counted."""
     left: list[Parcel] = field(default_factory=list)
     """To be sent again."""
+    aside: list[Parcel] = field(default_factory=list)
+    """At these the backend fails, and takes others: to be sent again, after a while, and behind all others."""
     trouble: Answer | None = None
     """Why nothing more was tried."""
 
@@ -77,6 +79,11 @@ class Sender:
                 report.finish(part)
             elif answer.outcome is Outcome.TOO_LARGE and (len(part) > 1 or self._takes_small_ones(patience)):
                 parts += self._smaller(part, report)
+            elif answer.outcome is Outcome.BROKEN and self._known_good and self._is_sound(patience):
+                if len(part) > 1:
+                    parts += _halves(part)
+                else:
+                    report.aside += part
             elif answer.outcome is Outcome.BAD and len(part) > 1:
                 parts += _halves(part)
             elif answer.outcome is Outcome.BAD and (report.done or suspects or self._is_sound(patience)):
@@ -87,6 +94,11 @@ class Sender:
                 self.most_bytes = usual  # a backend that takes nothing has said nothing of sizes
         report.left += [parcel for part in reversed(parts) for parcel in part]
         self._judge(suspects, report, patience)
+        if report.aside:
+            said = (
+                f"fails at {len(report.aside)} spans (HTTP 500) and takes others; it is asked again from time to time"
+            )
+            self._tally.say("aside", said)
         return report
 
     def _judge(self, suspects: list[Parcel], report: Report, patience: float) -> None:

@@ -15,12 +15,13 @@ from llmtrace.exporters.circuit import FIRST_PATIENCE, Circuit
 
 @pytest.mark.parametrize("status", range(100, 600))
 def test_every_status_has_a_meaning(status):
-    """Only a 2xx takes spans; only 400 and 422 blame one, only 413 their size."""
+    """Only a 2xx takes spans; only 400 and 422 blame one, only 413 their size; only 500 may mean one."""
     outcome = of_response(status, {}, b"").outcome
     assert (outcome is Outcome.TAKEN) == (200 <= status < 300)
     assert (outcome is Outcome.BAD) == (status in (400, 422))
     assert (outcome is Outcome.TOO_LARGE) == (status == 413)
-    assert (outcome is Outcome.LATER) == (status in (408, 425, 429) or status >= 500)
+    assert (outcome is Outcome.BROKEN) == (status == 500)
+    assert (outcome is Outcome.LATER) == (status in (408, 425, 429) or status > 500)
 
 
 @pytest.mark.parametrize(

@@ -257,6 +257,43 @@ def test_what_is_delivered_is_not_spooled_when_the_end_comes_in_the_middle_of_a_
         sink.release()
 
 
+@pytest.mark.parametrize("place", [0, 30, 99])
+def test_a_span_at_which_the_backend_fails_holds_up_no_other(sink, counts, caplog, tmp_path, place):
+    """A 500 to whatever one span is in: the others arrive; that one waits, and arrives when the backend can take it."""
+    sink.rule = refusing("bad", status=500)
+    tally = Tally("backend", "test")
+    names = [f"good-{number}" for number in range(99)]
+    with delivery(sink.url, spool=DiskSpool(tmp_path, tally, Bounds()), tally=tally) as running:
+        offer(running, *names[:place], "bad", *names[place:])
+        wait_until(lambda: set(sink.names) == set(names), "the others", 20)
+        offer(running, "later")
+        wait_until(lambda: "later" in sink.names, "a later one")
+        asked = len(sink.requests)
+        assert not running.flush(soon(0.3))
+        assert len(sink.requests) - asked <= 3
+        assert counts()["delivered"] == 100
+        assert len(lines(caplog)) <= 3
+        sink.rule = None
+        assert running.flush(soon(15))
+    assert counts()["delivered"] == counts()["accepted"] == 101
+
+
+def test_a_span_at_which_the_backend_fails_is_left_to_the_next_process(sink, counts, tmp_path):
+    """It is not lost with this one."""
+    sink.rule = refusing("bad", status=500)
+    tally = Tally("backend", "test")
+    with delivery(sink.url, spool=DiskSpool(tmp_path, tally, Bounds()), tally=tally) as running:
+        offer(running, "good")
+        assert running.flush(soon())
+        offer(running, "bad")
+        assert not running.close(soon(1))
+    heir = DiskSpool(tmp_path, Tally("backend", "test"), Bounds())
+    heir.look()
+    (left,) = heir.load(10, 10_000)
+    assert [span.name for span in decoded(request([left.span]))] == ["bad"]
+    heir.close()
+
+
 def test_redirects_are_not_followed(sink, router):
     """Spans and headers go nowhere but to the address that was set."""
     sink.then = Answer(307, {"location": f"{router.url}/v1/traces"})
@@ -536,7 +573,7 @@ def test_what_is_adopted_while_the_sender_looks_elsewhere_is_sent(sink, tmp_path
     dead.forget([left])
     assert dead.close() == 1
     with delivery(sink.url, spool=DiskSpool(tmp_path, tally, Bounds()), tally=tally) as running:
-        keeping, on_disk = running._keeping, type(running._stock).on_disk
+        keeping, on_disk = running._keeping, type(running._stock).replayable
 
         def late(stock: Stock) -> int:
             seen = on_disk.fget(stock)
@@ -544,7 +581,7 @@ def test_what_is_adopted_while_the_sender_looks_elsewhere_is_sent(sink, tmp_path
                 wait_until(lambda: not keeping.looks_first, "the first look")
             return seen
 
-        monkeypatch.setattr(Stock, "on_disk", property(late))
+        monkeypatch.setattr(Stock, "replayable", property(late))
         running.start()
         sink.wait_for_spans(1, 4)
         assert running.flush(soon())

@@ -17,12 +17,12 @@ from opentelemetry.context import (
 from llmtrace._connection import Connection
 from llmtrace._forks import importing
 from llmtrace._guard import guarded, logger
-from llmtrace.exporters.answers import Outcome
+from llmtrace.exporters.answers import Answer, Outcome
 from llmtrace.exporters.circuit import Circuit
 from llmtrace.exporters.delivery.ending import Ending
 from llmtrace.exporters.delivery.keeping import Keeping
 from llmtrace.exporters.delivery.stock import Stock
-from llmtrace.exporters.delivery.turns import BATCH, PROBE, Turns
+from llmtrace.exporters.delivery.turns import BATCH, Turns
 from llmtrace.exporters.destination import Destination
 from llmtrace.exporters.sender import Report, Sender
 from llmtrace.exporters.spool.parcel import Parcel
@@ -81,7 +81,7 @@ class Sending:
         """Wait for work; None says that the delivery is closed."""
         stock, changed = self._stock, self._stock.changed
         while True:
-            looks, on_disk = self._looks, self._stock.on_disk
+            looks, on_disk = self._looks, self._stock.replayable
             with changed:
                 if self._ending.is_over:
                     return None
@@ -114,14 +114,17 @@ class Sending:
         return self._stock.take(BATCH, sender.most_bytes)
 
     def _replay(self, sender: Sender) -> list[Parcel]:
-        batch = self._stock.load(BATCH if self._circuit.is_open else PROBE, sender.most_bytes)
+        batch = self._stock.load(self._turns.most(self._circuit.failures), sender.most_bytes)
         self._turns.replayed(len(batch), time.monotonic())
         return batch
 
     def _settle(self, report: Report, took: float) -> None:
         """What the answer means for the spans, and for when to send again."""
+        if report.aside and self._stock.spool is None:
+            report.left += report.aside
+            report.trouble = report.trouble or Answer(Outcome.BROKEN, "HTTP 500")
         self._say_how_it_goes(report, took)
-        self._stock.land(report.done, report.left)
+        self._stock.land(report)
         with self._stock.changed:
             self._stock.landed()
             self._ending.attempted(failed=report.trouble is not None)

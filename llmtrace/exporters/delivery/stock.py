@@ -6,7 +6,8 @@ import threading
 import time
 
 from llmtrace._stats import Loss
-from llmtrace.exporters.answers import LONGEST_WAIT
+from llmtrace.exporters.answers import LONGEST_WAIT, Outcome
+from llmtrace.exporters.sender import Report
 from llmtrace.exporters.span_queue import SpanQueue
 from llmtrace.exporters.spool import DiskSpool
 from llmtrace.exporters.spool.parcel import Parcel
@@ -35,6 +36,11 @@ class Stock:
     def on_disk(self) -> int:
         """Spans that wait there and nowhere else."""
         return self.spool.on_disk_only if self.spool is not None else 0
+
+    @property
+    def replayable(self) -> int:
+        """Those of them that may be sent now."""
+        return self.spool.loadable if self.spool is not None else 0
 
     @property
     def waiting(self) -> int:
@@ -79,22 +85,28 @@ class Stock:
         self._sent_at = time.monotonic()
         return batch
 
-    def land(self, done: list[Parcel], left: list[Parcel]) -> None:
+    def land(self, report: Report) -> None:
         """The batch was answered: some need nothing any more, the rest is to be sent again. `landed` follows."""
+        left = report.left
         if self.spool is not None:
-            self.spool.finish(done)
-        self._keep(left)
+            self.spool.finish(report.done)
+            # Where the backend fails at a request, and may fail at one of its spans, others go first the next time.
+            is_broken = report.trouble is not None and report.trouble.outcome is Outcome.BROKEN
+            left = [*left, *self.spool.set_aside(report.aside)]
+            self._keep(left, first=not is_broken)
+        else:
+            self._keep(left)
 
     def landed(self) -> None:
         """Nothing is on its way to the backend any more. Under `changed`."""
         self._in_flight = []
 
-    def _keep(self, left: list[Parcel]) -> None:
+    def _keep(self, left: list[Parcel], *, first: bool = True) -> None:
         """What is to be sent again waits on disk, or in memory where there is no disk."""
         from_disk = [parcel for parcel in left if parcel.segment is not None]
         from_memory = [parcel for parcel in left if parcel.segment is None]
         if self.spool is not None:
-            self.spool.unload(from_disk)
+            self.spool.unload(from_disk, first=first)
             self.spool.append(from_memory)
             self.spool.forget(from_memory)
         still = [parcel for parcel in from_memory if parcel.segment is None]

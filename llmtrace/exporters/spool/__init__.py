@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from llmtrace.exporters.spool.frames import PROGRESS_AT, progress_bytes, read
 from llmtrace.exporters.spool.parcel import Parcel
 from llmtrace.exporters.spool.segment import MOST_BYTES as SEGMENT_BYTES
 from llmtrace.exporters.spool.segment import Segment
+from llmtrace.exporters.spool.shelf import Shelf
 from llmtrace.exporters.tally import Tally
 
 LOOK_EVERY: Final = 5.0
@@ -79,7 +79,7 @@ class DiskSpool:
         self._open: dict[bool, Segment] = {}
         self._owner: Owner | None = None
         self._adopted: dict[str, Owner] = {}
-        self._loaded: deque[Parcel] = deque()
+        self._shelf = Shelf()
         self._others_bytes = 0
         self._made = 0
         self._looked_at = float("-inf")
@@ -89,7 +89,13 @@ class DiskSpool:
     def on_disk_only(self) -> int:
         """Spans that wait here and nowhere else; files that nobody has looked into count as one."""
         with self._lock:
-            return len(self._loaded) + sum(segment.on_disk_only for segment in self._segments)
+            return len(self._shelf) + sum(segment.on_disk_only for segment in self._segments)
+
+    @property
+    def loadable(self) -> int:
+        """Those of them that `load` would give."""
+        with self._lock:
+            return self.on_disk_only - self._shelf.kept_back
 
     @property
     def oldest(self) -> float | None:
@@ -163,21 +169,25 @@ class DiskSpool:
     def load(self, most_spans: int, most_bytes: int) -> list[Parcel]:
         """The next spans that wait only here: what a rule kept first, in it the oldest."""
         with self._lock:
-            if not self._loaded:
+            if not self._shelf.has_next:
                 self._read_next()
-            taken: list[Parcel] = []
-            while self._loaded and len(taken) < most_spans:
-                most_bytes -= self._loaded[0].span.size
-                if most_bytes < 0 and taken:
-                    break
-                taken.append(self._loaded.popleft())
+            taken = self._shelf.take(most_spans, most_bytes)
             self._tally.add("replayed", len(taken))
             return taken
 
-    def unload(self, parcels: Iterable[Parcel]) -> None:
-        """Take back what could not be sent: it is the next to be loaded."""
+    def unload(self, parcels: Iterable[Parcel], *, first: bool = True) -> None:
+        """Take back what could not be sent: it is the next to be loaded, or comes behind what was read already."""
         with self._lock:
-            self._loaded.extendleft(reversed(list(parcels)))
+            (self._shelf.put_first if first else self._shelf.put)(parcels)
+
+    def set_aside(self, parcels: list[Parcel]) -> list[Parcel]:
+        """Take what is to wait for a while, and behind all others; returns what the disk does not take."""
+        if not parcels:
+            return []
+        self.append(parcels)
+        with self._lock:
+            self._shelf.put_aside(parcel for parcel in parcels if parcel.segment is not None)
+        return [parcel for parcel in parcels if parcel.segment is None]
 
     def _read_next(self) -> None:
         waiting = [segment for segment in self._segments if segment.on_disk_only]
@@ -185,7 +195,7 @@ class DiskSpool:
             if self._open.get(segment.by_rule) is segment:
                 self._seal(segment)
             self._read(segment)
-            if self._loaded:
+            if self._shelf.has_next:
                 return
 
     def _read(self, segment: Segment) -> None:
@@ -209,7 +219,7 @@ class DiskSpool:
         for frame in found:
             number = numbers.get(frame.at)
             if frame.span is not None and number is not None and number not in segment.in_memory | segment.done:
-                self._loaded.append(Parcel(frame.span, now, segment, number))
+                self._shelf.put([Parcel(frame.span, now, segment, number)])
                 segment.in_memory.add(number)
         missing = segment.on_disk_only
         if missing:  # of our own file: what we wrote is no longer there
@@ -231,7 +241,8 @@ class DiskSpool:
             except OSError as error:
                 self._broke(error)
             for segment in list(self._segments):
-                if self._now() - segment.made_at > self._bounds.most_age and segment.on_disk_only:
+                waits = segment.on_disk_only or any(parcel.segment is segment for parcel in self._shelf)
+                if waits and self._now() - segment.made_at > self._bounds.most_age:
                     self._lost(segment, Loss.EXPIRED, f"gave up spans of {segment.name}: too old")
 
     def _adopt(self) -> None:
@@ -302,11 +313,7 @@ class DiskSpool:
         if not segment.is_read:
             with suppress(OSError):
                 number = sum(frame.span is not None for frame in read(self._home().read(segment.name), by_rule=False))
-        held = [parcel for parcel in self._loaded if parcel.segment is segment]
-        for parcel in held:
-            parcel.is_done = True
-            self._loaded.remove(parcel)
-        self._tally.lose(why, number + len(held))
+        self._tally.lose(why, number + self._shelf.drop(segment))
         self._tally.say(why.value, said)
         if self._open.get(segment.by_rule) is segment:
             del self._open[segment.by_rule]
@@ -356,7 +363,7 @@ class DiskSpool:
             with suppress(OSError):
                 home.release(owner, is_empty=is_empty)
         self._segments.clear()
-        self._loaded.clear()
+        self._shelf = Shelf()
         home.close()
 
     def close(self) -> int:
