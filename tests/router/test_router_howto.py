@@ -133,7 +133,7 @@ def test_its_commands_exist(page):
             if words[0] == "llmtrace":
                 parser().parse_args(words[1:])
             else:
-                assert words[:2] in (["pip", "install"], ["python", "backup.py"])
+                assert words[:2] in (["pip", "install"], ["python", "backup.py"], ["curl", "-sS"])
 
 
 @pytest.mark.full

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import timedelta
 from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -121,6 +123,142 @@ def test_langsmiths_alerts(doors):
     })  # fmt: skip
     assert (alert.name, alert.labels["project"], alert.labels["metric"]) == ("errors", "legal-rag", "error_count")
     assert (alert.annotations["value"], alert.annotations["threshold"]) == ("12.5", "5")
+
+
+def test_langsmiths_newer_fields_and_a_severity_of_the_users_own(doors):
+    """The rule's description is the reason, its runs are the link; what a user adds to the body counts."""
+    (alert,) = sent(doors, "/ingest/langsmith", {
+        "severity": "P1", "project_name": "support-bot-prod", "workspace_name": "Acme AI", "alert_rule_id": "r-2",
+        "alert_rule_name": "error spike", "alert_rule_description": "more than 10 errored runs in 5 minutes",
+        "alert_rule_type": "threshold", "alert_rule_attribute": "error_count",
+        "alert_rule_url": "https://smith.example.org/alerts", "runs_url": "https://smith.example.org/runs",
+        "triggered_metric_value": 42, "triggered_threshold": 10, "timestamp": "2026-10-09T03:12:00Z",
+    })  # fmt: skip
+    assert (alert.labels["severity"], alert.annotations["reason"]) == (
+        "critical", "more than 10 errored runs in 5 minutes",
+    )  # fmt: skip
+    assert alert.annotations["source_url"] == "https://smith.example.org/runs"
+    assert alert.annotations["rule_url"] == "https://smith.example.org/alerts"
+
+
+def test_kube_prometheus_as_it_is(doors):
+    """The sign of life has the severity none, and a rule's runbook, namespace and pod are there."""
+    about = {"receiver": "r", "status": "firing", "version": "4", "groupKey": "{}", "truncatedAlerts": 0,
+             "groupLabels": {}, "commonLabels": {}, "commonAnnotations": {}, "externalURL": ""}  # fmt: skip
+    watchdog, crash = sent(doors, "/ingest/alertmanager", {**about, "alerts": [
+        {"status": "firing", "labels": {"alertname": "Watchdog", "prometheus": "monitoring/k8s", "severity": "none"},
+         "annotations": {"summary": "An alert that should always be firing."},
+         "startsAt": "2026-10-01T00:00:00Z", "endsAt": "0001-01-01T00:00:00Z", "generatorURL": "http://p/graph",
+         "fingerprint": "e2a8b1d0c3f4a5b6"},
+        {"status": "firing",
+         "labels": {"alertname": "KubePodCrashLooping", "container": "bot", "namespace": "llm", "pod": "bot-5d9-x",
+                    "reason": "CrashLoopBackOff", "severity": "warning", "prometheus": "monitoring/k8s"},
+         "annotations": {"description": "Pod llm/bot-5d9-x is in waiting state", "summary": "Pod is crash looping.",
+                         "runbook_url": "https://runbooks.prometheus-operator.dev/kubepodcrashlooping"},
+         "startsAt": "2026-10-10T07:00:00.123Z", "endsAt": "0001-01-01T00:00:00Z", "generatorURL": "http://p/graph",
+         "fingerprint": "a1b2c3d4e5f60718"},
+    ]})  # fmt: skip
+    assert (watchdog.labels["severity"], watchdog.annotations["severity_as_sent"]) == ("info", "none")
+    assert (crash.labels["severity"], crash.labels["namespace"], crash.labels["pod"]) == ("warning", "llm", "bot-5d9-x")
+    assert crash.annotations["runbook_url"].endswith("kubepodcrashlooping")
+    assert crash.annotations["reason"] == "Pod llm/bot-5d9-x is in waiting state"
+
+
+PAGE = Path(__file__).parents[2] / "docs/how-to/alerts-from-json.md"
+
+
+def mapped(tmp_path, name: str, *bodies: Any) -> list[Alert]:
+    """What the bodies of a tool become by the mapping that the page shows."""
+    (text,) = re.findall(rf"```yaml\n(# mapping {name}\.yaml\n.*?)```", PAGE.read_text(), re.DOTALL)
+    (tmp_path / "map.yaml").write_text(text)
+    rules = f"{MINIMAL}\n    intake: {{sources: {{tool: {{mapping: map.yaml}}}}}}\n"
+    with world_of(make_config(tmp_path, rules)) as world:
+        doors = Doors(world)
+        with doors.inbox, doors.client:
+            for body in bodies:
+                sent(doors, "/ingest/tool", body)
+            return doors.alerts
+
+
+def test_datadogs_webhook_by_the_pages_mapping(tmp_path):
+    """The priority is the severity, or else the type; what recovers ends what was triggered; times are milliseconds."""
+    body = {"title": "[Triggered on {a:b}] Errors", "transition": "Triggered", "priority": "P1", "type": "error",
+            "reason": "errors > 5", "monitor": "1234", "scope": "service:bot", "link": "https://app.datadoghq.com/e/1",
+            "date": "1406662672000"}  # fmt: skip
+    over = {**body, "title": "[Recovered on {a:b}] Errors", "transition": "Recovered", "type": "success"}
+    warned = {**body, "monitor": "7", "priority": "", "type": "warning", "transition": "Re-Warn"}
+    first, last, other = mapped(tmp_path, "datadog", body, over, warned)
+    assert (first.labels["severity"], first.status, last.status) == ("critical", Status.FIRING, Status.RESOLVED)
+    assert first.fingerprint == last.fingerprint != other.fingerprint
+    assert (first.starts_at.year, first.annotations["reason"]) == (2014, "[Triggered on {a:b}] Errors")
+    assert (other.labels["severity"], other.status) == ("warning", Status.FIRING)
+
+
+def test_new_relics_workflow_by_the_pages_mapping(tmp_path):
+    """Its priority and state are understood as they are."""
+    body = {"condition": "High latency", "policy": "LLM", "priority": "HIGH", "state": "ACTIVATED", "title": "slow",
+            "url": "https://radar-api.newrelic.com/i/1", "runbook": None, "created": 1795176000000}  # fmt: skip
+    first, last = mapped(tmp_path, "new-relic", body, {**body, "state": "CLOSED", "priority": "CRITICAL"})
+    assert (first.labels["severity"], last.labels["severity"], first.labels["policy"]) == ("error", "critical", "LLM")
+    assert (first.status, last.status) == (Status.FIRING, Status.RESOLVED)
+    assert first.starts_at.year == 2026
+
+
+def test_numbers_mean_what_the_mapping_says(tmp_path):
+    """Numbers and truth values are written in YAML as the tool sends them."""
+    bodies = [
+        {"check": "disk", "level": level, "resolved": over} for level, over in ((5, False), (2, False), (4, True))
+    ]
+    worst, unknown, over = mapped(tmp_path, "numbers", *bodies)
+    assert (worst.labels["severity"], unknown.labels["severity"], over.labels["severity"]) == (
+        "critical", "warning", "error",
+    )  # fmt: skip
+    assert (unknown.annotations["severity_as_sent"], over.status) == ("2", Status.RESOLVED)
+
+
+@pytest.mark.parametrize(
+    ("severity", "words"),
+    [
+        ("critical", "critical CRITICAL Sev1 SEV-1 sev0 P1 p0 S1 fatal page Urgent highest 1_-_Critical P1_(Critical)"),
+        ("error", "error ERROR err high P2 SEV-2 Sev_2 Major 2_-_High Priority_2"),
+        ("warning", "warning WARN medium P3 sev3 average 3_-_Moderate banana 1 7 -1 non-critical P9 P1P2"),
+        ("info", "info INFO low lowest P4 P5 Sev4 none informational OK success 4_-_Low 5_-_Planning"),
+    ],
+)
+def test_severities_as_people_write_them(doors, severity, words):
+    """Words of any tool in any case; what nobody knows, and a bare number, is a warning, and what was sent is kept."""
+    every = [word.replace("_", " ") for word in words.split()]
+    alerts = sent(doors, "/ingest/generic", {"alerts": [{"name": word, "severity": word} for word in every]})
+    assert {alert.name: alert.labels["severity"] for alert in alerts} == dict.fromkeys(every, severity)
+    kept = {alert.name: alert.annotations.get("severity_as_sent") for alert in alerts}
+    assert kept == {word: None if word == severity else word for word in every}
+
+
+@pytest.mark.parametrize("given", [{}, {"severity": None}, {"severity": ""}])
+def test_no_severity_is_a_warning(doors, given):
+    """Left out, null or empty."""
+    (alert,) = sent(doors, "/ingest/generic", {"name": "n", **given})
+    assert (alert.labels["severity"], "severity_as_sent" in alert.annotations) == ("warning", False)
+
+
+@pytest.mark.parametrize(
+    ("mapping", "problem"),
+    [
+        ("fields: {severity: level}", "fields: names no alert; allowed: a path for name"),
+        ("fields: {name: n}\nvalues: {severity: {high: catastrophic}}", "values: severity 'catastrophic' is none"),
+        ("fields: {name: n}\nvalues: {status: {open: fire}}", "status 'fire' is none; allowed: firing, resolved"),
+        ("fields: {name: n}\ndefaults: {severity: banana}", "defaults: severity 'banana' is none; allowed: critical"),
+        ("fields: {name: n}\ndefaults: {starts_at: yesterday}", "starts_at is each alert's own"),
+        ("fields: {name: n}\ndefaults: {count: many}", "count is each alert's own"),
+        ("fields: {name: n}\ndefaults: {regulated: maybe}", "regulated 'maybe' is none; allowed: true, false"),
+    ],
+)
+def test_a_mapping_that_would_make_no_alert_is_refused_at_check(tmp_path, mapping, problem):
+    """With its place: not when the first alert is lost."""
+    (tmp_path / "map.yaml").write_text(f"version: 1\n{mapping}\n")
+    with pytest.raises(ConfigurationError, match=r"^map\.yaml:\d+:\d+: ") as error:
+        make_config(tmp_path, f"{MINIMAL}\n    intake: {{sources: {{tool: {{mapping: map.yaml}}}}}}\n")
+    assert problem in str(error.value)
 
 
 def test_opiks_alerts_without_what_people_said(doors):

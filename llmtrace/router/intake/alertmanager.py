@@ -12,12 +12,11 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter,
 from llmtrace.router.intake.body import bounded, read_json
 from llmtrace.router.intake.pushed import read as pushed_quickly
 from llmtrace.router.intake.refusal import RefusedError
-from llmtrace.router.intake.severities import severity_of
+from llmtrace.router.intake.severities import AS_SENT, as_sent, severity_of
 from llmtrace.router.intake.texts import LONGEST_ANNOTATION, LONGEST_LABEL, clean, label_name, texts, unknown_fields
 from llmtrace.router.model import SEVERITY, SOURCE, Alert, Annotation, Status
 
 ALERTMANAGER: Final = "alertmanager"
-SEVERITY_AS_SENT: Final = "severity_as_sent"
 LONGEST_NAME: Final = 256
 _NEVER: Final = 1970
 """Alertmanager writes the year 1 for an end that is not known."""
@@ -138,12 +137,12 @@ def _labels(given: _Alert, source: str) -> dict[str, str]:
 
 def _annotations(given: _Alert) -> dict[str, str]:
     """Prometheus's customs under our names; the sender's own words stay beside them."""
-    sent, said = given.annotations, given.labels.get(SEVERITY, "")
+    sent = given.annotations
     annotations: dict[str, object] = {
         Annotation.REASON: sent.get("description") or sent.get("summary"),
         Annotation.RUNBOOK_URL: sent.get("runbook"),
         Annotation.SOURCE_URL: given.generatorURL,
-        SEVERITY_AS_SENT: said if said and said != severity_of(said).value else None,
+        AS_SENT: as_sent(given.labels.get(SEVERITY)),
         Annotation.VALUE: _value(given.values),
         **dict(unknown_fields(given.__pydantic_extra__ or {})),
         **sent,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from typing import Annotated, Any, Final, Literal
@@ -12,7 +12,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from llmtrace.router.config import Links
 from llmtrace.router.intake.body import bounded, read_json
 from llmtrace.router.intake.refusal import RefusedError
-from llmtrace.router.intake.severities import severity_of
+from llmtrace.router.intake.severities import AS_SENT, as_sent, severity_of
 from llmtrace.router.intake.texts import LONGEST_ANNOTATION, LONGEST_LABEL, clean, label_name, unknown_fields
 from llmtrace.router.model import ALERTNAME, REGULATED, SEVERITY, SOURCE, Alert, Annotation, Status
 from llmtrace.semconv.alert import Severity
@@ -90,7 +90,7 @@ def build(items: Sequence[Any], source: str, links: Links, timeout: timedelta, n
     Raises:
         RefusedError: 400, which names the alert and the field.
     """
-    return [_alert(_validate(item, index), source, links, timeout, now) for index, item in enumerate(items)]
+    return [_alert(_validate(item, index), item, source, links, timeout, now) for index, item in enumerate(items)]
 
 
 def _validate(item: Any, index: int) -> GenericAlert:
@@ -104,7 +104,9 @@ def _validate(item: Any, index: int) -> GenericAlert:
         raise RefusedError(HTTPStatus.BAD_REQUEST, f"alerts[{index}]: {where or 'no alert'}") from error
 
 
-def _alert(given: GenericAlert, source: str, links: Links, timeout: timedelta, now: datetime) -> Alert:
+def _alert(
+    given: GenericAlert, item: Mapping[str, Any], source: str, links: Links, timeout: timedelta, now: datetime
+) -> Alert:
     status = Status(given.status)
     ended = status is Status.RESOLVED
     ends_at = _aware(given.ends_at)
@@ -112,7 +114,8 @@ def _alert(given: GenericAlert, source: str, links: Links, timeout: timedelta, n
         ends_at = ends_at or now
     elif ends_at is None or ends_at <= now:
         ends_at = now + timeout
-    return Alert(_labels(given, source), _annotations(given, links), _aware(given.starts_at) or now, status, ends_at)
+    annotations = _annotations(given, as_sent(item.get("severity")), links)
+    return Alert(_labels(given, source), annotations, _aware(given.starts_at) or now, status, ends_at)
 
 
 def _labels(given: GenericAlert, source: str) -> dict[str, str]:
@@ -134,10 +137,11 @@ def _labels(given: GenericAlert, source: str) -> dict[str, str]:
     return clean({SOURCE: source, **labels}.items(), LONGEST_LABEL)
 
 
-def _annotations(given: GenericAlert, links: Links) -> dict[str, str]:
+def _annotations(given: GenericAlert, severity_as_sent: str | None, links: Links) -> dict[str, str]:
     trace = next(iter(given.trace_ids), "")
     url = given.trace_url or (links.trace_url(trace, "") if len(trace) == _TRACE_ID_LENGTH else None)
     annotations: dict[str, object] = {
+        AS_SENT: severity_as_sent,
         **dict(unknown_fields(given.__pydantic_extra__ or {})),
         **given.annotations,
         Annotation.REASON: given.reason or given.annotations.get(Annotation.REASON),

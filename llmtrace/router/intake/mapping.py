@@ -9,7 +9,7 @@ from typing import Any, Final
 from llmtrace.router.config.mapping import AlertMapping, Path
 from llmtrace.router.intake.body import bounded
 from llmtrace.router.intake.refusal import RefusedError
-from llmtrace.router.model import Status
+from llmtrace.router.intake.severities import state_of
 
 _ABSENT: Final = object()
 
@@ -48,11 +48,10 @@ _RESERVED: Final = frozenset({"labels", "annotations"})
 
 def _meaning(mapping: AlertMapping, field: str, item: Any, paths: Sequence[Path]) -> Any:
     value = _first(item, paths)
-    words = {word.lower(): meaning for word, meaning in mapping.values.get(field, {}).items()}
-    if not words or value is _ABSENT:
+    if value is _ABSENT:
         return value
-    # A state that nobody has mapped is no reason to lose an alert.
-    return words.get(str(value).lower(), Status.FIRING.value if field == "status" else value)
+    words = {word.lower(): meaning for word, meaning in mapping.values.get(field, {}).items()}
+    return words.get(str(value).lower(), state_of(value).value if field == "status" else value)
 
 
 def _first(item: Any, paths: Sequence[Path]) -> Any:

@@ -14,7 +14,7 @@ from typing import Final
 import msgspec
 
 from llmtrace.router.intake.body import MOST_ALERTS
-from llmtrace.router.intake.severities import severity_of
+from llmtrace.router.intake.severities import AS_SENT, severity_of
 from llmtrace.router.intake.texts import LONGEST_ANNOTATION, LONGEST_LABEL
 from llmtrace.router.model import SEVERITY, SOURCE, Alert, Annotation, Status
 from llmtrace.secrets import redact, suspected
@@ -105,7 +105,7 @@ def _alert(given: _Pushed, timeout: timedelta, now: datetime) -> Alert:
     if given.generatorURL:
         annotations[_SOURCE_URL] = _url(given.generatorURL)
     if said and said != severity:
-        annotations["severity_as_sent"] = said
+        annotations[AS_SENT] = said
     annotations.update(sent)
     return Alert(
         {SOURCE: "alertmanager", **given.labels, SEVERITY: severity},
