@@ -29,6 +29,7 @@ from llmtrace.router.enrichment.lookup import LookingUp
 from llmtrace.router.model import Destination
 from llmtrace.router.notifiers import KINDS
 from llmtrace.router.notifiers.mail import EmailNotifier
+from llmtrace.router.notifiers.transport import Transport
 from llmtrace.router.page.routes import page_routes
 from llmtrace.router.ports import Notifier, Records, Toolbox
 from llmtrace.router.store.commit import GroupCommit
@@ -88,8 +89,8 @@ async def _serve(
 ) -> None:
     clock = SystemClock()
     await _get_ready()
-    limits = httpx.Limits(max_connections=None, max_keepalive_connections=KEPT_CONNECTIONS, keepalive_expiry=KEPT_FOR)
-    async with httpx.AsyncClient(follow_redirects=False, trust_env=False, limits=limits) as client:
+    transport = Transport(KEPT_CONNECTIONS, KEPT_FOR)
+    async with httpx.AsyncClient(follow_redirects=False, trust_env=False, transport=transport) as client:
         external = config.external_url or server.url_of(listening)
         links = SignedLinks(database.link_key, external, clock.now)
         tools = Toolbox(client, clock, external, _print, links.acknowledge)

@@ -13,6 +13,7 @@ from router_values import NOON
 
 from llmtrace.router.model import Outcome
 from llmtrace.router.notifiers import http
+from llmtrace.router.notifiers.transport import Transport
 
 
 class Server(ThreadingHTTPServer):
@@ -56,7 +57,7 @@ def post(times: int, head: bytes, body: bytes) -> Server:
 
     async def scenario() -> None:
         url = f"http://127.0.0.1:{server.server_port}/"
-        async with httpx.AsyncClient(trust_env=False) as client:
+        async with httpx.AsyncClient(trust_env=False, transport=Transport()) as client:
             for _ in range(times):
                 receipt = await http.post(client, url, b"{}", {}, NOON, allow_private=True)
                 assert receipt.outcome is Outcome.DELIVERED

@@ -26,6 +26,7 @@ from llmtrace.router.notifiers import http
 from llmtrace.router.notifiers.address import is_public, is_surely_private
 from llmtrace.router.notifiers.console import ConsoleNotifier
 from llmtrace.router.notifiers.retry import GIVE_UP_AFTER, LONGEST, settle
+from llmtrace.router.notifiers.transport import Transport
 from llmtrace.router.notifiers.webhook import WebhookNotifier, WebhookSettings, sign
 from llmtrace.router.ports import Toolbox
 
@@ -275,7 +276,8 @@ def test_the_address_that_was_checked_is_called_under_the_name_of_the_url(tls_se
     async def resolve(_host, _port):
         return ["127.0.0.1"]
 
-    client = httpx.AsyncClient(verify=ssl.create_default_context(cafile=certificate), trust_env=False)
+    transport = Transport(trust=ssl.create_default_context(cafile=certificate))
+    client = httpx.AsyncClient(transport=transport, trust_env=False)
     assert post(f"https://{name}.example.org:{port}/x", resolve, client).outcome is outcome
     assert hosts == ([f"hook.example.org:{port}"] if outcome is Outcome.DELIVERED else [])
 
