@@ -192,7 +192,7 @@ def duration_of(span: ReadableSpan | Seen) -> int:
 
 def _routes_of(span: ReadableSpan) -> tuple[str, ...]:
     root = getattr(span, "root", None)  # a span of ours knows it
-    if root is None or root.kind is not SpanKind.SERVER:
+    if root is None or root._kind is not SpanKind.SERVER:  # noqa: SLF001 - for every span: no property in between
         return ()
     found = (root.attributes.get(key) for key in _ROUTES)
     return tuple(route for route in found if isinstance(route, str))

@@ -18,6 +18,7 @@ from math import lcm
 from typing import Any, Final, NamedTuple
 
 PACKAGE: Final = "genai_prices"
+_DATA: Final = f"{PACKAGE}.data"
 _MILLION: Final = 1_000_000
 
 _OWN: Final = frozenset({"input_mtok", "output_mtok", "cache_read_mtok", "cache_write_mtok"})
@@ -72,12 +73,12 @@ def is_installed() -> bool:
 
 def is_loaded() -> bool:
     """Whether the table is in memory; `load` takes half a second."""
-    return f"{PACKAGE}.data" in sys.modules
+    return _DATA in sys.modules
 
 
 def load() -> None:
     """Read the table into memory."""
-    import_module(f"{PACKAGE}.data")
+    import_module(_DATA)
 
 
 def cost(model: str, tokens: Tokens, provider: str | None = None, at: datetime | None = None) -> Cost | None:

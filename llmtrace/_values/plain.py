@@ -24,6 +24,8 @@ def _refuse(_: object) -> NoReturn:
 
 quote: Final[Callable[[str], str]] = json.encoder.encode_basestring
 """A str of exactly this type -> a JSON string, nothing escaped that need not be."""
+_ESCAPED: Final = (("\\", "\\\\"), ('"', '\\"'), ("\n", "\\n"), ("\r", "\\r"), ("\t", "\\t"))
+_RARE: Final = tuple(chr(code) for code in range(0x20) if chr(code) not in "\n\r\t")
 _FALLBACK_ENCODER: Final = json.JSONEncoder(
     ensure_ascii=False, check_circular=False, allow_nan=False, separators=(",", ":")
 )
@@ -34,6 +36,18 @@ _encode_in_c: Final[Any] = _make_encoder and _make_encoder(None, _refuse, quote,
 
 # It holds a NaN, another thread changes it, the stack is nearly full: the slow road decides.
 _NOT_PLAIN: Final = (TypeError, ValueError, RuntimeError, MemoryError)
+
+
+def escaped(texts: list[str]) -> list[str]:
+    """What `quote` puts between its quotes, of each. It looks at every character; this leaps through all together."""
+    joined = "".join(texts)
+    for rare in _RARE:
+        if rare in joined:
+            return [quote(text)[1:-1] for text in texts]
+    for character, written in _ESCAPED:
+        if character in joined:
+            texts = [text.replace(character, written) if character in text else text for text in texts]
+    return texts
 
 
 def plain_json(value: object, limit: int, levels: int = 8) -> str | None:

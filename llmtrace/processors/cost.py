@@ -9,19 +9,20 @@ from typing import Any, Final
 from llmtrace import pricing
 from llmtrace._attributes.fields import whole_number
 from llmtrace._forks import importing
-from llmtrace._guard import guarded
+from llmtrace._guard import swallowed
 from llmtrace._record import Seen
 from llmtrace.semconv import trace as keys
 
 _COUNTS: Final = (
-    ("prompt", keys.LLM_TOKEN_COUNT_PROMPT),
-    ("completion", keys.LLM_TOKEN_COUNT_COMPLETION),
-    ("cache_read", keys.LLM_TOKEN_COUNT_CACHE_READ),
-    ("cache_write", keys.LLM_TOKEN_COUNT_CACHE_WRITE),
-    ("cache_write_1h", keys.CACHE_WRITE_1H_TOKENS),
-    ("prompt_audio", keys.LLM_TOKEN_COUNT_PROMPT_AUDIO),
-    ("completion_audio", keys.LLM_TOKEN_COUNT_COMPLETION_AUDIO),
+    keys.LLM_TOKEN_COUNT_PROMPT,
+    keys.LLM_TOKEN_COUNT_COMPLETION,
+    keys.LLM_TOKEN_COUNT_CACHE_READ,
+    keys.LLM_TOKEN_COUNT_CACHE_WRITE,
+    keys.CACHE_WRITE_1H_TOKENS,
+    keys.LLM_TOKEN_COUNT_PROMPT_AUDIO,
+    keys.LLM_TOKEN_COUNT_COMPLETION_AUDIO,
 )
+"""In the order of `pricing.Tokens`."""
 _MODELS: Final = {keys.KIND_LLM: keys.LLM_MODEL_NAME, keys.KIND_EMBEDDING: keys.EMBEDDING_MODEL_NAME}
 _NANO: Final = 1_000_000_000
 
@@ -46,8 +47,9 @@ def add_cost(record: Seen) -> Seen:
     found = _cost_of(record)
     if found is None:
         return record
-    named = ((keys.LLM_COST_PROMPT, found.prompt), (keys.LLM_COST_COMPLETION, found.completion))
-    return record.plus({**dict(named), keys.LLM_COST_TOTAL: found.total})
+    prompt, completion, total = found
+    said = {keys.LLM_COST_PROMPT: prompt, keys.LLM_COST_COMPLETION: completion, keys.LLM_COST_TOTAL: total}
+    return record.plus(said)
 
 
 def _cost_of(record: Seen) -> pricing.Cost | None:
@@ -56,17 +58,29 @@ def _cost_of(record: Seen) -> pricing.Cost | None:
     model = attributes.get(_MODELS.get(attributes.get(keys.SPAN_KIND, ""), ""))
     if type(model) is not str or keys.LLM_COST_TOTAL in attributes or keys.TOTAL_SECONDS in attributes:
         return None  # Ollama, which measures seconds, runs at home
-    said = [(field, whole_number(attributes[key])) for field, key in _COUNTS if key in attributes]
-    counts = {field: count for field, count in said if count is not None}
-    if not counts or min(counts.values()) < 0:
+    counts: list[int] = []
+    is_known = False
+    for key in _COUNTS:
+        count = whole_number(attributes[key]) if key in attributes else None
+        if count is not None and count < 0:
+            return None
+        is_known = is_known or count is not None
+        counts.append(count or 0)
+    if not is_known:
         return None
-    with guarded("working out a cost"):
-        if not pricing.is_loaded():
-            with importing:
-                pricing.load()
-        at = datetime.fromtimestamp(record.start_time / _NANO, tz=UTC)
-        return pricing.cost(model, pricing.Tokens(**counts), _provider(attributes), at)
-    return None
+    try:
+        return _priced(model, pricing.Tokens._make(counts), record)
+    except BaseException as error:  # noqa: BLE001 - `guarded`, without the cost of a block for each span
+        swallowed("working out a cost", error)
+        return None
+
+
+def _priced(model: str, tokens: pricing.Tokens, record: Seen) -> pricing.Cost | None:
+    if not pricing.is_loaded():
+        with importing:
+            pricing.load()
+    at = datetime.fromtimestamp(record.start_time / _NANO, tz=UTC)
+    return pricing.cost(model, tokens, _provider(record.attributes), at)
 
 
 def _provider(attributes: Any) -> str | None:

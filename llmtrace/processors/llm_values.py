@@ -7,11 +7,12 @@ rendering a conversation as JSON costs more than recording it.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import chain
 from typing import Any, Final, NamedTuple
 
 from llmtrace._attributes import Attributes
 from llmtrace._record import SpanRecord
-from llmtrace._values.plain import quote
+from llmtrace._values.plain import escaped, quote
 from llmtrace._values.serialize import DEFAULT_TEXT_LIMIT, clean_text, to_json
 from llmtrace.semconv import trace as keys
 
@@ -49,25 +50,22 @@ class _Side(NamedTuple):
         value_key: its key.
         mime_key: the key that says what it is.
         messages: for each message its fields, and the attributes that they stand in.
-        parts: each attribute whose text is written, after the JSON that stands before it.
+        before: the JSON that stands before each text.
+        keys: the attributes that the texts stand in.
     """
 
     value_key: str
     mime_key: str
     messages: tuple[tuple[tuple[str, str], ...], ...]
-    parts: tuple[tuple[str, str], ...]
+    before: tuple[str, ...]
+    keys: tuple[str, ...]
 
 
 def _written(side: _Side, attributes: Mapping[str, Any]) -> str:
     """What `to_json` makes of the messages; most of it stands ready, since the keys of most calls are the same."""
-    pieces: list[str] = []
-    for before, key in side.parts:
-        value = attributes[key]
-        if type(value) is not str:
-            break
-        pieces += (before, quote(value))
-    else:
-        pieces.append("}]}")
+    values = [attributes[key] for key in side.keys]
+    if all(type(value) is str for value in values):
+        pieces = [*chain.from_iterable(zip(side.before, escaped(values), strict=True)), '"}]}']
         text = "".join(pieces)
         if len(text) <= DEFAULT_TEXT_LIMIT:
             return clean_text(text)
@@ -99,15 +97,17 @@ def _planned(asked: tuple[str, ...]) -> tuple[_Side, ...]:
 
 def _side(value_key: str, mime_key: str, found: dict[int, dict[str, str]]) -> _Side:
     messages = tuple(tuple(found[index].items()) for index in sorted(found))
-    parts: list[tuple[str, str]] = []
-    before = '{"messages":['
+    before: list[str] = []
+    asked: list[str] = []
+    start = '{"messages":['
     for message in messages:
-        before += "{"
+        start += "{"
         for field, key in message:
-            parts.append((f"{before}{quote(field)}:", key))
-            before = ","
-        before = "},"
-    return _Side(value_key, mime_key, messages, tuple(parts))
+            before.append(f'{start}{quote(field)}:"')
+            asked.append(key)
+            start = '",'
+        start = '"},'
+    return _Side(value_key, mime_key, messages, tuple(before), tuple(asked))
 
 
 def _place(key: str) -> tuple[str, int, str] | None:

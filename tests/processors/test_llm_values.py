@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from records import record
 
+from llmtrace._values.plain import escaped, quote
 from llmtrace._values.serialize import to_json
 from llmtrace.processors.llm_values import derive_llm_values
 
@@ -80,3 +81,9 @@ def test_a_key_that_only_looks_like_a_message_is_no_message():
     """A place that is no number of ours is left alone."""
     flat = {"llm.input_messages.\u00b2.message.role": "user", f"llm.input_messages.{'9' * 5_000}.message.role": "user"}
     assert "input.value" not in derived(flat)
+
+
+@given(st.lists(st.text(st.characters(max_codepoint=0x3000))))
+def test_texts_are_quoted_together_as_each_by_itself(texts):
+    """Whatever characters they hold: the quick way writes what the usual one does."""
+    assert [f'"{text}"' for text in escaped(texts)] == [quote(text) for text in texts]
