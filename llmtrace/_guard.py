@@ -77,4 +77,4 @@ class flattening(guarded):  # noqa: N801 - used as `guarded` is
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> bool:
         spending.left = None
-        return super().__exit__(kind, error, tb)
+        return error is not None and super().__exit__(kind, error, tb)

@@ -15,10 +15,11 @@ from opentelemetry.trace import SpanContext, TraceFlags, TraceState
 SAMPLED: Final = TraceFlags.SAMPLED
 RANDOM: Final = TraceFlags.RANDOM_TRACE_ID
 FLAGS: Final = {flags: TraceFlags(flags) for flags in (0, SAMPLED, RANDOM, SAMPLED | RANDOM)}
-_NO_STATE: Final = TraceState()
+NO_STATE: Final = TraceState()
+"""That of every trace which nobody has said anything of."""
 _SAMPLED_RANDOM: Final = FLAGS[SAMPLED | RANDOM]
 _new: Final[Any] = tuple.__new__
-_is_known: Final = tuple(SpanContext(3, 2, False, FLAGS[1], _NO_STATE)) == (3, 2, False, FLAGS[1], _NO_STATE, True)
+_is_known: Final = tuple(SpanContext(3, 2, False, FLAGS[1], NO_STATE)) == (3, 2, False, FLAGS[1], NO_STATE, True)
 
 
 def inherited(ids: IdGenerator, parent: SpanContext | None) -> tuple[int, TraceState | None, int]:
@@ -40,7 +41,7 @@ def sampled_below(ids: IdGenerator, parent: SpanContext | None) -> SpanContext:
     span_id = getrandbits(64) or ids.generate_span_id()
     if parent is None:
         trace_id = getrandbits(128) or ids.generate_trace_id()
-        return _new(SpanContext, (trace_id, span_id, False, _SAMPLED_RANDOM, _NO_STATE, True))  # type: ignore[no-any-return]
+        return _new(SpanContext, (trace_id, span_id, False, _SAMPLED_RANDOM, NO_STATE, True))  # type: ignore[no-any-return]
     trace_id, _, _, flags, above, _ = parent
     if flags is not _SAMPLED_RANDOM:
         flags = FLAGS[SAMPLED | flags & RANDOM]
@@ -62,4 +63,4 @@ def made(ids: IdGenerator, trace_id: int, flags: TraceFlags, state: TraceState |
     if not _is_known or type(ids) is not RandomIdGenerator or not trace_id:
         return SpanContext(trace_id, ids.generate_span_id(), False, flags, state)
     span_id = getrandbits(64) or ids.generate_span_id()
-    return _new(SpanContext, (trace_id, span_id, False, flags, _NO_STATE if state is None else state, True))  # type: ignore[no-any-return]
+    return _new(SpanContext, (trace_id, span_id, False, flags, NO_STATE if state is None else state, True))  # type: ignore[no-any-return]

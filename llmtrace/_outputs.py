@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from llmtrace._attributes import Attributes, put_documents
 from llmtrace._attributes.late import put_later
@@ -10,6 +10,9 @@ from llmtrace.recorders import embedding, llm_accumulator, llm_answer, verdict
 from llmtrace.recorders.items import DocumentAccumulator, ItemAccumulator
 from llmtrace.recorders.shape import Accumulator
 from llmtrace.semconv import trace as keys
+
+TAKEN_AS_IT_IS: Final = (keys.KIND_TOOL, keys.KIND_CHAIN, keys.KIND_AGENT, keys.KIND_RETRIEVER, keys.KIND_PROMPT)
+"""The kinds of spans whose output is whatever came out, and means nothing more."""
 
 
 def answer(kind: str | None, name: str, present: Attributes, value: Any) -> Attributes:

@@ -283,11 +283,16 @@ class Span(sdk.Span):
         """
         try:
             held = self._held
-            if self._end_time is None and held.get(keys.SPAN_KIND) == keys.KIND_LLM:
-                asked = held.get(keys.LLM_MODEL_NAME)
-                if put_usual(held, value):  # the answer that nearly every model call gets: the hot path
-                    if asked is not None:
-                        held.setdefault(keys.LLM_REQUEST_MODEL_NAME, asked)
+            if self._end_time is None:  # what nearly every call gives: the hot path
+                kind = held.get(keys.SPAN_KIND)
+                if kind == keys.KIND_LLM:
+                    asked = held.get(keys.LLM_MODEL_NAME)
+                    if put_usual(held, value):
+                        if asked is not None:
+                            held.setdefault(keys.LLM_REQUEST_MODEL_NAME, asked)
+                        return
+                elif type(value) is str and kind in _outputs.TAKEN_AS_IT_IS:
+                    held[keys.OUTPUT_VALUE], held[keys.OUTPUT_MIME_TYPE] = value, keys.MIME_TEXT
                     return
         except BaseException as error:  # noqa: BLE001 - `guarded`, without the cost of a block
             swallowed("recording output", error)

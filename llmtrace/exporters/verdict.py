@@ -30,8 +30,9 @@ class Tail(Protocol):
     def is_plain(self, span: ReadableSpan) -> bool:
         """Whether one look says that nobody will ask for it; on the app's thread."""
 
-    def end(self, span: ReadableSpan) -> object | None:
-        """An ended span that nobody else looks at; returns what is to be handed to `attend`; on the app's thread."""
+    @property
+    def end(self) -> Callable[[ReadableSpan], object | None]:
+        """Takes an ended span that nobody else looks at; returns what `attend` has to see; on the app's thread."""
 
     def attend(self, item: Any) -> Iterable[SpanRecord]:
         """What `end` has returned; returns what is decided now and kept."""

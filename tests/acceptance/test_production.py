@@ -258,10 +258,10 @@ def test_a_full_hand_off_leaves_no_trace_open(start, sink, lenient):
     """What is lost there is counted, and its trace is still decided."""
     provider = start(sampling=SamplingPolicy(ratio=0.0, slow=0.5))
     pipeline = provider._relay.target
-    pipeline._capacity = 0
+    pipeline._capacity = pipeline._few = 0
     with llmtrace.agent_span("lost") as span:
         span.set_status(trace.StatusCode.ERROR)
-    pipeline._capacity = 100
+    pipeline._capacity = pipeline._few = 100
     wait = threading.Event()
     for _ in range(40):
         if not pipeline._tail._open.traces:

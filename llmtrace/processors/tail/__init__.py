@@ -19,7 +19,7 @@ from llmtrace._record import Seen, SpanRecord, held_by
 from llmtrace._span import Span
 from llmtrace._stats import stats
 from llmtrace.processors.tail.buffer import SHARE, Buffer
-from llmtrace.processors.tail.counts import BaseOf, exported, flag_of_head, of_head, randomness_of
+from llmtrace.processors.tail.counts import BaseOf, exported, of_head, randomness_of
 from llmtrace.processors.tail.memory import GRAVE_SECONDS, Grave, Verdicts
 from llmtrace.processors.tail.open import Clock, OpenTraces, is_local_root
 from llmtrace.processors.tail.policies import Ended, Rules, own_cost
@@ -55,7 +55,6 @@ class TailSampling:
         """
         self._policy = policy
         self._base = base
-        self._is_sampled = flag_of_head if base is of_head else lambda trace: base(trace).is_sampled
         self._believes = believes
         self._clock = clock
         self._rules = Rules(policy)
@@ -66,6 +65,12 @@ class TailSampling:
         self._open = OpenTraces(policy.max_traces, clock, self._known)
         self.started = self._open.started
         self.lost = self._open.lost
+        is_sampled = None if base is of_head else lambda trace: base(trace).is_sampled
+        never = float("inf") if policy.slow is None else self._slow
+        at_hand = policy.grave_spans // 192  # of each tick: weighing all would cost more than all else
+        self._quick = QuickEnds(self._open, self._rules, is_sampled, never, at_hand)
+        self.end = self._quick.end
+        """An ended span that nobody else wants to see; returns what `attend` has to look at. On the app's thread."""
         self._renew()
         stats.watch("buffer.spans", lambda: self._buffer.spans)
 
@@ -75,9 +80,7 @@ class TailSampling:
         self._verdicts = Verdicts()
         self._dropped = 0
         self._grave = Grave(self._policy.grave_spans, self._policy.max_bytes // SHARE)
-        never = float("inf") if self._policy.slow is None else self._slow
-        at_hand = self._policy.grave_spans // 192  # of each tick: weighing all would cost more than all else
-        self._quick = QuickEnds(self._open, self._rules, self._is_sampled, never, self._buffer.hold, at_hand)
+        self._quick.begin(self._buffer.hold)
 
     # On the app's threads.
 
@@ -91,10 +94,6 @@ class TailSampling:
     def is_plain(self, span: ReadableSpan) -> bool:
         """Whether one look says that no rule can want this span, but for its cost."""
         return type(span) is Span and self._rules.is_plain(span)
-
-    def end(self, span: ReadableSpan) -> ReadableSpan | OpenTrace | None:
-        """A span has ended, and nobody else wants to see it; returns what the worker has to look at."""
-        return self._quick(span)
 
     def foresee(self, span: ReadableSpan) -> None:
         """A span ended that a rule may want: the services that its trace calls next are told before the verdict."""

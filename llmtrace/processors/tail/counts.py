@@ -33,7 +33,6 @@ class Base:
 
 BaseOf = Callable[[OpenTrace], Base]
 """What chance says of a trace."""
-_SAMPLED: Final = TraceFlags.SAMPLED
 _NOT_SAMPLED: Final = Base(is_sampled=False)
 
 
@@ -47,11 +46,6 @@ def head_decision(context: SpanContext) -> Base:
 def of_head(trace: OpenTrace) -> Base:
     """Chance in a provider of ours: what the head said."""
     return head_decision(trace.context)
-
-
-def flag_of_head(trace: OpenTrace) -> object:
-    """Whether the head sampled it: the same, quicker."""
-    return trace.context[3] & _SAMPLED
 
 
 def joined_decision(ratio: float | Ratio, sampler: Sampler) -> BaseOf:

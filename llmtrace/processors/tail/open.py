@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 from opentelemetry.context import Context
 from opentelemetry.sdk.trace import ReadableSpan
+from opentelemetry.trace import SpanContext
 
 from llmtrace._record import duration_of
 from llmtrace._span import Span
@@ -44,36 +45,45 @@ class OpenTraces:
         """A span begins."""
         if type(span) is Span:
             root = span._root  # noqa: SLF001 - our own class
-            if root is not None:
-                trace = root.local_trace
-                if trace is not None and not trace.is_left:
-                    trace.open.append(None)
-                    return
-        self._began(span)
+            trace = None if root is None else root.local_trace
+            if trace is not None and not trace.is_left:
+                trace.open.append(None)
+            else:
+                context = span.get_span_context()
+                trace = self._join(context, span.parent, span.started, is_ours=True, is_root=root is None)
+                (span if root is None else root).local_trace = trace
+        else:
+            foreign = span.get_span_context()
+            if foreign is not None:
+                self._join(foreign, span.parent, self._clock(), is_ours=False, is_root=is_local_root(span))
 
-    def _began(self, span: ReadableSpan) -> None:
-        context = span.get_span_context()
-        if context is None or len(self.traces) > 2 * self._most:
-            return
-        trace_id = context.trace_id
-        trace = self.traces.get(trace_id)
+    def _join(
+        self, context: SpanContext, parent: SpanContext | None, began: int, *, is_ours: bool, is_root: bool
+    ) -> OpenTrace | None:
+        """The trace of a span that begins, which counts it; None where there are too many."""
+        traces = self.traces
+        if len(traces) > 2 * self._most:
+            return None
+        trace_id = context[0]
+        trace = traces.get(trace_id)
+        fresh = None
         if trace is None:
-            fresh = OpenTrace(trace_id, context, span.parent, getattr(span, "started", None) or self._clock())
+            fresh = OpenTrace(trace_id, context, parent, began)
+            if is_ours:
+                fresh.is_ours = True
             known = self._known(trace_id)
             if known is not None:
                 fresh.verdict = known
-            trace = self.traces.setdefault(trace_id, fresh)
-            if trace is fresh:
-                fresh.is_ours = type(span) is Span
-                self.births.append(trace_id)
+            trace = traces.setdefault(trace_id, fresh)
         trace.open.append(None)
-        if is_local_root(span):
+        if is_root:
             trace.roots.append(None)
-        if isinstance(span, Span):
-            span.root.local_trace = trace
+        if trace is fresh:  # after it counts its span: without one the worker would take it for over
+            self.births.append(trace_id)
         if self.dozing:
             self.dozing = False
             self.wake()
+        return trace
 
     def lost(self, span: ReadableSpan) -> None:
         """A span that began will not come: the hand-off was full."""

@@ -41,9 +41,11 @@ class Rules:
     def __init__(self, policy: SamplingPolicy) -> None:
         self._errors = policy.errors
         self._interrupts = frozenset() if policy.cancelled else INTERRUPTS
-        self._slow = float("inf") if policy.slow is None else policy.slow * _NANOSECONDS
+        self.slow = float("inf") if policy.slow is None else policy.slow * _NANOSECONDS
+        """Nanoseconds."""
         self._cost = policy.cost
         self._keep_if = policy.keep_if
+        self.asks_user = policy.keep_if is not None
         self.trace_cost = policy.trace_cost if policy.trace_cost is not None else policy.cost
         self.counts_cost = policy.cost is not None or policy.trace_cost is not None
 
@@ -53,7 +55,7 @@ class Rules:
             span._status is UNSET_STATUS  # noqa: SLF001 - our own class
             and not span._events  # noqa: SLF001 - our own class
             and self._keep_if is None
-            and (span.elapsed or 0) < self._slow
+            and (span.elapsed or 0) < self.slow
             and keys.KEEP not in span._held  # noqa: SLF001 - our own class
         )
 
@@ -94,7 +96,7 @@ class Rules:
         return Reason.COST if self._cost is not None and cost_of(attributes) >= self._cost else None
 
     def _of_time_and_choice(self, span: Ended) -> Reason | None:
-        if duration_of(span) >= self._slow:
+        if duration_of(span) >= self.slow:
             return Reason.SLOW
         return Reason.RULE if self._keep_if is not None and self._keep_if(_readable(span)) else None
 

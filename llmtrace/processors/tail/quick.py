@@ -8,17 +8,21 @@ may want, and what chance keeps. No lock: the token of a trace says who may deci
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from opentelemetry.sdk.trace import ReadableSpan
 
-from llmtrace._span import Span
+from llmtrace._ids import NO_STATE, SAMPLED
+from llmtrace._span import UNSET_STATUS, Span
 from llmtrace.processors.tail.memory import MOST_VERDICTS
 from llmtrace.processors.tail.open import OpenTraces
 from llmtrace.processors.tail.policies import Ended, Rules
 from llmtrace.processors.tail.trace import DROPPED, OpenTrace
 from llmtrace.semconv import trace as keys
+
+SpentBy = Callable[[ReadableSpan, Sequence[float]], float | None]
+"""What a span adds to the costs of its trace; None: too much."""
 
 _MANY: Final = 1_024
 """Plain spans of one trace after which the worker looks at it, to keep the budget."""
@@ -31,9 +35,8 @@ class QuickEnds:
         self,
         traces: OpenTraces,
         rules: Rules,
-        is_sampled: Callable[[OpenTrace], object],
+        is_sampled: Callable[[OpenTrace], object] | None,
         slow: float,
-        hold: Callable[[OpenTrace], None],
         at_hand: int,
     ) -> None:
         """Wire the parts.
@@ -41,63 +44,98 @@ class QuickEnds:
         Args:
             traces: the open traces.
             rules: those of the policy.
-            is_sampled: whether chance keeps a trace.
+            is_sampled: whether chance keeps a trace; None: its flag says so.
             slow: nanoseconds from which a trace is slow.
-            hold: notes that a trace has spans that nobody has weighed.
             at_hand: how many of the last dropped traces stay at hand until the worker has time.
         """
         self._traces = traces
-        self._is_plain = rules.is_plain
+        self._slow_span = -1.0 if rules.asks_user else rules.slow  # -1: no span is plain
         self._spent_by = rules.spent_by if rules.counts_cost else None
         self._is_sampled = is_sampled
         self._slow = slow
+        self._at_hand = max(1, at_hand)
+
+    def begin(self, hold: Callable[[OpenTrace], None]) -> None:
+        """Begin with nothing: at the start, and in a forked child; `hold` notes a trace whose spans nobody weighed."""
         self._hold = hold
         self.dropped: deque[int] = deque(maxlen=MOST_VERDICTS)
         """The traces that were dropped here since the worker last looked."""
-        self.fallen: deque[tuple[int, list[Ended]]] = deque(maxlen=max(1, at_hand))
+        self.fallen: deque[tuple[int, list[Ended]]] = deque(maxlen=self._at_hand)
         """The last of them with their spans."""
 
-    def __call__(self, span: ReadableSpan) -> ReadableSpan | OpenTrace | None:
+    def end(self, span: ReadableSpan) -> ReadableSpan | OpenTrace | None:  # noqa: C901 - the hot path, without calls
         """A span has ended."""
-        trace = self._traces.of(span)
-        is_plain = trace.verdict is None and type(span) is Span and self._is_plain(span)
-        if is_plain and self._spent_by is not None:
-            spent = self._spent_by(span, trace.costs)
-            is_plain = spent is not None
-            if spent:
-                trace.spend(spent)
-        if not is_plain:
-            trace.is_special = True  # before the end is counted: whoever comes last sees it
-            self._traces.ended(span, trace)
-            return span
+        if type(span) is not Span:
+            return self._special(span, self._traces.of(span))
+        # What stands in `Rules.is_plain`, `OpenTraces.of` and `OpenTraces.ended`, without the calls: they would cost
+        # more than all that is done here.
+        root = span._root  # noqa: SLF001 - our own class
+        trace: OpenTrace | None = (span if root is None else root).local_trace
+        if trace is None or trace.is_left:
+            trace = self._traces.of(span)
+        elapsed = span.elapsed or 0
+        if (
+            span._status is not UNSET_STATUS  # noqa: SLF001 - our own class
+            or span._events  # noqa: SLF001 - our own class
+            or elapsed >= self._slow_span
+            or keys.KEEP in span._held  # noqa: SLF001 - our own class
+            or trace.verdict is not None
+            or (self._spent_by is not None and not self._pays(span, trace, self._spent_by))
+        ):
+            return self._special(span, trace)
         trace.came.append(span)
-        is_root = self._traces.ended(span, trace)
+        still_open = trace.open
+        if still_open:
+            still_open.pop()
+        ended = span.started + elapsed
+        if ended > trace.ended:  # noqa: PLR1730 - a call of max() costs as much as this line twice
+            trace.ended = ended
+        if root is None and trace.roots:
+            trace.roots.pop()
         if trace.verdict is not None:
-            return trace  # decided by the worker meanwhile
-        if not trace.open:
+            return trace  # type: ignore[unreachable]  # decided by the worker meanwhile
+        if not still_open:
             return self._finish(trace)
-        if not trace.roots and (is_root or not trace.grace_ends):
+        if not trace.roots and (root is None or not trace.grace_ends):
             return trace
         if not trace.is_fresh:
             self._hold(trace)
         return trace if len(trace.came) >= _MANY else None
 
+    def _special(self, span: ReadableSpan, trace: OpenTrace) -> ReadableSpan:
+        """The worker has to look at this span."""
+        trace.is_special = True  # before the end is counted: whoever comes last sees it
+        self._traces.ended(span, trace)
+        return span
+
+    @staticmethod
+    def _pays(span: Span, trace: OpenTrace, spent_by: SpentBy) -> bool:
+        """Add what the span cost to its trace; False where that is more than a rule lets pass."""
+        spent = spent_by(span, trace.costs)
+        if spent:
+            trace.spend(spent)
+        return spent is not None
+
     def _finish(self, trace: OpenTrace) -> OpenTrace | None:
         """The last span has ended: dropped here, or left to the worker where there is anything to think about."""
-        state = trace.context.trace_state
-        wants_thought = (
-            trace.is_special or trace.ended - trace.began >= self._slow or (state and keys.KEPT_STATE in state)
-        )
-        if wants_thought or self._is_sampled(trace) or not trace.own():
+        state = trace.context[4]
+        if (
+            trace.is_special
+            or trace.ended - trace.began >= self._slow
+            or (state is not NO_STATE and keys.KEPT_STATE in state)
+            or (trace.context[3] & SAMPLED if self._is_sampled is None else self._is_sampled(trace))
+            or not trace.own()
+        ):
             return trace
         if trace.buffered:
             trace.disown()
             return trace
         trace.verdict = DROPPED
         spans, trace.came = trace.came, []
+        trace_id = trace.trace_id
         self._traces.forget(trace)
-        self.dropped.append(trace.trace_id)
-        self.fallen.append((trace.trace_id, spans))
+        self.dropped.append(trace_id)
+        self.fallen.append((trace_id, spans))
         return None
 
     def has_dropped(self, trace_id: int) -> bool:
