@@ -11,9 +11,9 @@ from llmtrace.router.config.cron import last_until
 from llmtrace.router.config.settings import Digest
 from llmtrace.router.digest.report import Report, report
 from llmtrace.router.store.digests import began
-from llmtrace.router.store.period import figures
+from llmtrace.router.store.period import trend
 
-QUICK: Final = 5_000
+QUICK: Final = 3_000
 """Decisions that a look counts at most, in each of the two periods, so that it never takes long. Several digests share
 them."""
 
@@ -21,5 +21,4 @@ them."""
 def preview(connection: Connection, digest: Digest, now: datetime, most: int = QUICK) -> Report:
     """What came since the last one."""
     since = began(connection, digest) or last_until(digest.schedule, digest.timezone, now)
-    before = figures(connection, digest, since - (now - since), since, most)
-    return report(digest, since, now, figures(connection, digest, since, now, most), before)
+    return report(digest, since, now, *trend(connection, digest, since, now, most))

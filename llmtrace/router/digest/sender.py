@@ -96,7 +96,5 @@ class DigestSender:
         await asyncio.to_thread(self._store.over, due, outcome.value, receipt.detail, now)
 
     def _write(self, due: Due, post: Post) -> EmailMessage:
-        digest, length = due.digest, due.until - due.since
-        before = self._store.figures(digest, due.since - length, due.since)
-        found = self._store.figures(digest, due.since, due.until)
+        found, before = self._store.trend(due.digest, due.since, due.until)
         return write(report(due.digest, due.since, due.until, found, before), post, self._url)

@@ -52,9 +52,8 @@ def _periods(digest: Digest, start: datetime, end: datetime) -> Iterator[tuple[d
 
 
 def _bundled(store: SqlDigests, digest: Digest, start: datetime, since: datetime, until: datetime) -> Bundled:
-    figures = store.figures(digest, since, until)
-    before = store.figures(digest, since - (until - since), since)
+    found, before = store.trend(digest, since, until)
     alerts: Counter[str] = Counter()
-    for rule, number in figures.bundled.items():
+    for rule, number in found.bundled.items():
         alerts[rule.name] += number
-    return Bundled(until - start, digest.receiver, alerts, text(report(digest, since, until, figures, before)))
+    return Bundled(until - start, digest.receiver, alerts, text(report(digest, since, until, found, before)))

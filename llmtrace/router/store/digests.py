@@ -17,7 +17,7 @@ from llmtrace.router.config.cron import next_after
 from llmtrace.router.config.settings import Digest
 from llmtrace.router.store.audit import AuditTrail
 from llmtrace.router.store.database import Database
-from llmtrace.router.store.period import Figures, figures
+from llmtrace.router.store.period import Figures, trend
 from llmtrace.router.store.schema import digests
 
 
@@ -92,10 +92,10 @@ class SqlDigests:
         with self._database.write() as connection:
             connection.execute(update(digests).where(_is(tried.digest)).values(**values))
 
-    def figures(self, digest: Digest, since: datetime, until: datetime) -> Figures:
-        """What came in a period."""
+    def trend(self, digest: Digest, since: datetime, until: datetime) -> tuple[Figures, Figures]:
+        """What came in a period, and in the one before."""
         with self._database.read() as connection:
-            return figures(connection, digest, since, until)
+            return trend(connection, digest, since, until)
 
 
 def began(connection: Connection, digest: Digest) -> datetime | None:

@@ -76,8 +76,17 @@ def find(connection: Connection, asked: str) -> AnyRow | None:
     number = int(asked) if asked.isascii() and asked.isdecimal() and len(asked) < len(str(_HIGHEST_ID)) else None
     if number is not None:
         return connection.execute(select(alerts).where(alerts.c.id == number)).one_or_none()
-    same = (alerts.c.fingerprint == asked) | (alerts.c.labels[ALERTNAME].as_string() == asked)
-    return connection.execute(select(alerts).where(same).order_by(alerts.c.id.desc()).limit(1)).one_or_none()
+    return (
+        _newest(connection, asked)
+        or connection.execute(
+            select(alerts).where(alerts.c.labels[ALERTNAME].as_string() == asked).order_by(alerts.c.id.desc()).limit(1)
+        ).one_or_none()
+    )
+
+
+def _newest(connection: Connection, fingerprint: str) -> AnyRow | None:
+    same = select(alerts).where(alerts.c.fingerprint == fingerprint)
+    return connection.execute(same.order_by(alerts.c.id.desc()).limit(1)).one_or_none()
 
 
 def explain(connection: Connection, asked: str) -> list[str]:
@@ -146,7 +155,7 @@ def _would_escalate(connection: Connection, decision: AnyRow) -> Iterator[str]:
 def holder(connection: Connection, decision: AnyRow) -> str:
     """A silence with who made it and why, another alert with its name, or the muted times."""
     if decision.reason == Reason.INHIBITED:
-        cause = find(connection, decision.held_by)
+        cause = _newest(connection, decision.held_by)
         return f"{cause.labels[ALERTNAME]} (alert {cause.id})" if cause is not None else str(decision.held_by)
     if decision.reason == Reason.FLAPPING:
         return held.DAMPING

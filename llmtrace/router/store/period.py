@@ -14,6 +14,7 @@ from sqlalchemy import ColumnElement, Connection, Select, Text, case, cast, func
 from llmtrace.router.config.scope import Scope
 from llmtrace.router.config.settings import Digest
 from llmtrace.router.model import ALERTNAME, SEVERITY, UNROUTED, Reason, Rollout, Status, Tier, rollout_of
+from llmtrace.router.store.bounds import Bounds, bounds
 from llmtrace.router.store.explain import ROLLOUT, WHY
 from llmtrace.router.store.held import named
 from llmtrace.router.store.rows import AnyRow
@@ -69,11 +70,24 @@ class Figures:
     """Whether there was more than could be counted."""
 
 
-def figures(connection: Connection, digest: Digest, since: datetime, until: datetime, most: int = ALL) -> Figures:
-    """What came in a period, at most the latest ``most`` decisions of it."""
-    first, end = _first(connection, since), _first(connection, until)
-    start = max(first, end - most)
-    period = _Period(connection, digest.scope, start, end)
+NOTHING: Final = Figures({}, {}, {}, {}, 0.0, is_cut=False)
+
+
+def trend(
+    connection: Connection, digest: Digest, since: datetime, until: datetime, most: int = ALL
+) -> tuple[Figures, Figures]:
+    """What came in a period, and in one of the same length before: of each at most the latest ``most`` decisions.
+
+    Of a period that is cut the one before is not counted: the two cannot be compared.
+    """
+    found = _figures(connection, digest, bounds(connection, since, until, most))
+    if found.is_cut:
+        return found, NOTHING
+    return found, _figures(connection, digest, bounds(connection, since - (until - since), since, most))
+
+
+def _figures(connection: Connection, digest: Digest, within: Bounds) -> Figures:
+    period = _Period(connection, digest.scope, within)
     bundled: Counter[Rule] = Counter()
     tiers: Counter[Tier] = Counter()
     suppressed: Counter[tuple[str, Reason]] = Counter()
@@ -92,18 +106,24 @@ def figures(connection: Connection, digest: Digest, since: datetime, until: date
     rules: Counter[Rule] = Counter()
     for row in period.counted({"name": _NAME, "severity": _SEVERITY}, ~_SHADOW, number=_ALERTS):
         rules[Rule(row.name or "", row.severity or "")] += row.number
-    return Figures(bundled, tiers, _held(connection, period, suppressed), rules, period.cost(), start > first)
+    return Figures(bundled, tiers, _held(connection, period, suppressed), rules, period.cost(), within.is_cut)
 
 
 class _Period:
     """The firing alerts among some decisions, as far as they are in the scope."""
 
-    def __init__(self, connection: Connection, scope: Scope, start: int, end: int) -> None:
+    def __init__(self, connection: Connection, scope: Scope, within: Bounds) -> None:
         self._connection = connection
         self._scope = scope
         self._labels = {f"scope{n}": alerts.c.labels[name].as_string() for n, name in enumerate(scope.labels)}
-        comes_in = (alerts.c.status == Status.FIRING) & decisions.c.reason.not_in(_ENDS)
-        self._window = (decisions.c.id >= start) & (decisions.c.id < end) & comes_in
+        decided = (decisions.c.id >= within.start) & (decisions.c.id < within.end)
+        identifier = (
+            decisions.c.alert_id + 0
+        )  # else PostgreSQL looks for the lowest one in the index, from the first on
+        lowest, highest = connection.execute(select(func.min(identifier), func.max(identifier)).where(decided)).one()
+        # So that it reads these alerts, and not all that there are.
+        near = alerts.c.id.between(lowest or 0, highest or 0)
+        self._window = decided & near & (alerts.c.status == Status.FIRING) & decisions.c.reason.not_in(_ENDS)
 
     def counted(
         self, columns: Mapping[str, Any], *where: ColumnElement[bool], number: Any = _DECISIONS, most: int | None = None
@@ -165,20 +185,3 @@ def _dollars(text: str) -> float:
     except ValueError:
         return 0.0
     return value if 0 <= value < 1e9 else 0.0  # noqa: PLR2004 - what no call costs
-
-
-def _first(connection: Connection, moment: datetime) -> int:
-    """The first decision from then on, by halving: their numbers rise with their time."""
-    # One at a time: of both together SQLite reads the whole table.
-    low = int(connection.scalar(select(func.min(decisions.c.id))) or 0)
-    high = int(connection.scalar(select(func.max(decisions.c.id))) or -1) + 1
-    while low < high:
-        middle = (low + high) // 2
-        at = connection.scalar(
-            select(decisions.c.decided_at).where(decisions.c.id >= middle).order_by(decisions.c.id).limit(1)
-        )
-        if at is None or at >= moment:
-            high = middle
-        else:
-            low = middle + 1
-    return low
