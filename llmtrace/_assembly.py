@@ -16,8 +16,9 @@ from llmtrace._joined import JoinedProvider
 from llmtrace._sinks import backend_sinks, destination, router_sink
 from llmtrace._tracer import TracerProvider
 from llmtrace.exporters.alert_branch import AlertBranch
-from llmtrace.exporters.pipeline import Beside, Look, Observer, Pipeline, Sink, Step
+from llmtrace.exporters.pipeline import Pipeline
 from llmtrace.exporters.verdict import Tail
+from llmtrace.exporters.ways import Beside, Look, Observer, Sink, Step
 from llmtrace.exporters.write_ahead import WriteAheadPipeline
 from llmtrace.hints import When
 from llmtrace.sampling import Preset, policy_of

@@ -18,9 +18,9 @@ from llmtrace.exporters.annotations import Annotations
 from llmtrace.exporters.delivery import Delivery
 from llmtrace.exporters.destination import Destination
 from llmtrace.exporters.encoding import Encoding
-from llmtrace.exporters.pipeline import Step
 from llmtrace.exporters.spool import Bounds, DiskSpool
 from llmtrace.exporters.tally import MAIN, Tally
+from llmtrace.exporters.ways import Step
 from llmtrace.scores import Score
 from llmtrace.semconv import trace as keys
 

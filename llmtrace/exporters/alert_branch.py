@@ -18,7 +18,7 @@ from opentelemetry.trace import Status
 from llmtrace._record import SpanRecord
 from llmtrace._stats import stats
 from llmtrace.exporters.coalescing import INTERVAL, Coalescing
-from llmtrace.exporters.pipeline import Sink, Step
+from llmtrace.exporters.ways import Sink, Step
 from llmtrace.semconv import alert
 
 

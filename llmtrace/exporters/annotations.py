@@ -26,6 +26,7 @@ from llmtrace._guard import guarded, say_once
 from llmtrace._stats import stats
 from llmtrace.exporters.answers import of_error
 from llmtrace.exporters.destination import THREAD_PREFIX, Destination
+from llmtrace.exporters.threads import begun
 from llmtrace.scores import Score
 
 _AGAIN: Final = frozenset({404, 408, 425, 429})
@@ -100,9 +101,7 @@ class Annotations:
             self._count += 1
             heapq.heappush(self._queue, _Waiting(now, self._count, score, now + self._patience, self._first_pause))
             if self._thread is None:
-                # A daemon: a process that ends without shutdown must not hang on telemetry.
-                self._thread = threading.Thread(target=self._run, name=f"{THREAD_PREFIX}scores", daemon=True)
-                self._thread.start()
+                self._thread = begun(self._run, f"{THREAD_PREFIX}scores")
             self._changed.notify_all()
 
     def knows(self, trace_id: str) -> bool | None:

@@ -31,8 +31,8 @@ class Circuit:
         """Why nothing is taken now; None: it is."""
         self.away_since = 0.0
         self._next_at = 0.0
-        self.failures = 0
-        """Attempts in sequence that failed."""
+        self.broke = 0
+        """Attempts in sequence that met a 500."""
         self.asked_to_wait = False
         """Whether the backend itself named the time of the next attempt."""
 
@@ -52,14 +52,14 @@ class Circuit:
         self._patience = min(self._timeout, max(FIRST_PATIENCE, _GENEROSITY * self._slowest))
         self._pause = FIRST_PAUSE
         self.trouble = None
-        self.failures = 0
+        self.broke = 0
 
     def failed(self, answer: Answer, now: float) -> None:
         """A request was not answered, or by a backend that takes nothing now."""
         if self.trouble is None:
             self.away_since = now
         self.trouble = answer
-        self.failures += 1
+        self.broke = self.broke + 1 if answer.outcome is Outcome.BROKEN else 0
         if answer.outcome is Outcome.NO_ANSWER:
             self._patience = min(self._timeout, self._patience * 2)
         self.asked_to_wait = answer.wait is not None

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from llmtrace._record import SpanRecord
 from llmtrace.exporters.delivery import Delivery
 from llmtrace.exporters.otlp import Encoder
-from llmtrace.exporters.pipeline import Step
+from llmtrace.exporters.ways import Step
 
 
 class Encoding:

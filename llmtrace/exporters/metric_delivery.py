@@ -29,6 +29,7 @@ from llmtrace._metering import MeterStore
 from llmtrace._stats import stats
 from llmtrace.exporters.answers import of_error
 from llmtrace.exporters.destination import THREAD_PREFIX, Destination
+from llmtrace.exporters.threads import begun
 
 INSTANCE: Final = "service.instance.id"
 """Tells the processes of one service apart: their totals must not be taken for one another's."""
@@ -71,9 +72,7 @@ class MetricDelivery:
         """Begin to send."""
         with self._changed:
             if self._thread is None and not self._is_closed:
-                # A daemon: a process that ends without shutdown must not hang on telemetry.
-                self._thread = threading.Thread(target=self._run, name=f"{THREAD_PREFIX}metrics", daemon=True)
-                self._thread.start()
+                self._thread = begun(self._run, f"{THREAD_PREFIX}metrics")
 
     def flush(self, deadline: float) -> bool:
         """Send the totals now; False where they were not taken, or time.monotonic() passed `deadline` first."""

@@ -10,7 +10,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from opentelemetry.context import Context
 from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
@@ -24,61 +24,16 @@ from llmtrace._stats import Loss, stats
 from llmtrace.exporters.bell import Bell
 from llmtrace.exporters.orders import Attend, Keep, Mark, Measure, Order
 from llmtrace.exporters.scales import FEW, Scales, Weighed
+from llmtrace.exporters.threads import begun
 from llmtrace.exporters.verdict import Tail
+from llmtrace.exporters.ways import Alerts, Beside, Look, Observer, Sink, Step, Way
 from llmtrace.semconv import alert
-
-Step = Callable[[SpanRecord], SpanRecord | None]
-"""Takes a record and hands on a new one; None: the span ends here."""
-
-Look = Callable[[Seen], Seen]
-"""Looks at every ended span before the verdict, and may add to it: hints, the cost."""
-
-Observer = Callable[[Seen], None]
-"""Looks at every ended span before anything is dropped, and changes nothing: the metrics."""
-
 
 _LAST_MOMENT: Final = 0.5
 """Seconds for the backends after the worker's last span."""
 _AFTER_A_FAILURE: Final = 1.0
 _LOOK_AGAIN: Final = 0.5
 """Seconds between two looks at open traces where nothing ends."""
-
-
-class Way(Protocol):
-    """Something behind the pipeline that ends, and forks, with it."""
-
-    def flush(self, deadline: float) -> bool:
-        """Hand on what was offered; False where time.monotonic() passed `deadline` first."""
-
-    def close(self, deadline: float) -> bool:
-        """Flush, and take nothing more."""
-
-    def after_fork_in_child(self) -> None:
-        """Forget what belongs to the parent process."""
-
-
-class Beside(Way, Protocol):
-    """What takes no spans and is flushed and closed after the sinks, so that it can tell of them: the metrics."""
-
-    def hurry(self) -> None:
-        """The end begins: send what there is while the sinks close."""
-
-
-class Sink(Way, Protocol):
-    """Where finished records go."""
-
-    def start(self) -> None:
-        """Begin with what an earlier process has left, if there is any."""
-
-    def offer(self, record: SpanRecord) -> None:
-        """Take a record without blocking."""
-
-
-class Alerts(Sink, Protocol):
-    """The sink of tagged spans, some of which wait there for a time."""
-
-    def tick(self) -> float | None:
-        """Send what has waited long enough; returns the seconds until it wants to be asked again, None: not at all."""
 
 
 class Pipeline(SpanProcessor):
@@ -136,7 +91,7 @@ class Pipeline(SpanProcessor):
         self._scales = Scales()
         self._arrived = Bell()
         self._hurry = Bell()
-        self._start_lock = threading.Lock()
+        self._start_lock = threading.RLock()
         self._worker: threading.Thread | None = None
         self._is_prepared = False
 
@@ -223,9 +178,9 @@ class Pipeline(SpanProcessor):
         if self._worker is None:
             with self._start_lock:
                 if self._worker is None:
-                    # A daemon: a process that ends without shutdown must not hang on telemetry.
-                    self._worker = threading.Thread(target=self._run, name="llmtrace-worker", daemon=True)
-                    self._worker.start()
+                    self._worker = begun(self._run, "llmtrace-worker")
+            if self._worker is None:
+                self._arrived.hush()  # the next span asks again
 
     def _run(self) -> None:
         self._prepare()
@@ -342,6 +297,12 @@ class Pipeline(SpanProcessor):
         return all([settled, *(way.flush(deadline) for way in self._ways)])
 
     def _settle(self, deadline: float, *, is_last: bool = False) -> bool:
+        if self._worker is None and self._waiting:
+            self._ensure_worker()
+            with self._start_lock:
+                if self._worker is None:  # there are no threads: better here, where somebody waits, than not at all
+                    self._prepare()
+                    self._drain()
         if self._worker is None:
             return not self._waiting
         mark = Mark(is_last)

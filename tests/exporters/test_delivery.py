@@ -564,6 +564,25 @@ def test_a_sink_that_is_the_opposite_of_fast_does_not_slow_the_app(sink: OtlpSin
         sink.release()
 
 
+def test_where_no_thread_can_be_had_spans_wait_for_one(sink, counts, monkeypatch, lenient):
+    """The app does not hear of it, and a later span finds the thread that there is then."""
+    start = threading.Thread.start
+
+    def refuse(thread: threading.Thread) -> None:
+        if thread.name.startswith("llmtrace-"):
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    with delivery(sink.url) as running:
+        monkeypatch.setattr(threading.Thread, "start", refuse)
+        offer(running, "a")
+        monkeypatch.setattr(threading.Thread, "start", start)
+        offer(running, "b")
+        assert running.flush(soon())
+    assert sorted(sink.names) == ["a", "b"]
+    assert counts() == {"accepted": 2, "delivered": 2}
+
+
 def test_what_is_adopted_while_the_sender_looks_elsewhere_is_sent(sink, tmp_path, monkeypatch):
     """An earlier process's spans are sent however the two threads take turns, without a span of this one."""
     tally = Tally("backend", "test")

@@ -326,3 +326,25 @@ def test_a_bell_is_an_event():
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(lambda _: bell.ring(), range(100)))
     assert bell.wait(5)
+
+
+def test_an_app_that_can_have_no_more_threads_does_not_hear_of_it(monkeypatch, lenient, counts, caplog):
+    """Nothing is raised into it; spans wait until a thread can be had, or until somebody waits for them."""
+    start, sink = threading.Thread.start, Sink()
+
+    def refuse(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    pipeline = Pipeline(lambda: (), (sink,), gather=0)
+    for name in "ab":
+        pipeline.on_end(ended(name))
+    assert sink.names == []
+    assert pipeline.flush(soon())
+    pipeline.on_end(ended("c"))
+    monkeypatch.setattr(threading.Thread, "start", start)
+    pipeline.on_end(ended("d"))
+    wait_until(lambda: sink.names == ["a", "b", "c", "d"], "the worker has begun")
+    assert pipeline.close(soon())
+    assert counts() == {}
+    assert [entry.getMessage().count("thread") for entry in caplog.records] == [1]

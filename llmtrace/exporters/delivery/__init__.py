@@ -25,6 +25,7 @@ from llmtrace.exporters.span_queue import MOST_BYTES, MOST_SPANS, SpanQueue
 from llmtrace.exporters.spool import DiskSpool
 from llmtrace.exporters.spool.parcel import Parcel
 from llmtrace.exporters.tally import Tally
+from llmtrace.exporters.threads import begun
 
 
 class Delivery:
@@ -62,8 +63,11 @@ class Delivery:
         circuit = Circuit(self._destination.timeout)
         ending = Ending(circuit)
         keeping = None if self._spool is None else Keeping(self._spool, stock, circuit, ending, self._tally)
-        self._sending = Sending(self._destination, self._make_client, stock, keeping, circuit, ending, self._tally)
+        sending = Sending(self._destination, self._make_client, stock, keeping, circuit, ending, self._tally)
         self._stock, self._ending, self._keeping = stock, ending, keeping
+        self._work = [(sending.run, f"{THREAD_PREFIX}{self._destination.name}")]
+        if keeping is not None:
+            self._work.append((keeping.run, f"{THREAD_PREFIX}{self._destination.name}-spool"))
         self._threads: list[threading.Thread] = []
 
     def start(self) -> None:
@@ -91,18 +95,12 @@ class Delivery:
             self._stock.put_away(gone, Loss.SHUTDOWN if self._ending.is_over else Loss.QUEUE_FULL)
 
     def _ensure_threads(self) -> None:
-        if self._threads:
-            return
-        name = f"{THREAD_PREFIX}{self._destination.name}"
-        # Daemons: a process that ends without shutdown must not hang on telemetry.
-        self._threads.append(threading.Thread(target=self._sending.run, name=name, daemon=True))
-        if self._keeping is not None:
-            self._threads.append(threading.Thread(target=self._keeping.run, name=f"{name}-spool", daemon=True))
-        try:
-            for thread in self._threads:
-                thread.start()
-        except RuntimeError:
-            self._ending.hurries = True  # the interpreter is ending: `close` puts into the spool what there is
+        missing = self._work[len(self._threads) :]
+        for run, name in missing:
+            thread = begun(run, name)
+            if thread is None:
+                return  # `close` puts into the spool what there is
+            self._threads.append(thread)
 
     def flush(self, deadline: float) -> bool:
         """Wait until nothing is left to send; False where time.monotonic() passed `deadline` first."""

@@ -114,7 +114,8 @@ class Sending:
         return self._stock.take(BATCH, sender.most_bytes)
 
     def _replay(self, sender: Sender) -> list[Parcel]:
-        batch = self._stock.load(self._turns.most(self._circuit.failures), sender.most_bytes)
+        most = self._turns.most(is_away=not self._circuit.is_open, broke=self._circuit.broke)
+        batch = self._stock.load(most, sender.most_bytes)
         self._turns.replayed(len(batch), time.monotonic())
         return batch
 

@@ -7,7 +7,7 @@ from typing import Final
 BATCH: Final = 512
 """Spans in one request."""
 PROBE: Final = 64
-"""Spans in a request to a backend that is away: half as many after each failure, as it may fail at one of them."""
+"""Spans in a request to a backend that is away: half as many after each 500, as it may fail at one of them."""
 REPLAYED_A_SECOND: Final = 5_000
 """Spans that come back from disk, at most: a backend that is back must not be drowned."""
 
@@ -28,9 +28,9 @@ class Turns:
         return is_away or not self._was_replayed
 
     @staticmethod
-    def most(failures: int) -> int:
-        """Spans in the next request from disk, after so many failures in sequence."""
-        return max(1, PROBE >> (failures - 1)) if failures else BATCH
+    def most(*, is_away: bool, broke: int) -> int:
+        """Spans in the next request from disk; `broke`: so many in sequence met a 500."""
+        return max(1, PROBE >> broke) if is_away else BATCH
 
     def took(self) -> None:
         """From memory."""
