@@ -140,7 +140,18 @@ def test_what_a_person_must_know_is_told(name):
         reach(name, service, about())
     calls = service.calls if hasattr(service, "calls") else service.received
     told = json.dumps([call.body for call in calls], ensure_ascii=False)
-    for text in ("retriever-down", "nothing found", "0.4", "0.3", "gpt-x", "v7", "premium", "traces/abc", "/r"):
+    for text in (
+        "retriever-down",
+        "nothing found",
+        "0.4",
+        "0.3",
+        "gpt-x",
+        "v7",
+        "premium",
+        "traces/abc",
+        "/r",
+        "monitors.example.org/m/1",
+    ):
         assert text in told
 
 

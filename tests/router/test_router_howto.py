@@ -124,6 +124,18 @@ def test_the_signature_is_checked_as_the_page_shows():
     assert not is_genuine("whsec_" + "B" * 32, headers, b"{}")
 
 
+@pytest.mark.parametrize("page", [path.stem for path in FOLDER.glob("*.md") if "curl " in path.read_text()])
+def test_its_curl_sends_what_its_rules_ask_for(page):
+    """To the path that the page names, with a token that stands in its rules."""
+    text = (FOLDER / f"{page}.md").read_text()
+    for url, rest in re.findall(r"^curl -sS http://127\.0\.0\.1:4319(\S+)(.*)$", text, re.MULTILINE):
+        assert url in text.replace(f"curl -sS http://127.0.0.1:4319{url}", "")
+        token = re.search(r"Bearer \$(\w+)", rest)
+        asked = [rules for rules in blocks(page, "yaml", "alerts.yaml") if f"{url.rpartition('/')[2]}: {{" in rules]
+        assert (token is not None) is bool(asked)
+        assert token is None or f"${{{token[1]}}}" in asked[0]
+
+
 @pytest.mark.parametrize("page", PAGES)
 def test_its_commands_exist(page):
     """Each command line of a page is one that the command takes."""

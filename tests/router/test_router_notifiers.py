@@ -34,6 +34,7 @@ SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 ANNOTATIONS = {
     Annotation.REASON: "nothing found",
     Annotation.RUNBOOK_URL: "https://runbooks.example.org/r",
+    Annotation.SOURCE_URL: "https://monitors.example.org/m/1",
     Annotation.TRACE_URL: "http://phoenix/redirects/traces/abc",
     Annotation.VALUE: "0.4",
     Annotation.THRESHOLD: "0.3",
@@ -307,12 +308,13 @@ def printed(*alerts) -> str:
 
 
 def test_the_console_page_says_what_a_person_must_know():
-    """What, how bad, where, which model and segment, the trace and the runbook."""
+    """What, how bad, where, which model and segment, the trace, the runbook and where it comes from."""
     page = printed()
     assert page.startswith("[page] CRITICAL retriever-down in bot\n")
     for text in (
         "nothing found", "critical, value 0.4, threshold 0.3, 3 times", "bot", "prod", "gpt-x", "v7", "legal",
-        "premium", "http://phoenix/redirects/traces/abc", "https://runbooks.example.org/r", "new by /{}",
+        "premium", "http://phoenix/redirects/traces/abc", "https://runbooks.example.org/r", "https://monitors.example.org/m/1",
+        "new by /{}",
     ):  # fmt: skip
         assert text in page
 

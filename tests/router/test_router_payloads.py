@@ -234,6 +234,31 @@ def test_severities_as_people_write_them(doors, severity, words):
     assert kept == {word: None if word == severity else word for word in every}
 
 
+def test_what_is_named_like_a_field_of_ours_is_none_unless_it_is_mapped(tmp_path):
+    """No alert is lost over a status, a count or a model that means something else in the tool that sends it."""
+    (tmp_path / "map.yaml").write_text("version: 1\nfields: {name: title}\ndefaults: {team: platform}\n")
+    rules = f"{MINIMAL}\n    intake: {{sources: {{tool: {{mapping: map.yaml}}}}}}\n"
+    with world_of(make_config(tmp_path, rules)) as world:
+        doors = Doors(world)
+        with doors.inbox, doors.client:
+            (alert,) = sent(doors, "/ingest/tool", {
+                "title": "slow", "status": "Triggered", "count": 0, "value": [1], "model": {"id": 7}, "team": "theirs",
+                "regulated": "perhaps", "starts_at": "yesterday", "labels": 3, "trace_ids": 5,
+            })  # fmt: skip
+    assert (alert.status, alert.labels["team"], alert.annotations["team"]) == (Status.FIRING, "platform", "theirs")
+    assert alert.annotations["status"] == "Triggered"
+    assert not alert.is_regulated
+
+
+@pytest.mark.parametrize(
+    ("sent_as", "status"), [("Re-Triggered", "firing"), ("Closed", "resolved"), ("OK", "resolved"), ("??", "firing")]
+)
+def test_a_state_is_understood_without_a_mapping_of_its_words(tmp_path, sent_as, status):
+    """Common words for the end end it; whatever else is said, it fires."""
+    (alert,) = mapped(tmp_path, "new-relic", {"condition": "slow", "state": sent_as})
+    assert alert.status == status
+
+
 @pytest.mark.parametrize("given", [{}, {"severity": None}, {"severity": ""}])
 def test_no_severity_is_a_warning(doors, given):
     """Left out, null or empty."""

@@ -15,7 +15,7 @@ ROWS = re.findall(r"^\| (?P<system>[^|]+) \| (?P<what>[^|]+) \| (?P<how>[^|]+) \
 MISSION = [
     "Arize", "Phoenix", "Datadog", "Honeycomb", "Grafana", "Alertmanager", "PagerDuty", "Opsgenie",
     "Jira Service Management", "Splunk On-Call", "Slack", "Teams", "Jira, service",
-    "ServiceNow", "Mail",
+    "ServiceNow", "Mail", "Langfuse", "LangSmith", "Opik", "OTLP sender", "Any browser",
 ]  # fmt: skip
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, Final
 
-from llmtrace.router.config.mapping import AlertMapping, Path
+from llmtrace.router.config.mapping import FIELDS, AlertMapping, Path
 from llmtrace.router.intake.body import bounded
 from llmtrace.router.intake.refusal import RefusedError
 from llmtrace.router.intake.severities import state_of
@@ -32,18 +32,19 @@ def apply(mapping: AlertMapping, data: Any) -> list[dict[str, Any]]:
 def _map(mapping: AlertMapping, item: Any) -> dict[str, Any]:
     used = {path[0] for paths in mapping.fields.values() for path in paths}
     unknown = {name: value for name, value in item.items() if name not in used} if isinstance(item, dict) else {}
-    unknown = {name: value for name, value in unknown.items() if name not in _RESERVED}
     found = {field: _meaning(mapping, field, item, paths) for field, paths in mapping.fields.items()}
+    # What a tool calls `status` or `value` too is no field of ours unless the mapping says so.
+    namesakes = {name: [(name,)] for name in unknown if name in FIELDS}
     return {
-        **unknown,
+        **{name: value for name, value in unknown.items() if name not in _RESERVED},
         **mapping.defaults,
         **{field: value for field, value in found.items() if value is not _ABSENT},
         "labels": _scalars(mapping.labels, item),
-        "annotations": _scalars(mapping.annotations, item),
+        "annotations": _scalars(namesakes, item) | _scalars(mapping.annotations, item),
     }
 
 
-_RESERVED: Final = frozenset({"labels", "annotations"})
+_RESERVED: Final = frozenset({"labels", "annotations", *FIELDS})
 
 
 def _meaning(mapping: AlertMapping, field: str, item: Any, paths: Sequence[Path]) -> Any:

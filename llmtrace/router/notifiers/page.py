@@ -39,6 +39,7 @@ def facts(alert: Alert) -> Iterator[tuple[str, str]]:
             ("changed", annotations.get(Annotation.CHANGES)),
             ("health", annotations.get(Annotation.HEALTH)),
             ("runbook", annotations.get(Annotation.RUNBOOK_URL)),
+            ("source", annotations.get(Annotation.SOURCE_URL)),
         ]
     )
 
