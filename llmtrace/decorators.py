@@ -262,7 +262,15 @@ def _decorated(function: Any, kind: str, name: str | None) -> Any:
     if isinstance(function, property):
         getter = None if function.fget is None else _decorated(function.fget, kind, name)
         return property(getter, function.fset, function.fdel, function.__doc__)
+    if type(function) is functools.cached_property:
+        return functools.cached_property(_decorated(function.func, kind, name))
+    if type(function) is types.FunctionType and function.__name__ in _CLASS_METHODS:
+        function = classmethod(function)
     return _Decorated(function, kind, name)
+
+
+_CLASS_METHODS: Final = ("__init_subclass__", "__class_getitem__")
+"""Of these Python itself makes class methods, where they are plain functions and not ours."""
 
 
 class _Kind:

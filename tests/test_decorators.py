@@ -360,3 +360,42 @@ def test_without_tracing_a_call_is_the_plain_call():
     assert search("a", 1) == ["a"]
     assert asyncio.run(think("a")) == "A"
     assert Bot().method("q") == "q"
+
+
+def test_what_python_makes_class_methods_of_stays_one(spans, strict):
+    """A class whose ``__init_subclass__`` or ``__class_getitem__`` is decorated is subclassed and indexed as before."""
+
+    class Base:
+        names: tuple[str, ...] = ()
+
+        @llmtrace.tool
+        def __init_subclass__(cls) -> None:
+            Base.names += (cls.__name__,)
+
+        @llmtrace.tool
+        def __class_getitem__(cls, item: str) -> tuple[type, str]:
+            return cls, item
+
+    class Sub(Base):
+        pass
+
+    assert Base.names == ("Sub",)
+    assert Sub["a"] == (Sub, "a")
+    assert len(spans) == 2
+
+
+def test_a_cached_property_gives_its_very_value(spans, strict):
+    """Decorated above or below, a cached property is computed once, in a span, and is the value itself."""
+
+    class Model:
+        @llmtrace.tool
+        @functools.cached_property
+        def weights(self) -> list[int]:
+            """Heavy."""
+            return [1]
+
+    model = Model()
+    assert type(model.weights) is list
+    assert model.weights is model.weights
+    assert [span.name for span in spans] == ["tool.weights"]
+    assert Model.__dict__["weights"].__doc__ == "Heavy."

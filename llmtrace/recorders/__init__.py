@@ -23,6 +23,7 @@ from llmtrace.recorders import (
     pydantic_ai,
     text,
 )
+from llmtrace.recorders.raw import raw_accumulator
 from llmtrace.recorders.shape import Accumulator, Shape
 from llmtrace.recorders.wrappers import NOT_READ, inner_answers, inner_chunks, unwrapped
 
@@ -97,6 +98,12 @@ def llm_accumulator(first_chunk: object) -> Accumulator:
 
 
 def _chosen(chunk: object) -> Accumulator | None:
+    if type(chunk) is str or type(chunk) is bytes:  # a hash or comparison of the class would be the user's code
+        return raw_accumulator(chunk, _parsed)
+    return _parsed(chunk) or raw_accumulator(chunk, _parsed)
+
+
+def _parsed(chunk: object) -> Accumulator | None:
     for shape in SHAPES:
         if shape.recognises_chunk(chunk):
             return shape.accumulator()
@@ -129,11 +136,13 @@ class LateAccumulator:
     def __init__(self) -> None:
         self._inner: Accumulator | None = None
         self._texts = text.TextAccumulator()
+        self._is_text = False
 
     def add(self, chunk: object) -> bool:
         """Take a chunk; True where it brought something of the answer itself."""
-        if self._inner is None and type(chunk) is not str:
+        if self._inner is None and not (type(chunk) is str and self._is_text):
             self._inner = _chosen(chunk)
+            self._is_text = type(chunk) is str and chunk != ""
         return (self._inner or self._texts).add(chunk)
 
     def attributes(self) -> Attributes:

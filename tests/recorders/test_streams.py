@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -412,3 +413,51 @@ def test_a_stream_is_recognised_even_if_it_begins_with_something_else(prelude):
 def test_texts_are_the_answer_of_a_stream_of_texts():
     """A stream of bare texts is the assistant's message."""
     assert recorded(["Pa", "ris."])["llm.output_messages.0.message.content"] == "Paris."
+
+
+EVENTS = [
+    chunk(delta(role="assistant", content="Pa")),
+    chunk(delta(content="ris, \u2026")),
+    chunk(delta(content="{a}")),
+]
+RAW = b"".join(b"data: " + json.dumps(event).encode() + b"\r\n\r\n" for event in EVENTS) + b"data: [DONE]\n\n"
+
+
+@dataclass
+class Event:
+    """An event as httpx-sse and others parse it: its data is still a text."""
+
+    data: str
+    event: str = "message"
+
+
+@pytest.mark.parametrize("comment", [b"", b": KEEP ALIVE\n\n", b"event: chunk\n"])
+@pytest.mark.parametrize("text", [False, True])
+@pytest.mark.parametrize("size", [9, 50, 2_000, 0, -1])
+def test_a_raw_stream_is_recorded_as_the_parsed_one(size, text, comment):
+    """Server-sent events read as bytes or text, in pieces of any size or in lines with or without their ends."""
+    raw = comment + RAW
+    pieces = (
+        raw.splitlines(keepends=size == 0) if size <= 0 else [raw[at : at + size] for at in range(0, len(raw), size)]
+    )
+    assert recorded([piece.decode() for piece in pieces] if text else pieces) == recorded(EVENTS)
+
+
+@pytest.mark.parametrize("end", ["", "\n"])
+def test_lines_of_json_are_recorded_as_the_parsed_stream(end):
+    """What Ollama sends, line by line."""
+    parts = [{"model": "m", "message": {"role": "assistant", "content": word}, "done": False} for word in ("Pa", "ris")]
+    parts.append({"model": "m", "message": {"role": "assistant", "content": ""}, "done": True, "eval_count": 2})
+    assert recorded([json.dumps(part) + end for part in parts]) == recorded(parts)
+    assert recorded(parts)["llm.token_count.completion"] == 2
+
+
+def test_events_whose_data_is_still_a_text_are_recorded_as_the_parsed_stream():
+    """What httpx-sse gives."""
+    assert recorded([*(Event(json.dumps(event)) for event in EVENTS), Event("[DONE]")]) == recorded(EVENTS)
+
+
+@pytest.mark.parametrize("texts", [["data: {", "see below}"], ['{"a": 1}'], ["event: party\n", "at 8"], ["", "data"]])
+def test_a_text_that_looks_like_a_raw_stream_stays_the_text(texts):
+    """What never turns out to be an answer is what the model said."""
+    assert recorded(texts)["llm.output_messages.0.message.content"] == "".join(texts)

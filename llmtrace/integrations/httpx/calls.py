@@ -21,7 +21,7 @@ from llmtrace._guard import guarded
 from llmtrace._span import Span, with_span
 from llmtrace._stream import Outcome, StreamRecording, outcome_of
 from llmtrace._tracer import active
-from llmtrace.integrations.httpx.bodies import Body, Lines, Whole, parsed
+from llmtrace.integrations.httpx.bodies import Body, Whole
 from llmtrace.integrations.httpx.endpoints import Asked, asked, endpoint_of
 from llmtrace.integrations.httpx.failures import FIRST_ERROR, Failure, of_answer, of_chunk, of_exception
 from llmtrace.integrations.httpx.langchain import model_span
@@ -29,6 +29,7 @@ from llmtrace.integrations.httpx.listening import listen
 from llmtrace.integrations.httpx.retries import Attempts, Key, Retries
 from llmtrace.propagation import decides_everywhere, telling
 from llmtrace.recorders import embedding, llm_accumulator, llm_answer
+from llmtrace.recorders.lines import Lines, parsed
 from llmtrace.semconv import gen_ai
 from llmtrace.semconv import trace as keys
 
