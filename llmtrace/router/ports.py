@@ -180,6 +180,9 @@ class NotifierKind:
     """The intake where its webhook tells what people do there: one for each kind that escalates."""
     tickets: bool = False
     """Whether it opens a ticket that stays until somebody closes it."""
+    wakes: bool = True
+    """Whether it may wake somebody: not so a chat, a mail or a ticket. A webhook may be anything; the console stands in
+    for it."""
     warning: str = ""
     """What whoever uses it must know, such as when it ends."""
 

@@ -249,3 +249,38 @@ routes: [{{tier: page, receivers: [on-call], escalate: [{{after: 15m, receivers:
     assert (warning.line, warning.key) == (2, "receivers.on-call")
     assert warning.text.endswith(f"set intake.{source}.auth and send its webhook to /ingest/{source}")
     assert make_config(tmp_path, f"{rules}intake: {{{source}: {auth}}}\n").warnings == ()
+
+
+PAGERS = """
+    version: 1
+    receivers:
+      chat: {slack: {webhook_url: "https://hooks.slack.example/services/T/B/x"}}
+      mail: {email: {to: [a@example.org]}}
+      pager: {splunk_oncall: {api_key: 01234567-89ab-cdef-0123-456789abcdef, routing_key: ops}}
+      hook: {webhook: {url: "https://example.org/hook"}}
+    tiers: {channel: {receivers: [mail]}}
+    routes:
+      - PAGE
+      - {tier: channel, receivers: [chat, pager, hook]}
+"""
+WAKES = {
+    "{tier: page, matchers: ['a=\"b\"'], receivers: [chat, mail]}": ['/{a="b"} pages and wakes nobody (chat, mail)'],
+    "{tier: page, matchers: ['a=\"b\"'], receivers: [chat], escalate: [{after: 5m, receivers: [mail]}]}": [
+        "(chat, mail)"
+    ],
+    "{tier: page, matchers: ['a=\"b\"'], receivers: [chat], escalate: [{after: 5m, receivers: [pager]}]}": [],
+    "{tier: page, matchers: ['a=\"b\"'], receivers: [chat, hook]}": [],
+    "{matchers: ['a=\"b\"'], receivers: [chat]}": [],
+    "{tier: page, matchers: ['a=\"b\"'], receivers: [pager], routes: [{matchers: ['c=\"d\"'], receivers: [chat]}]}": [
+        "(chat)"
+    ],
+}
+
+
+@pytest.mark.parametrize("page", WAKES)
+def test_a_page_that_wakes_nobody_is_warned_of(tmp_path, page):
+    """Chats, mails and tickets wake nobody; a pager at once or by a later step does, and a webhook may."""
+    found = make_config(tmp_path, PAGERS.replace("PAGE", page)).warnings
+    found = [each.text for each in found if "wakes" in each.text]
+    assert len(found) == len(WAKES[page])
+    assert all(said in text for said, text in zip(WAKES[page], found, strict=True))

@@ -32,6 +32,7 @@ class Oddities:
             yield self._at(place, finding.text)
         yield from self._dead_quiet()
         yield from self._said_in_vain()
+        yield from self._wakes_nobody(self.routes)
         yield from self._both_escalate()
         yield from self._warned_of()
 
@@ -81,6 +82,18 @@ class Oddities:
             if interval is not None and repeat is not None and repeat < interval:
                 text = f"shorter than group_interval ({durations.text(interval)}), which repetitions wait for too"
                 yield self._at((*place, "repeat_interval"), text)
+
+    def _wakes_nobody(self, routes: Iterable[RouteNode]) -> Iterator[Oddity]:
+        """Routes that say that they page, and tell nobody who could be woken, neither at once nor later."""
+        for node in routes:
+            policy = node.policies[Tier.PAGE] if node.tier is Tier.PAGE else None
+            if policy is not None and policy.receivers and all(child.matchers for child in node.children):
+                told = (*policy.receivers, *(name for step in policy.escalate for name in step.receivers))
+                if not any(kind.wakes for name in told for kind in self.notifiers[name].values()):
+                    who = ", ".join(dict.fromkeys(told))
+                    text = f"route {node.id} pages and wakes nobody ({who}); add a receiver with a pager, or a step"
+                    yield self._at(self.places[node.id], text)
+            yield from self._wakes_nobody(node.children)
 
     def _both_escalate(self) -> Iterator[Oddity]:
         for name in _first_told(self.routes):

@@ -28,8 +28,9 @@ from llmtrace.router.notifiers.webhook import WebhookNotifier, WebhookSettings
 from llmtrace.router.ports import NotifierKind
 
 _writes = partial(NotifierKind, acknowledges=True, coalesces=True)
+_chats = partial(_writes, wakes=False)
 _pages = partial(_writes, escalates=True)
-_opens_tickets = partial(NotifierKind, coalesces=True, tickets=True, rate_key=attrgetter("base"))
+_opens_tickets = partial(NotifierKind, coalesces=True, tickets=True, wakes=False, rate_key=attrgetter("base"))
 
 KINDS: Final[Mapping[str, NotifierKind]] = MappingProxyType(
     {
@@ -47,6 +48,7 @@ KINDS: Final[Mapping[str, NotifierKind]] = MappingProxyType(
             pagerduty_change.PagerDutyChangeNotifier,
             rate=pagerduty.RATE,
             rate_key=attrgetter("key"),
+            wakes=False,
         ),
         "splunk_oncall": _pages(
             splunk_oncall.SplunkOnCallSettings, splunk_oncall.SplunkOnCallNotifier, reacts_at="splunk_oncall"
@@ -55,18 +57,18 @@ KINDS: Final[Mapping[str, NotifierKind]] = MappingProxyType(
             opsgenie.OpsgenieSettings, opsgenie.OpsgenieNotifier, reacts_at="opsgenie", warning=opsgenie.ENDS
         ),
         "jsm": _pages(opsgenie.JsmSettings, opsgenie.OpsgenieNotifier, reacts_at="opsgenie"),
-        "slack": _writes(slack.SlackSettings, slack.SlackNotifier, rate=slack.RATE, rate_key=attrgetter("address")),
-        "slack_bot": _writes(
+        "slack": _chats(slack.SlackSettings, slack.SlackNotifier, rate=slack.RATE, rate_key=attrgetter("address")),
+        "slack_bot": _chats(
             slack_bot.SlackBotSettings,
             slack_bot.SlackBotNotifier,
             rate=slack_bot.RATE,
             rate_key=slack_bot.rate_key,
         ),
-        "teams": _writes(teams.TeamsSettings, teams.TeamsNotifier, rate=teams.RATE, rate_key=attrgetter("address")),
+        "teams": _chats(teams.TeamsSettings, teams.TeamsNotifier, rate=teams.RATE, rate_key=attrgetter("address")),
         "servicenow": _opens_tickets(
             servicenow.ServiceNowSettings, servicenow.ServiceNowNotifier, rate=servicenow.RATE
         ),
         "jira": _opens_tickets(jira.JiraSettings, jira.JiraNotifier, rate=jira.RATE),
-        "email": NotifierKind(EmailSettings, EmailNotifier),
+        "email": NotifierKind(EmailSettings, EmailNotifier, wakes=False),
     }
 )
