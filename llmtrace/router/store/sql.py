@@ -115,8 +115,8 @@ class SqlStore:
                 counts.append(_decide_again(connection, decider, ledger, now, limit))
             taken = _take(connection, self._database.inbox, limit)
             _decide(decider, ledger, _keep_alerts(connection, taken.entries, now))
-            # What was decided just now may end what was over, and the other way round.
-            if due.over or taken.entries:
+            # What was decided just now already counts.
+            if due.over:
                 counts.append(_expire(connection, decider, ledger, now, limit))
             if due.groups or ledger.notified:
                 hold_back(connection, decider, ledger, now, limit)
