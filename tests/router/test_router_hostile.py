@@ -106,6 +106,36 @@ def test_nonsense_is_a_clear_4xx(router: RouterProcess, path: str, what: str):
     assert is_well(router)
 
 
+ODD = {
+    "an end that its zone shifts out of the calendar": ("/api/v2/alerts", [{"endsAt": "9999-12-31T23:59:59-14:00"}]),
+    "a start that its zone shifts out of it": ("/api/v2/alerts", [{"startsAt": "9999-12-31T23:59:59.9-14:00"}]),
+    "a start before the year 1": ("/ingest/alertmanager", {"alerts": [{"startsAt": "0001-01-01T00:00:00+14:00"}]}),
+    "null for what is empty": (
+        "/ingest/alertmanager",
+        {"alerts": [{"annotations": None, "fingerprint": None, "status": None, "endsAt": None, "generatorURL": None}]},
+    ),
+    "half a surrogate pair in a name": ("/ingest/alertmanager", {"alerts": [{"annotations": {"a\ud800\0": "\udfff"}}]}),
+    "resolved before it fired": (
+        "/api/v2/alerts",
+        [{"endsAt": "2020-01-01T00:00:00Z", "startsAt": "2026-01-01T00:00:00Z"}],
+    ),
+    "thousands of the same": ("/api/v2/alerts", [{}] * 2_500),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", ODD)
+def test_what_is_odd_is_taken_and_decided(router: RouterProcess, what: str):
+    """What must not be refused does not stop the router either: it is decided, and everything can still be read."""
+    path, body = ODD[what]
+    for alert in body["alerts"] if isinstance(body, dict) else body:
+        alert["labels"] = {"alertname": what, "severity": "critical"}
+    answer = router.client.post(path, content=json.dumps(body).encode(), headers=JSON)
+    assert answer.status_code in (200, 202), answer.text
+    wait_until(lambda: "\nllmtrace_router_alerts_undecided 0\n" in router.client.get("/metrics").text, "it is decided")
+    assert router.client.get("/healthz").status_code == 200
+    assert router.client.get("/api/v1/alerts").json()["alerts"][0]["labels"]["alertname"] == what
+
+
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(path=st.sampled_from(PATHS), body=st.binary(max_size=400), protobuf=st.booleans())
 def test_random_bytes_never_break_it(router: RouterProcess, path: str, body: bytes, protobuf: bool):

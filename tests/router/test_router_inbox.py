@@ -45,10 +45,9 @@ def test_what_waits_is_committed_together():
     assert len(woken) == 2
 
 
-@pytest.mark.parametrize("error", [StoreError("disk full"), ValueError("a fault of ours")])
-def test_a_failed_commit_reaches_everyone_who_waits_for_it_and_nobody_else(error):
+def test_a_failed_commit_reaches_everyone_who_waits_for_it_and_nobody_else():
     """Each request of that commit fails with a StoreError; the next one is taken as if nothing had been."""
-    failures = [error]
+    failures = [StoreError("disk full")]
     woken = []
 
     def write(_alerts):
@@ -67,6 +66,26 @@ def test_a_failed_commit_reaches_everyone_who_waits_for_it_and_nobody_else(error
 
     asyncio.run(scenario())
     assert woken == [True]
+
+
+def test_alerts_that_cannot_be_written_are_a_fault_of_their_own_request():
+    """Whatever it is in them: those that came in the same moment are kept."""
+    kept = []
+
+    def write(alerts):
+        if any(alert.name == "poison" for alert in alerts):
+            raise ValueError
+        kept.extend(alert.name for alert in alerts)
+
+    async def scenario():
+        with GroupCommit(write, lambda: None) as inbox:
+            return await asyncio.gather(
+                *(inbox.accept([make_alert(alertname=name)]) for name in ("a", "poison", "b")), return_exceptions=True
+            )
+
+    results = asyncio.run(scenario())
+    assert [type(result) for result in results] == [type(None), StoreError, type(None)]
+    assert kept == ["a", "b"]
 
 
 def test_a_request_that_goes_away_harms_nobody():

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from router_store import no_reload, world_of
-from router_values import MINIMAL, NOON, TRACE_ID, make_config
+from router_values import MINIMAL, NOON, TRACE_ID, make_config, make_request, make_span, make_tag
 from starlette.testclient import TestClient
 
 from llmtrace.exceptions import ConfigurationError
@@ -253,6 +253,18 @@ def signed(body: bytes, at: int, identifier: str = "msg_1", secret: str = SECRET
         "webhook_timestamp": str(at),
         "webhook_signature": "v1,AAAA v1," + base64.b64encode(signature).decode(),
     }
+
+
+def test_a_signed_export_is_taken_once(tmp_path):
+    """A repetition of OTLP is answered as an export that brought nothing."""
+    more = f"    intake: {{auth: {{hmac: {{secrets: [{SECRET}]}}}}}}\n"
+    span = make_span(make_tag(key="a"))
+    body, headers = make_request(span).SerializeToString(), {"content_type": "application/x-protobuf"}
+    with opened(tmp_path, more) as doors:
+        given = signed(body, int(NOON.timestamp()))
+        answers = [doors.post("/v1/traces", body, **headers, **given) for _ in range(2)]
+        assert [(each.status_code, each.content) for each in answers] == [(200, b"")] * 2
+        assert len(doors.alerts) == 1
 
 
 def test_a_signature_opens_once_and_not_too_late(tmp_path):

@@ -90,6 +90,13 @@ def test_json_is_answered_in_json(router):
     assert answer.headers["content-type"] == "application/json"
 
 
+def test_null_is_as_good_as_nothing(router):
+    """Some senders of OTLP in JSON write null for an id that they do not have."""
+    span = {"traceId": None, "spanId": None, "name": "a", "links": None, "attributes": None, "events": None}
+    body = {"resourceSpans": [{"scopeSpans": [{"spans": [span]}]}]}
+    assert router.post(json.dumps(body).encode(), {"content-type": "application/json"}).status_code == 200
+
+
 def test_what_cannot_be_stored_is_not_accepted(router):
     """A store that fails is a 503 that asks to come again, never a 200."""
     router.store_error = StoreError("database or disk is full")

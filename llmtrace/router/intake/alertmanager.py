@@ -39,6 +39,11 @@ def _names(value: Any) -> Any:
     )
 
 
+def _nothing(value: Any) -> Any:
+    """A sender written in Go says null for a map that is empty."""
+    return {} if value is None else value
+
+
 Moment = Annotated[datetime | None, BeforeValidator(_zero_is_none)]
 Text = Annotated[str, BeforeValidator(_text)]
 Name = Annotated[str, Field(pattern=r"^[a-zA-Z_][a-zA-Z0-9_]*$", max_length=LONGEST_NAME)]
@@ -50,12 +55,12 @@ class _Alert(BaseModel):
     model_config = ConfigDict(extra="allow", hide_input_in_errors=True, coerce_numbers_to_str=True)
 
     labels: Annotated[dict[str, Text], BeforeValidator(_names), Field(min_length=1)]
-    annotations: dict[str, Text] = {}
+    annotations: Annotated[dict[str, Text], BeforeValidator(_nothing)] = {}
     startsAt: Moment = None  # noqa: N815 - Alertmanager's own name
     endsAt: Moment = None  # noqa: N815 - Alertmanager's own name
     generatorURL: Text = ""  # noqa: N815 - Alertmanager's own name
     status: Literal["firing", "resolved"] | None = None
-    fingerprint: str = ""
+    fingerprint: Text = ""
     values: dict[str, float | str | bool | None] | None = None
 
 
@@ -65,7 +70,7 @@ class _Pushed(_Alert):
     model_config = ConfigDict(coerce_numbers_to_str=False)
 
     labels: Annotated[dict[Name, str], Field(min_length=1)]
-    annotations: dict[str, str] = {}
+    annotations: Annotated[dict[str, str], BeforeValidator(_nothing)] = {}
 
 
 class _Webhook(BaseModel):

@@ -46,7 +46,7 @@ def read(body: bytes, now: datetime) -> list[Change]:
 def made(kind: str, at: datetime, now: datetime, **said: str) -> Change:
     """A change without secrets, and none of the future."""
     moment = at if at.tzinfo is not None else at.replace(tzinfo=UTC)
-    return Change(kind=kind, at=min(moment, now), **clean(said.items(), LONGEST))
+    return Change(at=min(moment, now), **clean([("kind", kind), *said.items()], LONGEST))
 
 
 def _change(item: object, index: int, now: datetime) -> Change:

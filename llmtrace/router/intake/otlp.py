@@ -167,7 +167,7 @@ def _ids_to_base64(data: Any) -> None:
     for span in _json_spans(data):
         for holder in (span, *_items(span, "links")):
             for key in _ID_KEYS:
-                if key in holder:
+                if holder.get(key) is not None:  # null is as good as nothing
                     identifier = bytes.fromhex(holder[key])
                     if len(identifier) not in _ID_LENGTHS:
                         raise ValueError(f"{key} is neither 8 nor 16 bytes")

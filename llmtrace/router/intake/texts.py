@@ -31,7 +31,7 @@ _CANNOT_BE_STORED: Final = re.compile(r"[\x00\ud800-\udfff]")
 def texts(pairs: Iterable[tuple[str, object]], longest: int) -> dict[str, str]:
     """Bounded text; what is empty is left out."""
     found = ((str(name), "" if value is None else _text(value)[:longest]) for name, value in pairs)
-    return {name: _CANNOT_BE_STORED.sub("\ufffd", text) for name, text in found if text}
+    return {_storable(name): _storable(text) for name, text in found if text}
 
 
 def clean(pairs: Iterable[tuple[str, object]], longest: int) -> dict[str, str]:
@@ -54,6 +54,10 @@ def unknown_fields(extra: Mapping[str, Any]) -> Iterator[tuple[str, object]]:
         if not hidden and isinstance(value, str | int | float | bool) and kept < MOST_UNKNOWN:
             kept += 1
             yield name[:LONGEST_UNKNOWN], str(value)[:LONGEST_UNKNOWN]
+
+
+def _storable(text: str) -> str:
+    return _CANNOT_BE_STORED.sub("\ufffd", text)
 
 
 def _text(value: object) -> str:

@@ -90,23 +90,30 @@ class GroupCommit:
         writing = loop.run_in_executor(self._thread, self._written, together)
         writing.add_done_callback(lambda written: self._settle(loop, together, written.result()))
 
-    def _written(self, together: Sequence[_Waiting]) -> StoreError | None:
+    def _written(self, together: Sequence[_Waiting]) -> Sequence[StoreError | None]:
+        """What became of each; alerts that cannot be written at all are a fault of their own request only."""
         began = perf_counter()
         try:
             self._write([alert for alerts, _ in together for alert in alerts])
+        except StoreError as error:
+            return [error] * len(together)
         except Exception as error:  # noqa: BLE001 - whatever it was, the requests that wait must hear of it
-            return error if isinstance(error, StoreError) else StoreError(type(error).__name__)
+            if len(together) == 1:
+                return [StoreError(type(error).__name__)]
+            return [each for one in together for each in self._written([one])]
         finally:
             self._quick = perf_counter() - began <= QUICK
-        return None
+        return [None] * len(together)
 
-    def _settle(self, loop: asyncio.AbstractEventLoop, together: Sequence[_Waiting], error: StoreError | None) -> None:
-        for _, committed in together:
+    def _settle(
+        self, loop: asyncio.AbstractEventLoop, together: Sequence[_Waiting], errors: Sequence[StoreError | None]
+    ) -> None:
+        for (_, committed), error in zip(together, errors, strict=True):
             try:
                 committed(error)
             except Exception:  # noqa: BLE001 - one sender's fault must not cost the others their answers
                 _log.exception("an answer could not be given")
-        if error is None:
+        if None in errors:
             self._accepted()
         self._busy = bool(self._waiting)
         if self._busy:

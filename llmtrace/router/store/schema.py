@@ -38,6 +38,8 @@ PENDING: Final = "pending"
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
+_EARLIEST: Final = (datetime(1, 1, 3, tzinfo=UTC) - _EPOCH) // _MICROSECOND
+_LATEST: Final = (datetime(9999, 12, 30, tzinfo=UTC) - _EPOCH) // _MICROSECOND
 
 
 class Time(TypeDecorator[datetime]):
@@ -56,13 +58,13 @@ class Time(TypeDecorator[datetime]):
 
 
 def to_microseconds(moment: datetime) -> int:
-    """As the database keeps it."""
-    return (moment - _EPOCH) // _MICROSECOND
+    """As the database keeps it. What a time zone would shift out of the calendar stays within it."""
+    return min(max((moment - _EPOCH) // _MICROSECOND, _EARLIEST), _LATEST)
 
 
 def from_microseconds(count: int) -> datetime:
     """As everybody else has it."""
-    return _EPOCH + count * _MICROSECOND
+    return _EPOCH + min(max(count, _EARLIEST), _LATEST) * _MICROSECOND
 
 
 def _id() -> Column[int]:

@@ -32,6 +32,8 @@ from llmtrace.router.web.links import SignedLinks
 from llmtrace.router.web.reactions import TOOLS
 
 _HIGHEST_ID: Final = 2**63 - 1
+_STORABLE: Final = r"^[^\x00]*$"
+"""What any database can hold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +48,7 @@ class Counter:
 
 class _Who(BaseModel):
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
-    by: Annotated[str, Field(min_length=1, max_length=200)]
+    by: Annotated[str, Field(min_length=1, max_length=200, pattern=_STORABLE)]
 
 
 class _NewSilence(BaseModel):
@@ -54,8 +56,8 @@ class _NewSilence(BaseModel):
     matchers: Annotated[list[Annotated[Matcher, BeforeValidator(matchers.parse)]], Field(min_length=1, max_length=50)]
     starts_at: datetime | None = None
     ends_at: datetime
-    created_by: Annotated[str, Field(min_length=1, max_length=200)]
-    comment: Annotated[str, Field(max_length=2_000)] = ""
+    created_by: Annotated[str, Field(min_length=1, max_length=200, pattern=_STORABLE)]
+    comment: Annotated[str, Field(max_length=2_000, pattern=_STORABLE)] = ""
 
 
 def acting_routes(config: RouterConfig, counter: Counter) -> list[Route]:
