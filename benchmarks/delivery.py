@@ -239,6 +239,8 @@ RANDOM: tuple[dict[str, Any], ...] = (
     {"status": 500},
     {"status": 401},
     {"status": 400},
+    {"status": 413},
+    {"status": 307, "headers": {"location": "/elsewhere"}},
     {"hang": 2},
     {"hang": 0},
     {"down": 1},
