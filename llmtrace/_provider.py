@@ -310,7 +310,7 @@ def _warn_of_differences(running: Settings, asked: Settings) -> None:
 
 _WORKS_LONGER: Final = 3.0
 """Times the budget of `shutdown` that our own worker gets: it needs no network, and what it has not seen is lost."""
-_GRACE: Final = 5.0
+_GRACE: Final = 10.0
 """Seconds beyond the budget of `shutdown` that the end of the process waits for spans that are not yet on disk."""
 
 
