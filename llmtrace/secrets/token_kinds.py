@@ -102,5 +102,8 @@ TOKENS: Final = (
     Token("atlassian_token", ("ATATT3",), "[A-Za-z0-9_=-]{30,}"),
     Token("age_key", ("AGE-SECRET-KEY-",), "[A-Z0-9]{30,}"),
     Token("telegram_token", ("AA",), "(?<=[0-9]{8}:AA)" + _W + "{32,}"),
+    Token("elevenlabs_key", ("sk_",), "[0-9a-f]{40,}", is_word=True),
+    Token("firecrawl_key", ("fc-",), "[0-9a-f]{32,}", is_word=True),
+    Token("e2b_key", ("e2b_",), "[0-9a-f]{40,}"),
     Token("jwt", ("eyJ",), rf"{_W}*(?:\.{_W}*)*"),
 )  # fmt: skip
