@@ -28,6 +28,8 @@ RANDOM_TRACE_ID: Final = TraceFlags.RANDOM_TRACE_ID
 _TRUSTED: Final = create_key("llmtrace-trusted-caller")
 _NOTHING_SAID: Final = Said()
 _MOST_STATES: Final = 1_024
+_RANDOMNESS: Final = _chance.END - 1
+"""The bits of a trace id that are compared with a threshold."""
 
 
 def trusting(context: Context) -> Context:
@@ -58,7 +60,7 @@ class Head(Sampler):
         """The flag and the state of a trace that begins here; `is_random`: 0 where its id was not made at random."""
         threshold = self._threshold if self._ratio is None else self._asked(name, attributes)
         if is_random:
-            if trace_id & (_chance.END - 1) < threshold:
+            if trace_id & _RANDOMNESS < threshold:
                 return 0, None
             return SAMPLED, self._state(threshold)
         # Whoever comes after us must compare the same randomness.

@@ -12,8 +12,9 @@ from typing import Any, Final
 from opentelemetry.sdk.trace.id_generator import IdGenerator, RandomIdGenerator
 from opentelemetry.trace import SpanContext, TraceFlags, TraceState
 
-SAMPLED: Final = TraceFlags.SAMPLED
-RANDOM: Final = TraceFlags.RANDOM_TRACE_ID
+# Plain numbers: OpenTelemetry's are of a class of their own, whose `|` and `&` are calls.
+SAMPLED: Final = int(TraceFlags.SAMPLED)
+RANDOM: Final = int(TraceFlags.RANDOM_TRACE_ID)
 FLAGS: Final = {flags: TraceFlags(flags) for flags in (0, SAMPLED, RANDOM, SAMPLED | RANDOM)}
 NO_STATE: Final = TraceState()
 """That of every trace which nobody has said anything of."""
@@ -28,7 +29,8 @@ def inherited(ids: IdGenerator, parent: SpanContext | None) -> tuple[int, TraceS
     Without a parent they are those of a new trace.
     """
     if parent is None:
-        return ids.generate_trace_id(), None, RANDOM if ids.is_trace_id_random() else 0
+        trace_id, random = random_trace(ids)
+        return trace_id, None, random
     return parent.trace_id, parent.trace_state, parent.trace_flags & RANDOM
 
 
@@ -46,6 +48,13 @@ def sampled_below(ids: IdGenerator, parent: SpanContext | None) -> SpanContext:
     if flags is not _SAMPLED_RANDOM:
         flags = FLAGS[SAMPLED | flags & RANDOM]
     return _new(SpanContext, (trace_id, span_id, False, flags, above, True))  # type: ignore[no-any-return]
+
+
+def random_trace(ids: IdGenerator) -> tuple[int, int]:
+    """The id of a new trace, and the flag that it is random; 0 where it is not."""
+    if type(ids) is RandomIdGenerator:
+        return getrandbits(128) or ids.generate_trace_id(), RANDOM
+    return ids.generate_trace_id(), RANDOM if ids.is_trace_id_random() else 0
 
 
 def below(ids: IdGenerator, parent: SpanContext, state: TraceState | None) -> SpanContext:

@@ -34,7 +34,7 @@ from llmtrace._clean import clean_attributes
 from llmtrace._double import DoubledSpan, doubled_by
 from llmtrace._failure import exception_message
 from llmtrace._head import Head
-from llmtrace._ids import FLAGS, RANDOM, SAMPLED, below, inherited, made, sampled_below
+from llmtrace._ids import FLAGS, RANDOM, SAMPLED, below, inherited, made, random_trace, sampled_below
 from llmtrace._noop import NOOP_SPAN, NoopSpan
 from llmtrace._record import SpanRecord
 from llmtrace._relay import OwnRelay
@@ -241,7 +241,7 @@ def _by_head(
 ) -> SpanContext:
     """The same with our own head, which drops nothing; only a trace's first span in this process is decided on."""
     if parent is None:
-        trace_id, _, random = inherited(ids, None)
+        trace_id, random = random_trace(ids)
         if head.asks:
             settle(attributes)
         flag, state = head.of_root(trace_id, random, name, attributes)

@@ -492,3 +492,14 @@ def test_ended_spans_are_marked_before_the_worker_has_looked():
     other = house.start("other")
     house.tail.foresee_keep(other.get_span_context().trace_id)
     assert house.start("call", other).get_span_context().trace_state["llmtrace"] == "k:forced"
+
+
+def test_a_root_that_never_ends_counts_where_its_dropped_spans_stay_at_hand():
+    """They refer to it: so the bound of what stays at hand bounds it, too."""
+    house = House(SamplingPolicy(ratio=0.0, slow=None, max_age=1.0, grave_spans=10))
+    for _ in range(8):
+        house.run("child", house.start("root"))
+        house.wait(2)
+    house.wait(2)
+    assert house.tail._grave.spans == 10
+    assert len(house.tail._grave._buried) == 5

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final
 
 from opentelemetry.sdk.trace.sampling import Sampler
@@ -95,21 +96,35 @@ def exported(span: Ended, verdict: Verdict, *, partial: bool = False) -> SpanRec
         said[keys.ADJUSTED_COUNT] = _chance.adjusted_count(verdict.threshold)
     if partial:
         said[keys.SAMPLING_PARTIAL] = True
-    return record._replace(
-        context=_context(record.context, verdict.threshold),
-        attributes={**record.attributes, **said},
-        by_rule=verdict.by_rule,
-    )
+    attributes = {**record.attributes, **said}
+    context = _context(record.context, verdict.threshold)
+    # `_replace` would go through all fields by name: twice the cost of all else here.
+    fields = (*record[:_CONTEXT], context, *record[_CONTEXT + 1 : _ATTRIBUTES], attributes)
+    return SpanRecord._make((*fields, *record[_ATTRIBUTES + 1 : _BY_RULE], verdict.by_rule, *record[_BY_RULE + 1 :]))
+
+
+_CONTEXT, _ATTRIBUTES, _BY_RULE = map(SpanRecord._fields.index, ("context", "attributes", "by_rule"))
 
 
 def _context(context: SpanContext, threshold: int | None) -> SpanContext:
-    flags = TraceFlags(context.trace_flags | TraceFlags.SAMPLED)
     state = _with_threshold(context.trace_state, threshold)
+    is_same = state is context.trace_state and context.trace_flags & TraceFlags.SAMPLED
+    if is_same:
+        return context
+    flags = TraceFlags(context.trace_flags | TraceFlags.SAMPLED)
     return SpanContext(context.trace_id, context.span_id, context.is_remote, flags, state)
 
 
 def _with_threshold(state: TraceState, threshold: int | None) -> TraceState:
-    if threshold is None and _chance.VENDOR not in state:
-        return state
+    if not state:
+        return state if threshold is None else _only(threshold)
     said = _chance.read(state)
+    if said.threshold == threshold:
+        return state
     return _chance.write(state, Said(threshold, said.randomness, said.others))
+
+
+@lru_cache(1_024)
+def _only(threshold: int) -> TraceState:
+    """The state that says nothing but this: the same for most of what is kept."""
+    return _chance.write(None, Said(threshold))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict, deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -38,6 +39,7 @@ class Verdicts:
 @dataclass(slots=True)
 class _Buried:
     at: int
+    count: int
     weight: int
     spans: list[Ended]
     is_whole: bool
@@ -72,11 +74,12 @@ class Grave:
             before = self._taken(trace_id)
             is_whole = not late if before is None else before.is_whole
             spans = spans if before is None else [*before.spans, *spans]
-            weight = sum(map(weight_of, spans))
-            if len(spans) > self._most_spans or weight > self._most_bytes:
+            held = _held_by(spans)
+            count, weight = len(held), sum(map(weight_of, held))
+            if count > self._most_spans or weight > self._most_bytes:
                 continue
-            self._buried[trace_id] = _Buried(now, weight, spans, is_whole)
-            self.spans += len(spans)
+            self._buried[trace_id] = _Buried(now, count, weight, spans, is_whole)
+            self.spans += count
             self.weight += weight
         while self.spans > self._most_spans or self.weight > self._most_bytes:
             self._taken(next(iter(self._buried)))
@@ -94,7 +97,7 @@ class Grave:
     def _taken(self, trace_id: int) -> _Buried | None:
         found = self._buried.pop(trace_id, None)
         if found is not None:
-            self.spans -= len(found.spans)
+            self.spans -= found.count
             self.weight -= found.weight
         return found
 
@@ -105,3 +108,9 @@ class Grave:
 
     def __bool__(self) -> bool:
         return bool(self._buried or self._fallen)
+
+
+def _held_by(spans: list[Ended]) -> Sequence[Ended]:
+    """The spans, and the root of theirs that never ended: they refer to it, and so it is there as long as they are."""
+    root = getattr(spans[0], "_root", None) if spans else None
+    return spans if root is None or root.end_time is not None else [*spans, root]
