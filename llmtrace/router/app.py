@@ -12,8 +12,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final
 from urllib.parse import urlsplit
 
-import httpx
-from anyio.lowlevel import checkpoint
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.routing import Route
@@ -28,8 +26,8 @@ from llmtrace.router.enrichment import Enricher
 from llmtrace.router.enrichment.lookup import LookingUp
 from llmtrace.router.model import Destination
 from llmtrace.router.notifiers import KINDS
+from llmtrace.router.notifiers.http import open_client
 from llmtrace.router.notifiers.mail import EmailNotifier
-from llmtrace.router.notifiers.transport import Transport
 from llmtrace.router.page.routes import page_routes
 from llmtrace.router.ports import Notifier, Records, Toolbox
 from llmtrace.router.store.commit import GroupCommit
@@ -56,10 +54,6 @@ from llmtrace.router.web.sources import intakes
 
 READING: Final = ("/api/v1/", "/-/", "/metrics")
 """Under these paths people read and act."""
-KEPT_CONNECTIONS: Final = 100
-"""To destinations. Those in use have no common bound: who hangs must take none from others."""
-KEPT_FOR: Final = 2.0
-"""Seconds; sooner than destinations give idle connections up, for a message that meets such an end has to wait."""
 SWITCH: Final = 0.0005
 """Seconds. While a turn computes in its thread, requests must not wait for Python's usual 5 ms each time."""
 COLLECT: Final = (20_000, 20, 50)
@@ -88,9 +82,8 @@ async def _serve(
     reread: Callable[[], RouterConfig],
 ) -> None:
     clock = SystemClock()
-    await _get_ready()
-    transport = Transport(KEPT_CONNECTIONS, KEPT_FOR)
-    async with httpx.AsyncClient(follow_redirects=False, trust_env=False, transport=transport) as client:
+    _get_ready()
+    async with open_client() as client:
         external = config.external_url or server.url_of(listening)
         links = SignedLinks(database.link_key, external, clock.now)
         tools = Toolbox(client, clock, external, _print, links.acknowledge)
@@ -136,13 +129,12 @@ async def _serve(
                     task.cancel()
 
 
-async def _get_ready() -> None:
-    """Requests and pages must not wait for Python's own housekeeping, nor the first one for what is loaded late."""
+def _get_ready() -> None:
+    """Requests and pages must not wait for Python's own housekeeping."""
     sys.setswitchinterval(SWITCH)
     gc.collect()
     gc.freeze()  # what is there by now stays
     gc.set_threshold(*COLLECT)
-    await checkpoint()  # loads what httpx needs of this kind of loop
 
 
 async def _run(web: server.Server, listening: socket.socket, rules: Rules, dispatcher: Dispatcher) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
-import httpx
+import aiohttp
 from pydantic import BaseModel
 
 from llmtrace.router.model import (
@@ -149,7 +149,7 @@ class Rate:
 class Toolbox:
     """What a notifier may use of the world outside."""
 
-    client: httpx.AsyncClient
+    client: aiohttp.ClientSession
     clock: Clock
     external_url: str
     print: Callable[[str], None]

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 from collections.abc import Callable
 from datetime import datetime
+from http import HTTPStatus
 from typing import Any, Final
 
-import httpx
+import aiohttp
 
 from llmtrace.router.config import RouterConfig
 from llmtrace.router.config.phoenix import PhoenixOptions
@@ -31,7 +33,7 @@ class Tail:
     def __init__(
         self,
         config: RouterConfig,
-        client: httpx.AsyncClient,
+        client: aiohttp.ClientSession,
         inbox: Inbox,
         clock: Clock,
         kept: Callable[[str], int | None],
@@ -65,7 +67,7 @@ class Tail:
     async def _guarded(self, options: PhoenixOptions) -> None:
         try:
             await self.look(options)
-        except (AnswerError, StoreError, httpx.HTTPError, TimeoutError, ValueError) as error:
+        except (AnswerError, StoreError, aiohttp.ClientError, OSError, ValueError) as error:
             said = f"{type(error).__name__}: {error}" if isinstance(error, AnswerError) else type(error).__name__
             if said != self._failure:
                 _log.warning("phoenix: annotations cannot be read (%s); it is tried again", said)
@@ -108,8 +110,11 @@ class Tail:
         key = options.api_key
         headers = {"authorization": f"Bearer {key.get_secret_value()}"} if key is not None else {}
         body = {"query": phoenix.QUERY, "variables": variables}
-        async with asyncio.timeout(_PATIENCE):
-            answer = await self._client.post(f"{options.url}/graphql", json=body, headers=headers, timeout=_PATIENCE)
-        if not answer.is_success:
-            raise AnswerError(f"HTTP {answer.status_code}")
-        return answer.json()
+        url = f"{options.url}/graphql"
+        async with (
+            asyncio.timeout(_PATIENCE),
+            self._client.post(url, json=body, headers=headers, allow_redirects=False) as answer,
+        ):
+            if answer.status != HTTPStatus.OK:
+                raise AnswerError(f"HTTP {answer.status}")
+            return json.loads(await answer.read())

@@ -12,8 +12,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 DECLARED = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-COMES_WITH = {"pydantic_core", "pytest", "protobuf"}
-"""Half of pydantic; what a plugin runs inside; the messages of the OTLP encoder, whose own package is a namespace."""
+COMES_WITH = {"pydantic_core", "pytest", "protobuf", "httpx"}
+"""Half of pydantic; what a plugin runs inside; the messages of the OTLP encoder, whose own package is a namespace; what
+an integration watches is the application's own."""
 
 
 def names(requirements: Iterable[object]) -> set[str]:

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+import ssl
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-import httpx
 from destinations import Call, pagerduty, servicenow, slack
 from jira_server import Jira
 from opsgenie_server import opsgenie
+from outbound import Asked, Client, Said
 from pagerduty_change_server import pagerduty_change
 from router_values import ManualClock
 from slack_bot_server import CHANNEL, slack_bot
@@ -23,7 +24,7 @@ from test_router_notifiers import delivery
 from webhook_receiver import WebhookReceiver
 
 from llmtrace.router.model import Delivery, Phase, Receipt
-from llmtrace.router.notifiers import KINDS
+from llmtrace.router.notifiers import KINDS, http
 from llmtrace.router.ports import Toolbox
 
 if TYPE_CHECKING:
@@ -114,15 +115,17 @@ OTHERS = {"console", "email"}
 
 
 def attempt(
-    kind: str, settings: dict[str, Any], *messages: Delivery, remember: bool = False, transport: Any = None
+    kind: str, settings: dict[str, Any], *messages: Delivery, remember: bool = False, client: Client | None = None
 ) -> list[Receipt]:
     """One real attempt at each message, by one notifier. ``remember``: each knows the handle of the last."""
     entry = KINDS[kind]
 
     async def scenario() -> list[Receipt]:
         # Loopback speaks no TLS, and the list of authorities takes longer to read than all else here.
-        async with httpx.AsyncClient(trust_env=False, verify=False, transport=transport) as client:  # noqa: S501
-            tools = Toolbox(client, ManualClock(), "http://router", print, lambda number: f"http://router/ack/{number}")
+        async with client or http.open_client(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)) as calling:
+            tools = Toolbox(
+                calling, ManualClock(), "http://router", print, lambda number: f"http://router/ack/{number}"
+            )
             notifier = entry.build(entry.settings.model_validate(settings), tools)
             receipts: list[Receipt] = []
             handle = ""
@@ -143,15 +146,15 @@ def reach(kind: str, service: Service, *messages: Delivery, remember: bool = Fal
 def without_network(kind: str, service: Service, *messages: Delivery) -> list[Receipt]:
     """The same in this process: what the server checks and answers, without its socket."""
 
-    def answer(request: httpx.Request) -> httpx.Response:
-        body = json.loads(request.content) if request.content else None
-        call = Call(request.method, request.url.raw_path.decode(), dict(request.headers), body)
+    def answer(asked: Asked) -> Said:
+        body = json.loads(asked.data) if asked.data else None
+        call = Call(asked.method, asked.url.raw_path_qs, {n.lower(): v for n, v in asked.headers.items()}, body)
         status, headers, said = service.answer(call)
         data = said if isinstance(said, str) else json.dumps(said)
-        return httpx.Response(status, headers=headers, stream=httpx.ByteStream(data.encode()))
+        return Said(status, headers, data.encode())
 
     settings = {**CONTRACTS[kind].settings(service), "allow_private": True}
-    return attempt(kind, settings, *messages, transport=httpx.MockTransport(answer))
+    return attempt(kind, settings, *messages, client=Client(answer))
 
 
 def about(phase: Phase = Phase.FIRING, *alerts: Any, **changes: Any) -> Delivery:

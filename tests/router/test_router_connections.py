@@ -7,13 +7,12 @@ import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from time import monotonic
 
-import httpx
 import pytest
+from outbound import Asked, Client, Said
 from router_values import NOON
 
 from llmtrace.router.model import Outcome
 from llmtrace.router.notifiers import http
-from llmtrace.router.notifiers.transport import Transport
 
 
 class Server(ThreadingHTTPServer):
@@ -57,7 +56,7 @@ def post(times: int, head: bytes, body: bytes) -> Server:
 
     async def scenario() -> None:
         url = f"http://127.0.0.1:{server.server_port}/"
-        async with httpx.AsyncClient(trust_env=False, transport=Transport()) as client:
+        async with http.open_client() as client:
             for _ in range(times):
                 receipt = await http.post(client, url, b"{}", {}, NOON, allow_private=True)
                 assert receipt.outcome is Outcome.DELIVERED
@@ -90,15 +89,15 @@ def test_a_checked_address_is_connected_to_anew():
     """A connection that proved one host's name is never used for another host at the same address."""
     seen = []
 
-    def answer(request: httpx.Request) -> httpx.Response:
-        seen.append(request.headers["connection"])
-        return httpx.Response(204)
+    def answer(asked: Asked) -> Said:
+        seen.append(asked.headers["connection"])
+        return Said()
 
     async def public(_host: str, _port: int) -> list[str]:
         return ["93.184.216.34"]
 
     async def scenario() -> None:
-        async with httpx.AsyncClient(transport=httpx.MockTransport(answer)) as client:
+        async with Client(answer) as client:
             await http.post(client, "https://hooks.example.org/", b"{}", {}, NOON, resolve=public)
 
     asyncio.run(scenario())

@@ -10,7 +10,6 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-import httpx
 import pytest
 from destinations import MailServer, pagerduty, saying, servicenow, slack
 from router_store import KeepingNotifier, World, world_of
@@ -20,6 +19,7 @@ from test_router_notifiers import ANNOTATIONS, delivery
 from llmtrace.router.dispatcher import Dispatcher
 from llmtrace.router.model import Act, Delivery, Destination, Outcome, Phase, Receipt, Status
 from llmtrace.router.notifiers import KINDS, mail
+from llmtrace.router.notifiers.http import open_client
 from llmtrace.router.notifiers.pace import FAILURES, Breaker, Bucket, Pace
 from llmtrace.router.notifiers.slack_blocks import escape
 from llmtrace.router.ports import Rate, Toolbox
@@ -31,7 +31,7 @@ def send(kind: str, settings: dict[str, Any], what: Delivery) -> Receipt:
     """One real attempt."""
 
     async def scenario():
-        async with httpx.AsyncClient(trust_env=False) as client:
+        async with open_client() as client:
             tools = Toolbox(client, ManualClock(), "http://router", print, lambda number: f"http://router/ack/{number}")
             entry = KINDS[kind]
             return await entry.build(entry.settings.model_validate(settings), tools).send(what)

@@ -8,9 +8,9 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
-import httpx
 import pytest
 from destinations import MailServer
+from outbound import Client, Said
 from router_process import RouterProcess
 from router_store import world_of
 from router_values import make_alert, make_config, make_request, make_span, make_tag
@@ -52,7 +52,7 @@ class House:
     def restart(self) -> None:
         """As a new process finds it."""
         world = self.world
-        tools = Toolbox(httpx.AsyncClient(), world.clock, "http://router", print, str)
+        tools = Toolbox(Client(lambda _asked: Said()), world.clock, "http://router", print, str)
         mails = {each.receiver: world.config.receivers[each.receiver]["email"] for each in world.config.digests}
         self.posts = {name: EmailNotifier(mail, tools) for name, mail in mails.items()}
         self.sender = DigestSender(world.config, self.digests, self.posts, world.clock, "http://router")

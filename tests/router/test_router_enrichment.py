@@ -10,7 +10,6 @@ from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from time import monotonic
 
-import httpx
 import pytest
 from router_process import RouterProcess
 from router_store import world_of
@@ -26,6 +25,7 @@ from llmtrace.router.enrichment.changes import of_alert
 from llmtrace.router.enrichment.lookup import look_up
 from llmtrace.router.model import Annotation, Change
 from llmtrace.router.notifiers import page
+from llmtrace.router.notifiers.http import open_client
 from llmtrace.router.rehearsal import differences
 
 MINUTE = timedelta(minutes=1)
@@ -45,7 +45,7 @@ def enriched(folder, enrich: str, told=None, changes=(), **labels):
     given = replace(given, notification=replace(given.notification, alerts=(alert,), created_at=NOON))
 
     async def run():
-        async with httpx.AsyncClient(trust_env=False) as client:
+        async with open_client() as client:
             return await Enricher(config, lambda _since, _until: changes, client).enrich(given)
 
     return asyncio.run(run()).notification.alerts[0]
@@ -172,7 +172,7 @@ def test_a_page_says_how_it_is_around(tmp_path):
     assert said["db"].startswith("ok (")
     assert said["gateway"].startswith("HTTP 503 (")
     assert said["provider"].startswith("Partial outage (")
-    assert said["gone"] == "no answer (ConnectError)"
+    assert said["gone"] == "no answer (ClientConnectorError)"
 
 
 def test_what_hangs_holds_no_page_up(tmp_path):
@@ -198,7 +198,7 @@ def test_a_store_that_fails_costs_the_enrichment_alone(tmp_path):
         raise OSError("no disk")
 
     async def run():
-        async with httpx.AsyncClient() as client:
+        async with open_client() as client:
             return await Enricher(config, broken, client).enrich(delivery())
 
     assert asyncio.run(run()) == delivery()
@@ -214,7 +214,7 @@ def test_where_nothing_changed_nothing_is_read(tmp_path):
             return world.store.changes(since, until)
 
         async def run():
-            async with httpx.AsyncClient() as client:
+            async with open_client() as client:
                 enricher = Enricher(world.config, read, client, world.store.newest_change)
                 told = replace(delivery(), notification=replace(delivery().notification, created_at=NOON))
                 before = await enricher.enrich(told)
@@ -233,7 +233,7 @@ def test_many_pages_ask_once(tmp_path):
         config = make_config(tmp_path, f'{MINIMAL}    enrich: {{health: {{db: "{url}"}}}}\n')
 
         async def run():
-            async with httpx.AsyncClient(trust_env=False) as client:
+            async with open_client() as client:
                 enricher = Enricher(config, lambda _since, _until: (), client)
                 return await asyncio.gather(*(enricher.enrich(delivery()) for _ in range(20)))
 

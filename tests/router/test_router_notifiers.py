@@ -11,12 +11,13 @@ import subprocess
 import threading
 from datetime import timedelta
 from email.utils import format_datetime
+from functools import partial
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
-import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from outbound import Client, Said
 from pydantic import SecretStr
 from router_values import NOON, ManualClock, make_alert
 from webhook_receiver import WebhookReceiver, check_format
@@ -26,7 +27,6 @@ from llmtrace.router.notifiers import http
 from llmtrace.router.notifiers.address import is_public, is_surely_private
 from llmtrace.router.notifiers.console import ConsoleNotifier
 from llmtrace.router.notifiers.retry import GIVE_UP_AFTER, LONGEST, settle
-from llmtrace.router.notifiers.transport import Transport
 from llmtrace.router.notifiers.webhook import WebhookNotifier, WebhookSettings, sign
 from llmtrace.router.ports import Toolbox
 
@@ -57,7 +57,7 @@ def send(settings: WebhookSettings, *alerts) -> Receipt:
     """One real attempt."""
 
     async def scenario():
-        async with httpx.AsyncClient(trust_env=False) as client:
+        async with http.open_client() as client:
             tools = Toolbox(
                 client, ManualClock(), "http://router", print, lambda incident: f"http://router/ack/{incident}"
             )
@@ -128,7 +128,7 @@ def test_nobody_there_is_a_retry_that_names_no_address():
     """A refused connection is a receipt like any other."""
     with WebhookReceiver() as receiver:
         pass
-    assert send(WebhookSettings(url=receiver.url, allow_private=True)) == Receipt(Outcome.RETRY, "ConnectError")
+    assert send(WebhookSettings(url=receiver.url, allow_private=True)) == Receipt(Outcome.RETRY, "ClientConnectorError")
 
 
 @pytest.mark.parametrize(
@@ -194,11 +194,11 @@ def test_what_can_be_refused_without_dns(host, private):
     assert is_surely_private(host) is private
 
 
-def post(url: str, resolve, client: httpx.AsyncClient) -> Receipt:
+def post(url: str, resolve, opened=http.open_client) -> Receipt:
     """One attempt at an address that must be public."""
 
     async def scenario():
-        async with client:
+        async with opened() as client:
             return await http.post(client, url, b"{}", {}, NOON, resolve=resolve)
 
     return asyncio.run(scenario())
@@ -214,7 +214,7 @@ def test_a_name_with_a_private_address_is_not_called(addresses):
     def refuse(_request):
         raise AssertionError
 
-    receipt = post("https://hook.example.org/x", resolve, httpx.AsyncClient(transport=httpx.MockTransport(refuse)))
+    receipt = post("https://hook.example.org/x", resolve, lambda: Client(refuse))
     assert receipt.outcome is Outcome.RETRY
     assert "allow_private" in receipt.detail
 
@@ -225,7 +225,7 @@ def test_a_name_that_does_not_resolve_is_a_retry():
     async def resolve(_host, _port):
         raise OSError
 
-    assert post("https://hook.example.org/x", resolve, httpx.AsyncClient()).outcome is Outcome.RETRY
+    assert post("https://hook.example.org/x", resolve).outcome is Outcome.RETRY
 
 
 @pytest.fixture
@@ -277,9 +277,8 @@ def test_the_address_that_was_checked_is_called_under_the_name_of_the_url(tls_se
     async def resolve(_host, _port):
         return ["127.0.0.1"]
 
-    transport = Transport(trust=ssl.create_default_context(cafile=certificate))
-    client = httpx.AsyncClient(transport=transport, trust_env=False)
-    assert post(f"https://{name}.example.org:{port}/x", resolve, client).outcome is outcome
+    trusting = partial(http.open_client, ssl.create_default_context(cafile=certificate))
+    assert post(f"https://{name}.example.org:{port}/x", resolve, trusting).outcome is outcome
     assert hosts == ([f"hook.example.org:{port}"] if outcome is Outcome.DELIVERED else [])
 
 
@@ -290,12 +289,11 @@ def test_an_ipv6_address_can_be_called():
     async def resolve(_host, _port):
         return ["2606:4700::1111"]
 
-    def answer(request):
-        seen.append((request.url.host, request.headers["host"], request.extensions["sni_hostname"]))
-        return httpx.Response(204)
+    def answer(asked):
+        seen.append((asked.url.host, asked.headers["host"], asked.server_hostname))
+        return Said()
 
-    client = httpx.AsyncClient(transport=httpx.MockTransport(answer))
-    assert post("https://hook.example.org/x", resolve, client).outcome is Outcome.DELIVERED
+    assert post("https://hook.example.org/x", resolve, lambda: Client(answer)).outcome is Outcome.DELIVERED
     assert seen == [("2606:4700::1111", "hook.example.org", "hook.example.org")]
 
 

@@ -9,10 +9,10 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-import httpx
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from outbound import Asked, Client, Said
 from router_process import RouterProcess
 from router_store import World, world_of
 from router_values import NOON, ManualClock, make_alert, make_config
@@ -55,7 +55,7 @@ class Down:
         now = self._clock.now()
         self.called.append(now - NOON)
         if now < self._back:
-            return Receipt(Outcome.RETRY, "ConnectError")
+            return Receipt(Outcome.RETRY, "ClientConnectorError")
         name = delivery.notification.alerts[0].name
         assert name not in self.took
         self.took[name] = now - NOON
@@ -118,11 +118,11 @@ def test_a_clock_that_is_set_neither_loses_nor_doubles_what_is_due(
 async def post_all(hosts: list[str], took: list[str]) -> list[Receipt]:
     """A message to each host at once, by real look-ups."""
 
-    def answer(request: httpx.Request) -> httpx.Response:
-        took.append(request.headers["host"])
-        return httpx.Response(204)
+    def answer(asked: Asked) -> Said:
+        took.append(asked.headers["host"])
+        return Said()
 
-    async with httpx.AsyncClient(transport=httpx.MockTransport(answer)) as client:
+    async with Client(answer) as client:
         return await asyncio.gather(*(http.post(client, f"https://{host}/", b"{}", {}, NOON) for host in hosts))
 
 

@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-import httpx
 import pytest
 from router_process import RouterProcess
 from router_store import world_of
@@ -21,6 +20,7 @@ from webhook_receiver import WebhookReceiver
 
 from llmtrace.exceptions import ConfigurationError
 from llmtrace.router.intake import phoenix as annotations
+from llmtrace.router.notifiers.http import open_client
 from llmtrace.router.tailing import Tail
 from llmtrace.semconv.alert import Severity
 
@@ -113,7 +113,7 @@ def tailing(folder, fake, heard=None):
         tail: list[Tail] = []
 
         async def look() -> None:
-            async with httpx.AsyncClient(trust_env=False) as client:
+            async with open_client() as client:
                 store, given = world.store, {} if heard is None else heard
                 tail[:] = tail or [Tail(world.config, client, inbox, world.clock, store.tail, store.keep_tail, given)]
                 tail[0]._client = client

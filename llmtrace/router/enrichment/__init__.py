@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
-import httpx
+import aiohttp
 
 from llmtrace.router.config import RouterConfig
 from llmtrace.router.enrichment.changes import of_alert
@@ -29,7 +29,7 @@ class Enricher:
         self,
         config: RouterConfig,
         changes: Changes,
-        client: httpx.AsyncClient,
+        client: aiohttp.ClientSession,
         newest: Callable[[], datetime | None] = lambda: datetime.max.replace(tzinfo=UTC),
     ) -> None:
         self._options = config.enrich

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Mapping
 from http import HTTPStatus
 from time import monotonic
 from typing import Any, Final
 
-import httpx
+import aiohttp
 
 FRESH: Final = 10.0
 """Seconds for which an answer holds: a flood of pages is no flood of questions."""
+_SUCCESS: Final = 2
 _LARGEST: Final = 64 * 1024
 _LONGEST_WORDS: Final = 120
 
@@ -19,7 +21,7 @@ _LONGEST_WORDS: Final = 120
 class Health:
     """``addresses``: name -> URL. Whoever asks while others wait gets the same answer."""
 
-    def __init__(self, addresses: Mapping[str, str], client: httpx.AsyncClient) -> None:
+    def __init__(self, addresses: Mapping[str, str], client: aiohttp.ClientSession) -> None:
         self._addresses = addresses
         self._client = client
         self._said: dict[str, str] = {}
@@ -44,30 +46,30 @@ class Health:
     async def _ask(self, name: str, url: str) -> None:
         began = monotonic()
         try:
-            async with asyncio.timeout(FRESH), self._client.stream("GET", url, timeout=FRESH) as answer:
+            async with asyncio.timeout(FRESH), self._client.get(url, allow_redirects=False) as answer:
                 body = b""
-                async for part in answer.aiter_bytes():
+                async for part in answer.content.iter_any():
                     body += part
                     if len(body) > _LARGEST:
                         break
             took = int((monotonic() - began) * 1000)
             self._said[name] = _words(answer, body, took)
-        except (httpx.HTTPError, httpx.InvalidURL, OSError, TimeoutError) as error:
+        except (aiohttp.ClientError, OSError, ValueError) as error:
             self._said[name] = f"no answer ({type(error).__name__})"
 
 
-def _words(answer: httpx.Response, body: bytes, took: int) -> str:
+def _words(answer: aiohttp.ClientResponse, body: bytes, took: int) -> str:
     """A status page says in JSON how it is; of all others the status counts."""
-    state = "ok" if answer.is_success else f"HTTP {answer.status_code}"
-    if answer.status_code == HTTPStatus.OK and "json" in answer.headers.get("content-type", ""):
+    state = "ok" if answer.status // 100 == _SUCCESS else f"HTTP {answer.status}"
+    if answer.status == HTTPStatus.OK and "json" in answer.headers.get("content-type", ""):
         state = _described(body) or state
     return f"{state} ({took} ms)"
 
 
 def _described(body: bytes) -> str:
     try:
-        said: Any = httpx.Response(HTTPStatus.OK, content=body).json()
-    except ValueError:
+        said: Any = json.loads(body)
+    except (ValueError, RecursionError):
         return ""
     status = said.get("status") if isinstance(said, dict) else None
     words = status.get("description") if isinstance(status, dict) else status

@@ -7,23 +7,25 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
+import os
+import re
 import socket
+import ssl
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
 from functools import partial
 from http import HTTPStatus
-from typing import Final
+from io import BytesIO
+from typing import Final, NamedTuple
 
-import httpx
+import aiohttp
+import certifi
+from yarl import URL
 
 from llmtrace.router.model import Outcome, Receipt
 from llmtrace.router.notifiers.address import is_public
-
-# It writes whole URLs at INFO, and of some destinations the URL is the credential.
-logging.getLogger("httpx").setLevel(logging.WARNING)
 
 TIMEOUT: Final = 10.0
 """Seconds, for the whole attempt."""
@@ -31,6 +33,11 @@ SHORT: Final = 4_096
 """Bytes of an answer that nobody asks for."""
 REST: Final = 0.5
 """Seconds that they may take after its head."""
+KEPT_FOR: Final = 2.0
+"""Seconds for which a connection waits for the next message; sooner than destinations give idle ones up."""
+_MUCH: Final = 2**19
+"""Bytes; more than this is sent in parts, so that the event loop gets its turn."""
+_SENDABLE: Final = re.compile("[!-~]+")
 LONGEST_WAIT: Final = timedelta(days=1)
 """A longer Retry-After counts as this."""
 
@@ -54,6 +61,18 @@ class Request:
     url: str
     body: bytes
     headers: Mapping[str, str]
+
+
+class _Called(NamedTuple):
+    """Where a request goes: with the name that the other end has to prove, if it is not the URL's."""
+
+    url: URL
+    headers: Mapping[str, str]
+    name: str | None = None
+
+
+class _PrivateError(Exception):
+    """The host has an address that is not public."""
 
 
 Resolve = Callable[[str, int], Awaitable[list[str]]]
@@ -91,8 +110,27 @@ async def _addresses(host: str, port: int) -> list[str]:
     return [str(address[0]) for *_, address in found]
 
 
+def open_client(trust: ssl.SSLContext | None = None) -> aiohttp.ClientSession:
+    """Connections to whom the router calls. To be made and used in one event loop, and closed.
+
+    Nothing of an answer is unpacked: one of a few bytes cannot be a bomb.
+
+    Args:
+        trust: whom https believes; without it those in `SSL_CERT_FILE`, else Mozilla's.
+    """
+    trust = trust or ssl.create_default_context(cafile=os.environ.get("SSL_CERT_FILE") or certifi.where())
+    return aiohttp.ClientSession(
+        # Those in use have no common bound: who hangs must take none from others.
+        connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=KEPT_FOR, ssl=trust),
+        timeout=aiohttp.ClientTimeout(),  # who asks sets the limit for all of it
+        headers={"accept-encoding": "identity"},
+        cookie_jar=aiohttp.DummyCookieJar(),
+        auto_decompress=False,
+    )
+
+
 async def post(
-    client: httpx.AsyncClient,
+    client: aiohttp.ClientSession,
     url: str,
     body: bytes,
     headers: Mapping[str, str],
@@ -108,7 +146,7 @@ async def post(
 
 
 async def exchange(
-    client: httpx.AsyncClient,
+    client: aiohttp.ClientSession,
     asked: Request,
     now: datetime,
     *,
@@ -119,58 +157,62 @@ async def exchange(
     """Send once; returns the receipt and at most ``most`` bytes of the answer. Whatever goes wrong is a receipt."""
     try:
         async with asyncio.timeout(TIMEOUT):
-            # Unpacked by nobody, so that an answer of a few bytes cannot be a bomb.
-            headers = {**asked.headers, "accept-encoding": "identity"}
-            request = client.build_request(asked.method, asked.url, content=asked.body, headers=headers)
-            if not allow_private and (refusal := await _pin(request, resolve)):
-                return refusal, b""
-            response = await client.send(request, stream=True, follow_redirects=False)
-            try:
+            called = _Called(_url(asked.url), asked.headers)
+            if not allow_private:
+                called = await _pinned(called, resolve)
+            async with client.request(
+                asked.method,
+                called.url,
+                data=BytesIO(asked.body) if len(asked.body) > _MUCH else asked.body,
+                headers=called.headers,
+                server_hostname=called.name,
+                allow_redirects=False,
+            ) as response:  # closed before its body ends, which may be never
                 answer = await _start_of(response, most) if most else await _end_of(response)
-            finally:
-                await response.aclose()  # its body may be endless
+    except _PrivateError:
+        return Receipt(Outcome.RETRY, "the host has a private address; allow_private: true would allow it"), b""
     except TimeoutError:
         return Receipt(Outcome.RETRY, f"no answer in {TIMEOUT:g} s"), b""
-    except (httpx.HTTPError, httpx.InvalidURL, OSError, UnicodeError) as error:
+    except (aiohttp.ClientError, OSError, ValueError) as error:
         return Receipt(Outcome.RETRY, type(error).__name__), b""
-    return read(response.status_code, response.headers.get("retry-after"), now), answer
+    return read(response.status, response.headers.get("retry-after"), now), answer
 
 
-async def _start_of(response: httpx.Response, most: int) -> bytes:
+def _url(text: str) -> URL:
+    """As it was written, to the letter: it may be signed. Only what cannot be sent so is put in other letters."""
+    return URL(text, encoded=_SENDABLE.fullmatch(text) is not None)
+
+
+async def _start_of(response: aiohttp.ClientResponse, most: int) -> bytes:
     answer = b""
-    async for chunk in response.aiter_raw():
+    async for chunk in response.content.iter_any():
         answer += chunk
         if len(answer) >= most:
             break
     return answer[:most]
 
 
-async def _end_of(response: httpx.Response) -> bytes:
+async def _end_of(response: aiohttp.ClientResponse) -> bytes:
     """Nobody asks for the answer; a short one is read to its end, so that the connection serves the next message."""
     length = response.headers.get("content-length", "")
-    is_short = length.isascii() and length.isdecimal() and int(length[:9]) <= SHORT
-    is_ended = is_short or response.status_code == HTTPStatus.NO_CONTENT
-    if is_ended and not response.is_stream_consumed:
-        with contextlib.suppress(TimeoutError, httpx.HTTPError):
+    if length.isascii() and length.isdecimal() and int(length[:9]) <= SHORT:
+        with contextlib.suppress(TimeoutError, aiohttp.ClientError):
             async with asyncio.timeout(REST):
-                async for _ in response.aiter_raw():
-                    pass
+                await response.read()
     return b""
 
 
-async def _pin(request: httpx.Request, resolve: Resolve) -> Receipt | None:
+async def _pinned(called: _Called, resolve: Resolve) -> _Called:
     """Check the host's addresses and connect to just the one that was checked: DNS may answer otherwise next time.
 
     Such a connection serves one request: the next one to this address may be for a host that is to prove another name.
     """
-    host = request.url.host
-    addresses = await resolve(host, request.url.port or 443)
+    name = called.url.raw_host or ""
+    addresses = await resolve(name, called.url.port or 443)
     if not addresses or not all(is_public(address) for address in addresses):
-        return Receipt(Outcome.RETRY, "the host has a private address; allow_private: true would allow it")
-    request.extensions["sni_hostname"] = host
-    request.headers["connection"] = "close"
-    request.url = request.url.copy_with(host=addresses[0])
-    return None
+        raise _PrivateError
+    headers = {**called.headers, "host": called.url.host_port_subcomponent or name, "connection": "close"}
+    return _Called(called.url.with_host(addresses[0]), headers, name)
 
 
 def read(status: int, retry_after: str | None, now: datetime) -> Receipt:

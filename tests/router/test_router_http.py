@@ -1,13 +1,15 @@
-"""HTTP/1.1 to destinations: every way in which an answer may end is understood, and what is no answer is an error."""
+"""HTTP to destinations: every way in which an answer may end is understood, and what is none means another attempt."""
 
 from __future__ import annotations
 
 import asyncio
 
-import httpx
 import pytest
+from router_values import NOON
 
-from llmtrace.router.notifiers.transport import LARGEST_HEAD, Transport
+from llmtrace.router.model import Outcome, Receipt
+from llmtrace.router.notifiers import http
+from llmtrace.router.notifiers.http import Request, exchange, open_client
 
 OK = b"HTTP/1.1 200 OK\r\n"
 TWO = OK + b"content-length: 2\r\n\r\nok"
@@ -45,20 +47,17 @@ class Script:
             writer.close()
 
 
-def ask(script: Script, times: int = 1, **options) -> list[httpx.Response | httpx.TransportError]:
-    """So many requests, one after the other: each an answer that was read, or an error."""
+def ask(script: Script, times: int = 1, **headers: str) -> list[tuple[Receipt, bytes]]:
+    """So many requests, one after the other: what became of each, and what was read."""
 
-    async def scenario():
+    async def scenario() -> list[tuple[Receipt, bytes]]:
         server = await asyncio.start_server(script.serve, "127.0.0.1", 0)
-        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/hook?a=b"
-        came: list[httpx.Response | httpx.TransportError] = []
-        transport = Transport(**options.pop("pool", {}))
-        async with httpx.AsyncClient(transport=transport, trust_env=False) as client:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/hook?a=b%2Fc"
+        came = []
+        async with open_client() as client:
             for _ in range(times):
-                try:
-                    came.append(await client.post(url, content=b"body", **options))
-                except httpx.TransportError as error:
-                    came.append(error)
+                request = Request("POST", url, b"body", headers)
+                came.append(await exchange(client, request, NOON, allow_private=True, most=10_000_000))
                 await asyncio.sleep(0.01)  # what is wrong behind an answer arrives
         server.close()
         await asyncio.gather(*filter(None, script.serving))
@@ -77,7 +76,7 @@ def ask(script: Script, times: int = 1, **options) -> list[httpx.Response | http
         (OK + b"connection: close\r\ncontent-length: 2\r\n\r\nok", b"ok", 2),
         (OK + b"\r\nok" + Script.CLOSE, b"ok", 2),
         (b"HTTP/1.0 200 OK\r\ncontent-length: 2\r\n\r\nok", b"ok", 2),
-        (TWO + b"more", b"ok", 2),
+        (TWO + b"\r\n", b"ok", 1),
         (TWO + TWO, b"ok", 2),
         (TWO + Script.CLOSE, b"ok", 2),
         (OK + b"content-length: 3000000\r\n\r\n" + b"x" * 3_000_000, b"x" * 3_000_000, 1),
@@ -86,11 +85,10 @@ def ask(script: Script, times: int = 1, **options) -> list[httpx.Response | http
 def test_an_answer_is_read_to_its_end(answer, body, connections):
     """By its length, by chunks or by the end of the connection; which is kept only where nothing speaks against it."""
     script = Script(answer, answer)
-    came = ask(script, 2)
-    assert [(each.status_code // 100, each.content) for each in came] == [(2, body)] * 2
+    assert [(receipt.outcome, said) for receipt, said in ask(script, 2)] == [(Outcome.DELIVERED, body)] * 2
     assert script.connections == connections
-    assert script.requests[0].startswith(b"POST /hook?a=b HTTP/1.1\r\nHost: 127.0.0.1:")
-    assert script.requests[0].endswith(b"\r\nContent-Length: 4\r\n\r\nbody")
+    assert script.requests[0].startswith(b"POST /hook?a=b%2Fc HTTP/1.1\r\nHost: 127.0.0.1:")
+    assert script.requests[0].endswith(b"\r\n\r\nbody")
 
 
 @pytest.mark.parametrize(
@@ -99,52 +97,53 @@ def test_an_answer_is_read_to_its_end(answer, body, connections):
         b"" + Script.CLOSE,
         b"HTTP/1.1 20" + Script.CLOSE,
         b"SSH-2.0-OpenSSH\r\n",
+        TWO + b"more",
         OK + b"content-length: 5\r\n\r\nok" + Script.CLOSE,
         OK + b"transfer-encoding: chunked\r\n\r\n5\r\nok" + Script.CLOSE,
         OK + b"transfer-encoding: chunked\r\n\r\nxyz\r\n",
         OK + b"content-length: 1\r\ncontent-length: 2\r\n\r\nok",
         b"HTTP/1.1 101 Switching Protocols\r\nupgrade: x\r\nconnection: upgrade\r\n\r\n" + Script.CLOSE,
-        OK + b"x: " + b"y" * (3 * LARGEST_HEAD) + b"\r\n\r\n",
+        OK + b"x: " + b"y" * 300_000 + b"\r\n\r\n",
     ],
 )
-def test_what_is_no_answer_is_an_error(answer):
+def test_what_is_no_answer_means_another_attempt(answer):
     """Not a crash, not a wait: the message is tried again, on another connection."""
-    error, after = ask(Script(answer, TWO), 2)
-    assert isinstance(error, (httpx.RemoteProtocolError, httpx.ReadError))
-    assert after.content == b"ok"
+    (failed, _), (after, said) = ask(Script(answer, TWO), 2)
+    assert failed.outcome is Outcome.RETRY
+    assert (after.outcome, said) == (Outcome.DELIVERED, b"ok")
 
 
-def test_who_does_not_answer_is_waited_for_so_long_and_no_longer():
-    """The limits are httpx's."""
-    (error,) = ask(Script(OK), timeout=0.05)
-    assert isinstance(error, httpx.ReadTimeout)
+def test_who_does_not_answer_is_waited_for_so_long_and_no_longer(monkeypatch):
+    """One limit for all of it."""
+    monkeypatch.setattr(http, "TIMEOUT", 0.05)
+    ((receipt, _),) = ask(Script(OK))
+    assert receipt == Receipt(Outcome.RETRY, "no answer in 0.05 s")
 
 
-def test_nobody_there_is_an_error():
-    """A refused connection, and a name that is none."""
+@pytest.mark.parametrize(
+    "url", ["http://127.0.0.1:1/", "http://name.invalid/", "http://a b/", "http://[::1/", "no url"]
+)
+def test_nobody_there_is_a_receipt(url):
+    """A refused connection, a name that is none, an address that is none."""
 
-    async def scenario(url):
-        async with httpx.AsyncClient(transport=Transport(), trust_env=False) as client:
-            await client.post(url, content=b"")
+    async def scenario() -> Receipt:
+        async with open_client() as client:
+            return await http.post(client, url, b"", {}, NOON, allow_private=True)
 
-    for url in ("http://127.0.0.1:1/", "http://name.invalid/"):
-        with pytest.raises(httpx.ConnectError):
-            asyncio.run(scenario(url))
+    assert asyncio.run(scenario()).outcome is Outcome.RETRY
 
 
 def test_a_header_cannot_hold_another():
     """A line end in a value is refused before anything is sent."""
     script = Script(TWO)
-    (error,) = ask(script, headers={"x": "a\r\ny: b"})
-    assert isinstance(error, httpx.LocalProtocolError)
+    ((receipt, _),) = ask(script, x="a\r\ny: b")
+    assert receipt.outcome is Outcome.RETRY
     assert not script.requests
 
 
-def test_idle_connections_are_given_up():
-    """After their time, and where there are enough of them already."""
+def test_idle_connections_are_given_up(monkeypatch):
+    """After their time."""
+    monkeypatch.setattr(http, "KEPT_FOR", 0.001)
     script = Script(TWO, TWO)
-    ask(script, 2, pool={"kept_for": 0.001})
-    assert script.connections == 2
-    script = Script(TWO, TWO)
-    ask(script, 2, pool={"kept": 0})
+    ask(script, 2)
     assert script.connections == 2
