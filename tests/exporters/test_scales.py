@@ -65,7 +65,7 @@ def test_a_value_that_cannot_be_looked_at_is_no_error():
     assert weight_of(span) > 0
 
 
-@given(st.lists(st.sampled_from([LIGHT, HEAVY]), max_size=300))
+@given(st.lists(st.sampled_from([LIGHT, HEAVY]), max_size=100))
 def test_what_was_taken_weighs_nothing_any_more(spans):
     """Whatever waited, in whatever order: in the end the scales stand at nothing."""
     scales, line = Scales(), deque()
