@@ -50,7 +50,7 @@ from llmtrace.router.web.hosts import OnlyHosts
 from llmtrace.router.web.intake import Door, Intake
 from llmtrace.router.web.links import SignedLinks
 from llmtrace.router.web.reload import Reload, Rules, reloading
-from llmtrace.router.web.sources import intakes
+from llmtrace.router.web.sources import intakes, unknown
 
 READING: Final = ("/api/v1/", "/-/", "/metrics")
 """Under these paths people read and act."""
@@ -182,8 +182,10 @@ def build_web(
     """All that the router answers; ``page`` is what a browser shows."""
     external = urlsplit(config.external_url or "").hostname
     hosts = _LOCAL_HOSTS | {config.listen.host.lower(), *([external] if external else [])}
+    taking = intakes(config, door, lambda changes: counter.store.keep_changes(changes, door.clock.now()))
     pages = Starlette(
         routes=[
+            Route("/ingest/{rest:path}", unknown(taking), methods=["GET", "POST"]),
             *acting_routes(config, counter),
             Route("/-/reload", reloading(reload), methods=["POST"]),
             Route("/healthz", health(records, fault, door.clock, config.watch.late)),
@@ -198,7 +200,7 @@ def build_web(
         ],
         middleware=[Middleware(OnlyReaders, auth=config.web.auth, paths=READING)],
     )
-    app = _Paths(intakes(config, door, lambda changes: counter.store.keep_changes(changes, door.clock.now())), pages)
+    app = _Paths(taking, pages)
     # Elsewhere every request needs a token, which a page in a browser does not have.
     return OnlyHosts(app, hosts) if config.listen.is_loopback else app
 

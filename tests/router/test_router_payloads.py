@@ -250,6 +250,29 @@ def test_what_is_named_like_a_field_of_ours_is_none_unless_it_is_mapped(tmp_path
     assert not alert.is_regulated
 
 
+def test_a_mapping_that_fits_nothing_says_where_it_looked_and_the_router_says_so_too(tmp_path, caplog):
+    """The sender gets it each time, the router's log once a minute, without a word of the body."""
+    (tmp_path / "map.yaml").write_text('version: 1\nfields: {name: [title, "monitor.names[0]"]}\n')
+    rules = f"{MINIMAL}\n    intake: {{sources: {{tool: {{mapping: map.yaml}}}}}}\n"
+    with world_of(make_config(tmp_path, rules)) as world:
+        doors = Doors(world)
+        with doors.inbox, doors.client:
+            answers = [doors.post("/ingest/tool", {"titel": "CANARY"}) for _ in range(3)]
+            world.clock.move(minutes=1)
+            answers.append(doors.post("/ingest/tool", {"titel": "CANARY"}))
+    problem = "alerts[0]: name: nothing at title nor at monitor.names[0], where the mapping looks"
+    assert [(each.status_code, each.json()["error"]) for each in answers] == [(400, problem)] * 4
+    assert [each.getMessage() for each in caplog.records] == [f"/ingest/tool: refused with 400: {problem}"] * 2
+
+
+def test_a_source_that_there_is_not_is_told_which_there_are(doors):
+    """A path that is misspelt, or whose source is not in the rules yet."""
+    answer = doors.post("/ingest/langfues", {})
+    assert answer.status_code == 404
+    assert "no such source" in answer.json()["error"]
+    assert "/ingest/langfuse," in answer.json()["error"]
+
+
 @pytest.mark.parametrize(
     ("sent_as", "status"), [("Re-Triggered", "firing"), ("Closed", "resolved"), ("OK", "resolved"), ("??", "firing")]
 )

@@ -24,9 +24,21 @@ def apply(mapping: AlertMapping, data: Any) -> list[dict[str, Any]]:
     if mapping.alerts is None and not isinstance(data, list):
         items = [data]
     if not isinstance(items, list):
-        path = ".".join(str(step) for step in mapping.alerts or ())
-        raise RefusedError(HTTPStatus.BAD_REQUEST, f"{path}: no list of alerts in the body")
-    return [_map(mapping, item) for item in bounded(items)]
+        raise RefusedError(HTTPStatus.BAD_REQUEST, f"{_text(mapping.alerts or ())}: no list of alerts in the body")
+    return [_named(mapping, _map(mapping, item), index) for index, item in enumerate(bounded(items))]
+
+
+def _named(mapping: AlertMapping, alert: dict[str, Any], index: int) -> dict[str, Any]:
+    if alert.get("name") in (None, ""):
+        places = " nor at ".join(_text(path) for path in mapping.fields.get("name", ()))
+        raise RefusedError(
+            HTTPStatus.BAD_REQUEST, f"alerts[{index}]: name: nothing at {places}, where the mapping looks"
+        )
+    return alert
+
+
+def _text(path: Path) -> str:
+    return "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path).lstrip(".")
 
 
 def _map(mapping: AlertMapping, item: Any) -> dict[str, Any]:

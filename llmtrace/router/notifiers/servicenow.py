@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from pydantic import Field, SecretStr, model_validator
 
-from llmtrace.router.config.strict import Duration
+from llmtrace.router.config.strict import Duration, wrong
 from llmtrace.router.model import Delivery, Notification, Outcome, Phase, Receipt
 from llmtrace.router.notifiers import page
 from llmtrace.router.notifiers.api import Answer, Api
@@ -49,6 +49,8 @@ class ServiceNowSettings(Tenant):
     @model_validator(mode="after")
     def _enters(self) -> Self:
         if self.user is None or self.password is None:
+            if self.token is None and self.token_file is None:
+                raise wrong("needs one of token and token_file, or user and password", key="token")
             secret_of(self.token, self.token_file, "token")
         return self
 

@@ -11,7 +11,7 @@ import logging
 from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from http import HTTPStatus
 from typing import Final
 
@@ -34,6 +34,9 @@ MOST_DECODING: Final = 2
 """Large bodies decoded at once: each may be some 30 MB when decompressed."""
 MOST_UNDECIDED: Final = 500_000
 """Accepted alerts that wait for their decision."""
+
+SAID_AGAIN: Final = timedelta(minutes=1)
+"""What a path refuses is said no more often."""
 
 Reader = Callable[[bytes], Sequence[Alert]]
 """A body, decompressed, to alerts; raises RefusedError."""
@@ -59,6 +62,8 @@ class Door:
     """By path, what gates remember."""
     heard: dict[str, datetime] = field(default_factory=dict)
     """By path, when something was last taken."""
+    said: dict[str, datetime] = field(default_factory=dict)
+    """By path, when it was last said that something was refused."""
     decoding: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(MOST_DECODING))
 
 
@@ -141,11 +146,20 @@ class Intake:
             size = len(body)
             return await self._accepted(headers, body)
         except RefusedError as error:
+            self._say(error)
             return self._refuse(headers, error.status, str(error))
         except StoreError as error:
             return self._failed(headers, error)
         finally:
             room.give_back(size)
+
+    def _say(self, error: RefusedError) -> None:
+        """What a sender is told is often read by nobody there: said here too, not more often than now and then."""
+        now, last = self._door.clock.now(), self._door.said.get(self.path)
+        if last is not None and abs(now - last) < SAID_AGAIN:
+            return
+        self._door.said[self.path] = now
+        _log.warning("%s: refused with %d: %s", self.path, error.status, error)
 
     async def _accepted(self, headers: Headers, body: bytes) -> Answer:
         now = self._door.clock.now()

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from functools import partial
 from http import HTTPStatus
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
 
 from llmtrace.router.config import RouterConfig
 from llmtrace.router.config.access import MAPPED, SourceOptions
@@ -88,3 +91,14 @@ def _intake(
 ) -> Intake:
     gate = Gate(config.intake.auth_of(options), door.seen[path])
     return webhook(path, door, gate, read, status)
+
+
+def unknown(paths: Iterable[str]) -> Callable[[Request], Awaitable[Response]]:
+    """An endpoint for senders that were given a path which there is not."""
+    known = ", ".join(sorted(path for path in paths if path.startswith("/ingest/")))
+    answer = {"error": f"no such source; there are {known}; others stand under intake.sources in the rules"}
+
+    async def endpoint(_request: Request) -> Response:
+        return JSONResponse(answer, HTTPStatus.NOT_FOUND)
+
+    return endpoint
