@@ -13,7 +13,7 @@ from llmtrace.router.digest.report import Report, report
 from llmtrace.router.store.digests import began
 from llmtrace.router.store.period import trend
 
-QUICK: Final = 3_000
+QUICK: Final = 2_000
 """Decisions that a look counts at most, in each of the two periods, so that it never takes long. Several digests share
 them."""
 
