@@ -99,7 +99,7 @@ def test_failures_mean_the_same_everywhere(name, status, outcome):
 
 
 def test_pagerduty_says_what_a_page_must_say():
-    """Summary, severity, facts, links to trace and runbook, and the group's key through its life."""
+    """Summary, severity, facts, links to trace, runbook and source, and the group's key through its life."""
     with pagerduty() as running:
         for phase in Phase:
             to_pagerduty(running, about(phase))
@@ -108,13 +108,13 @@ def test_pagerduty_says_what_a_page_must_say():
     assert {body["dedup_key"] for body in (first, second, third)} == {"d" * 32}
     assert first["payload"]["summary"] == "[page] CRITICAL retriever-down in bot"
     assert first["payload"]["custom_details"]["how bad"] == "critical, value 0.4, threshold 0.3, 3 times"
-    assert {link["text"] for link in first["links"]} == {"trace", "runbook"}
+    assert {link["text"] for link in first["links"]} == {"trace", "runbook", "source"}
     assert first["client_url"] == "http://router"
     assert "payload" not in third
 
 
 def test_slack_mentions_whom_the_file_names_and_nobody_else():
-    """The mention stands in the firing message only; buttons open trace, runbook and the acknowledgement."""
+    """The mention stands in the firing message only; buttons open trace, runbook, source and the acknowledgement."""
     with slack() as running:
         to_slack(running, about(), mention="<!subteam^S0AI>")
         to_slack(running, about(Phase.RESOLVED), mention="<!subteam^S0AI>")
@@ -122,7 +122,7 @@ def test_slack_mentions_whom_the_file_names_and_nobody_else():
     assert "<!subteam^S0AI>" in firing
     assert "<!subteam^S0AI>" not in resolved
     buttons = running.calls[0].body["blocks"][-1]["elements"]
-    assert {button["text"]["text"] for button in buttons} == {"trace", "runbook", "acknowledge"}
+    assert {button["text"]["text"] for button in buttons} == {"trace", "runbook", "source", "acknowledge"}
     assert escape("<!here> & co") == "&lt;!here&gt; &amp; co"
 
 
