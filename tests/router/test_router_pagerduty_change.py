@@ -15,6 +15,6 @@ def test_a_change_is_told_once_and_has_no_end():
     (event,) = (call.body for call in service.calls)
     assert event["payload"]["custom_details"]["prompt version"] == "v7"
     assert event["payload"]["timestamp"] == "2026-11-20T12:00:00+00:00"
-    assert {link["text"] for link in event["links"]} == {"trace", "runbook"}
+    assert {link["text"] for link in event["links"]} == {"trace", "runbook", "source"}
     assert [receipt.outcome for receipt in receipts] == [Outcome.DELIVERED] * 3
     assert receipts[-1].detail == "a change has no end to tell"

@@ -21,16 +21,16 @@ def lines(service, number: int = 0) -> list[str]:
 
 
 def test_a_card_says_what_a_person_must_know():
-    """Title, facts in order of urgency, buttons for trace, runbook and acknowledgement; the end says who ended it."""
+    """Title, facts in order of urgency, buttons for trace, runbook, source and acknowledgement; the end says who ended it."""
     with teams() as service:
         reach("teams", service, about(escalation_step=1), about(Phase.RESOLVED, acted_by="mina"))
     first = lines(service)
     assert first[:2] == ["[page] CRITICAL retriever-down in bot", "escalation step 1"]
     assert "how bad: critical, value 0.4, threshold 0.3, 3 times" in first
     assert "prompt version: v7" in first
-    assert [action["title"] for action in card(service)["actions"]] == ["trace", "runbook", "acknowledge"]
+    assert [action["title"] for action in card(service)["actions"]] == ["trace", "runbook", "source", "acknowledge"]
     assert lines(service, 1)[:2] == ["[page] RESOLVED retriever-down in bot", "resolved by mina"]
-    assert [action["title"] for action in card(service, 1)["actions"]] == ["trace", "runbook"]
+    assert [action["title"] for action in card(service, 1)["actions"]] == ["trace", "runbook", "source"]
 
 
 def test_what_a_sender_wrote_is_shown_as_it_stands():
