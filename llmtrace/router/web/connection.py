@@ -1,19 +1,22 @@
 """One HTTP connection: bounds on what a slow sender can hold, and a short way for requests that have come whole.
 
-Uvicorn runs each request as a task that reads, waits and writes. A request that is there in one piece needs none: where
-the application takes it ``at_once``, the answer is written by whoever has it first. All else goes uvicorn's way.
+Uvicorn parses each request and runs it as a task that reads, waits and writes. One that is there in one piece needs
+none of that: where the application takes it ``at_once``, the answer is written by whoever has it first. All else goes
+uvicorn's way, as if the short one had not been tried.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Final, Protocol
 
-from starlette.types import ASGIApp, Receive, Scope, Send
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from starlette.types import Receive, Scope, Send
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from llmtrace.router.web.answer import Answer, Headers, read_headers
+from llmtrace.router.web.answer import Answer, Headers
+from llmtrace.router.web.whole import read
 
 SLOWEST_HEAD: Final = 10.0
 """Seconds in which the head of a request must be whole, lest connections be held by senders who never finish one."""
@@ -33,11 +36,8 @@ class Connection(HttpToolsProtocol):
     """Who does not finish the head of a request in time is cut off."""
 
     _head: asyncio.TimerHandle | None = None
-    _between = True
-    """Whether no request is under way."""
-    _reading = False
-    _read: tuple[RequestResponseCycle, ASGIApp] | None = None
-    """The request whose head came with what is being read."""
+    _begun = False
+    """Whether the parser has the beginning of a request."""
 
     def connection_made(self, transport: Any) -> None:
         """The clock starts with the connection."""
@@ -46,62 +46,61 @@ class Connection(HttpToolsProtocol):
         self._expect_head()
 
     def data_received(self, data: bytes) -> None:
-        """Read it; then the request is taken at once, or begun."""
-        self._reading = True
-        try:
-            super().data_received(data)
-        finally:
-            self._reading = False
-        if self._read is not None:
-            (cycle, app), self._read = self._read, None
-            if not self._at_once(cycle, app):
-                super()._start_asgi_task(cycle, app)  # type: ignore[arg-type]
-        elif self._between and self._head is None and self.timeout_keep_alive_task is None:
+        """Take it at once, or parse it."""
+        if self._is_idle and not self._begun and self._at_once(data):
+            return
+        super().data_received(data)
+        if self._is_idle and self._head is None and self.timeout_keep_alive_task is None:
             self._expect_head()  # its first bytes are here
+
+    def on_message_begin(self) -> None:
+        """The next request."""
+        self._begun = True
+        super().on_message_begin()
 
     def on_headers_complete(self) -> None:
         """The head is whole."""
         self._stop_waiting()
-        self._between = False
         super().on_headers_complete()
 
-    def on_response_complete(self) -> None:
-        """The next head may come; how long nothing may come is uvicorn's own matter."""
-        self._between = True
-        super().on_response_complete()
+    def on_message_complete(self) -> None:
+        """The body is."""
+        self._begun = False
+        super().on_message_complete()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """It is over."""
         self._stop_waiting()
         super().connection_lost(exc)
 
-    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
-        """Not before all is read that is there."""
-        if self._reading:
-            self._read = (cycle, app)
-        else:
-            super()._start_asgi_task(cycle, app)
+    @property
+    def _is_idle(self) -> bool:
+        """Whether no request is under way. How long nothing may come is uvicorn's own matter."""
+        cycle: Any = self.cycle  # None before the first request
+        return cycle is None or cycle.response_complete
 
-    def _at_once(self, cycle: RequestResponseCycle, app: Any) -> bool:
-        scope, quick = cycle.scope, self.config.app
-        # Uvicorn has another application for who comes when there are too many.
-        if cycle.more_body or scope["method"] != "POST" or app is not self.app or not hasattr(quick, "at_once"):
+    def _at_once(self, data: bytes) -> bool:
+        quick, whole = self.config.app, read(data)
+        if whole is None or not hasattr(quick, "at_once") or len(self.connections) >= (self.limit_concurrency or 0):
             return False
+        before, cycle = self.cycle, _Quick()
+        self.cycle = cycle  # type: ignore[assignment] # all that uvicorn looks at
         try:
-            taken: bool = quick.at_once(
-                scope["path"],
-                read_headers(scope["headers"]),
-                bytes(cycle.body),
-                lambda answer: self._say(cycle, answer),
-            )
+            taken: bool = quick.at_once(whole.path, whole.headers, whole.body, partial(self._say, cycle))
         except Exception:  # noqa: BLE001 - the long way meets the same fault, and answers
+            taken = False
+        if not taken:
+            self.cycle = before
             return False
-        return taken
+        self._stop_waiting()
+        if not cycle.response_complete:
+            self._unset_keepalive_if_required()
+        return True
 
-    def _say(self, cycle: RequestResponseCycle, answer: Answer) -> None:
+    def _say(self, cycle: _Quick, answer: Answer) -> None:
         if cycle.disconnected or self.transport.is_closing():
             return
-        cycle.response_started = cycle.response_complete = True
+        cycle.response_complete = True
         more = self.server_state.default_headers
         self._wire.write_now(answer.wire(more if cycle.keep_alive else [*more, (b"connection", b"close")]))
         if not cycle.keep_alive:
@@ -115,6 +114,20 @@ class Connection(HttpToolsProtocol):
         if self._head is not None:
             self._head.cancel()
             self._head = None
+
+
+class _Quick:
+    """A request that goes the short way, as far as uvicorn looks at the one that is under way."""
+
+    __slots__ = ("disconnected", "keep_alive", "message_event", "response_complete")
+
+    def __init__(self) -> None:
+        self.disconnected = self.response_complete = False
+        self.keep_alive = True
+        self.message_event = _NOBODY_WAITS
+
+
+_NOBODY_WAITS: Final = asyncio.Event()
 
 
 class _OneWrite:
