@@ -8,7 +8,7 @@ from typing import Any, Final
 from llmtrace._attributes import Attributes, listed, put_documents, put_messages, put_tools, system_messages
 from llmtrace._attributes.budget import each
 from llmtrace._attributes.fields import fields
-from llmtrace._attributes.late import can_wait, put_later
+from llmtrace._attributes.late import can_wait, put_later, put_plain
 from llmtrace._attributes.messages import SYSTEM_FIELDS, put_plain_messages
 from llmtrace._values.serialize import to_json, to_text
 from llmtrace.semconv import trace as keys
@@ -71,6 +71,16 @@ def _without_system(parameters: Mapping[str, Any], messages: object) -> tuple[Ma
     if type(messages) is dict and "role" not in messages:
         return rest, {**messages, "system": system[0].get("content", system[0])}
     return rest, [*system, *listed(messages)]
+
+
+def put_plain_tool(into: Attributes, name: object, arguments: object) -> bool:
+    """A call of a tool whose arguments are plain, the hot path; False: `put_tool` has to do it."""
+    if type(name) is not str or not put_plain(into, keys.INPUT_VALUE, keys.INPUT_MIME_TYPE, arguments):
+        return False
+    into[keys.TOOL_NAME] = to_text(name)
+    if arguments is not None:
+        into[keys.TOOL_PARAMETERS] = into[keys.INPUT_VALUE]
+    return True
 
 
 def put_tool(into: Attributes, name: object, arguments: object, description: object) -> None:

@@ -16,7 +16,8 @@ from opentelemetry.trace import get_current_span
 
 from llmtrace import _inputs, _scope
 from llmtrace._attributes import Attributes
-from llmtrace._attributes.late import put_later
+from llmtrace._attributes.late import put_later, put_plain
+from llmtrace._attributes.values import put_value
 from llmtrace._block import NOOP_SCOPE, NoopScope, SpanScope, scope
 from llmtrace._guard import flattening, swallowed
 from llmtrace._noop import NoopSpan
@@ -47,9 +48,12 @@ def agent_span(
     if active.tracer is None:
         return NOOP_SCOPE
     into: Attributes = {}
-    with flattening("recording input"):
+    if type(name) is str:
         into[keys.AGENT_NAME] = to_text(name)
-        put_later(into, keys.INPUT_VALUE, keys.INPUT_MIME_TYPE, input)
+    else:
+        with flattening("recording input"):
+            into[keys.AGENT_NAME] = to_text(name)
+    _put_input(into, input)
     return scope(keys.KIND_AGENT, name, into, attributes, _who(user_id, session_id))
 
 
@@ -65,8 +69,7 @@ def chain_span(
     if active.tracer is None:
         return NOOP_SCOPE
     into: Attributes = {}
-    with flattening("recording input"):
-        put_later(into, keys.INPUT_VALUE, keys.INPUT_MIME_TYPE, input)
+    _put_input(into, input)
     return scope(keys.KIND_CHAIN, name, into, attributes, _who(user_id, session_id))
 
 
@@ -127,8 +130,9 @@ def tool_span(
     if active.tracer is None:
         return NOOP_SCOPE
     into: Attributes = {}
-    with flattening("recording input"):
-        _inputs.put_tool(into, name, arguments, description)
+    if description is not None or not _inputs.put_plain_tool(into, name, arguments):
+        with flattening("recording input"):
+            _inputs.put_tool(into, name, arguments, description)
     return scope(keys.KIND_TOOL, f"tool.{into.get(keys.TOOL_NAME, 'unknown')}", into, attributes)
 
 
@@ -150,10 +154,9 @@ def retrieval_span(
     if active.tracer is None:
         return NOOP_SCOPE
     into: Attributes = {}
-    with flattening("recording input"):
-        put_later(into, keys.INPUT_VALUE, keys.INPUT_MIME_TYPE, query)
-        if isinstance(top_k, int):
-            into[keys.RETRIEVAL_TOP_K] = top_k
+    _put_input(into, query)
+    if issubclass(type(top_k), int):
+        into[keys.RETRIEVAL_TOP_K] = top_k
     return scope(keys.KIND_RETRIEVER, name, into, attributes)
 
 
@@ -274,9 +277,14 @@ def _plain(kind: str, name: str, given: Any, attributes: Mapping[str, Any] | Non
     if active.tracer is None:
         return NOOP_SCOPE
     into: Attributes = {}
-    with flattening("recording input"):
-        put_later(into, keys.INPUT_VALUE, keys.INPUT_MIME_TYPE, given)
+    _put_input(into, given)
     return scope(kind, name, into, attributes)
+
+
+def _put_input(into: Attributes, given: Any) -> None:
+    if not put_plain(into, keys.INPUT_VALUE, keys.INPUT_MIME_TYPE, given):
+        with flattening("recording input"):
+            put_value(into, keys.INPUT_VALUE, keys.INPUT_MIME_TYPE, given)
 
 
 def _who(user_id: str | None, session_id: str | None) -> dict[str, Any] | None:

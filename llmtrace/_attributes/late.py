@@ -22,11 +22,22 @@ _TEXT: Final[frozenset[type]] = frozenset({str})
 
 def put_later(into: Attributes, value_key: str, mime_key: str, value: object) -> None:
     """`put_value`, where the JSON of a small dict can wait."""
-    if type(value) is dict and can_wait(value, _TEXT) and can_wait((own := value.copy()).values()):
+    if not put_plain(into, value_key, mime_key, value):
+        put_value(into, value_key, mime_key, value)
+
+
+def put_plain(into: Attributes, value_key: str, mime_key: str, value: object) -> bool:
+    """The same for what runs nobody's code: nothing, a text, a small dict of texts and numbers; False: it is not."""
+    kind = type(value)
+    if kind is str:
+        into[value_key] = value
+        into[mime_key] = keys.MIME_TEXT
+    elif kind is dict and can_wait(value, _TEXT) and can_wait((own := value.copy()).values()):  # type: ignore[arg-type,attr-defined]  # a dict
         into[value_key] = own
         into[mime_key] = keys.MIME_JSON
     else:
-        put_value(into, value_key, mime_key, value)
+        return value is None
+    return True
 
 
 def can_wait(values: Collection[object], kinds: frozenset[type] = _SCALARS) -> bool:

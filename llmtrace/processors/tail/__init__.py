@@ -62,7 +62,7 @@ class TailSampling:
         self._slow = round((policy.slow if policy.slow is not None else policy.max_age) * _SECOND)
         self._grace, self._max_age = round(policy.grace * _SECOND), round(policy.max_age * _SECOND)
         self._cap = RuleCap(policy.rule_cap, clock() / _SECOND)
-        self._open = OpenTraces(policy.max_traces, clock, self._known)
+        self._open = OpenTraces(policy.max_traces, clock)
         self.started = self._open.started
         self.lost = self._open.lost
         is_sampled = None if base is of_head else lambda trace: base(trace).is_sampled
@@ -78,14 +78,12 @@ class TailSampling:
         self._timers = Timers(self._slow, self._grace, self._max_age)
         self._buffer = Buffer(self._policy.max_spans, self._policy.max_bytes, self._open.of_id)
         self._verdicts = Verdicts()
+        self._open.known = self._verdicts.get
         self._dropped = 0
         self._grave = Grave(self._policy.grave_spans, self._policy.max_bytes // SHARE)
         self._quick.begin(self._buffer.hold)
 
     # On the app's threads.
-
-    def _known(self, trace_id: int) -> Verdict | None:
-        return self._verdicts.get(trace_id)
 
     def on_wake(self, wake: Callable[[], None]) -> None:
         """Have somebody called when a trace begins while the worker sleeps without an end."""

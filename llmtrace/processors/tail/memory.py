@@ -21,16 +21,14 @@ class Verdicts:
     def __init__(self, most: int = MOST_VERDICTS) -> None:
         self._most = most
         self._verdicts: OrderedDict[int, Verdict] = OrderedDict()
+        self.get = self._verdicts.get
+        """The verdict on a trace, by its id, where it is remembered; from any thread."""
 
     def put(self, trace_id: int, verdict: Verdict) -> None:
         """Remember; the oldest is forgotten."""
         self._verdicts[trace_id] = verdict
         if len(self._verdicts) > self._most:
             self._verdicts.popitem(last=False)
-
-    def get(self, trace_id: int) -> Verdict | None:
-        """The verdict, where it is remembered."""
-        return self._verdicts.get(trace_id)
 
     def __len__(self) -> int:
         return len(self._verdicts)

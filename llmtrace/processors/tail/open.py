@@ -23,17 +23,17 @@ Clock = Callable[[], int]
 class OpenTraces:
     """Which traces are open, and how many spans of each."""
 
-    def __init__(self, most: int, clock: Clock, known: Callable[[int], Verdict | None]) -> None:
+    def __init__(self, most: int, clock: Clock) -> None:
         """Begin with none.
 
         Args:
             most: beyond twice as many, traces are not followed while they are open.
             clock: the time.
-            known: the verdict on a trace that was decided before, if it is remembered.
         """
         self._most = most
         self._clock = clock
-        self._known = known
+        self.known: Callable[[int], Verdict | None] = dict[int, Verdict]().get
+        """The verdict on a trace that was decided before, if it is remembered: the tail says."""
         self.wake: Callable[[], None] = _nobody
         self.dozing = True
         """Set by the worker before it sleeps without an end: the next trace that begins wakes it."""
@@ -71,7 +71,7 @@ class OpenTraces:
             fresh = OpenTrace(trace_id, context, parent, began)
             if is_ours:
                 fresh.is_ours = True
-            known = self._known(trace_id)
+            known = self.known(trace_id)
             if known is not None:
                 fresh.verdict = known
             trace = traces.setdefault(trace_id, fresh)
