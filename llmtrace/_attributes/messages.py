@@ -25,6 +25,7 @@ from llmtrace.semconv import trace as keys
 
 _ROLES: Final = {"human": "user", "ai": "assistant"}
 """LangChain's words for what everybody else calls user and assistant."""
+_SPEAKERS: Final = frozenset({*_ROLES, "system", "developer", "user", "assistant", "tool", "function"})
 _MOST_FIELDS: Final = 256
 _PLAIN: Final = 2
 """Fields of a message that has a role and a content, and nothing else."""
@@ -45,6 +46,8 @@ def put_messages(into: Attributes, list_key: str, messages: object) -> None:
     """
     if type(messages) is dict and "role" not in messages:
         messages = _of_request(into, messages)
+    elif messages is not None and type(messages) is not list and type(messages) is not str:
+        messages = _of_prompt_value(messages)
     items = listed(messages)
     index = put_plain_messages(into, list_key, items)
     if index < len(items):
@@ -129,6 +132,13 @@ def _put(into: Attributes, list_key: str, index: int, message: object) -> int:
     return _put_fields(into, list_key, index, _unnested(message))
 
 
+def _of_pair(message: tuple[Any, ...] | list[Any]) -> object:
+    """A message as LangChain lets one write it, ``("human", "Hello")``; anything else as it is."""
+    if len(message) == _PLAIN and type(message[0]) is str and message[0] in _SPEAKERS:
+        return {"role": message[0], "content": message[1]}
+    return message
+
+
 def _put_fields(into: Attributes, list_key: str, index: int, message: object) -> int:
     named = message_keys(list_key, index)
     found = fields(message)
@@ -146,7 +156,11 @@ def _put_fields(into: Attributes, list_key: str, index: int, message: object) ->
         return put_content(into, list_key, index, found)
     if type(content) is not str and any(_is_result(part) for part in each(entries(content))):
         return _put_results(into, list_key, index, found, entries(content))
+    before = len(into)
     put_found(into, named, found, content)
+    if len(into) == before and message is not None:  # of no known shape; what the model was given is not hidden
+        into[named.role] = "user" if named.is_input else "assistant"
+        into[named.content] = to_text(message)
     return index + 1
 
 
@@ -270,6 +284,8 @@ def _put_result(into: Attributes, named: MessageKeys, result: Fields) -> None:
 
 def _unnested(message: object) -> object:
     """OpenInference's own form (``{"message": {"role": ..}}`` or ``{"message.role": ..}``) -> a plain message."""
+    if type(message) is tuple or type(message) is list:
+        return _of_pair(message)
     if type(message) is not dict or "role" in message:
         return message
     inner = message.get("message")
@@ -292,6 +308,15 @@ def _of_request(into: Attributes, request: dict[str, Any]) -> object:
     if inner is None:
         return request
     return [*system_messages(request), *listed(inner)]
+
+
+def _of_prompt_value(value: object) -> object:
+    """The messages or the text in one of LangChain's prompt values; anything else, as it is."""
+    found = fields(value)
+    if type(found) is not dict or "content" in found or "role" in found:
+        return value
+    inner = found.get("messages")
+    return inner if type(inner) is list else text(found.get("text")) or value
 
 
 def system_messages(parameters: Fields) -> list[Any]:

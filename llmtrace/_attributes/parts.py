@@ -16,6 +16,7 @@ from llmtrace._attributes.media import (
     data_url,
     image_url,
     put_audio,
+    put_blob,
     put_file,
     put_image,
     without_data,
@@ -170,6 +171,24 @@ def _put_audio(into: Attributes, prefix: str, found: Fields) -> bool:
     return url is not None
 
 
+def _put_media(into: Attributes, prefix: str, found: Fields) -> bool:
+    """Audio, video and more as LangChain writes them: data or an address, and what it is."""
+    url = _address(found)
+    if url is not None:
+        put_blob(into, prefix, text(either(found, "mime_type", "media_type", "type")), url)
+    return url is not None
+
+
+def _put_linked(into: Attributes, prefix: str, found: Fields) -> bool:
+    """Audio and video as vLLM takes them, by their address."""
+    kind = text(found.get("type")) or ""
+    linked = found.get(kind)
+    url = text(linked) or text(fields(linked).get("url"))
+    if url is not None:
+        put_blob(into, prefix, kind.removesuffix("_url"), url)
+    return url is not None
+
+
 def _put_file(into: Attributes, prefix: str, found: Fields) -> bool:
     inner = found.get("file")
     file = found if inner is None else fields(inner)
@@ -177,10 +196,17 @@ def _put_file(into: Attributes, prefix: str, found: Fields) -> bool:
     url = data_url("", data) if data is not None and not data.startswith("data:") else data
     url = url or text(file.get("file_url")) or text(file.get("file_id"))
     name = text(file.get("filename"))
+    url = url or _address(found)
     if url is None and name is None:
         return False
     put_file(into, prefix, url=None if url is None else to_text(url), name=name)
     return True
+
+
+def _address(found: Fields) -> str | None:
+    """Where data is, or the data itself, as LangChain writes it."""
+    mime = either(found, "mime_type", "media_type")
+    return data_url(mime, either(found, "data", "base64")) or text(found.get("url"))
 
 
 def _put_thinking(into: Attributes, prefix: str, found: Fields) -> bool:
@@ -263,6 +289,12 @@ _PUT: Final[dict[str, _Put]] = {
     "input_audio": _put_audio,
     "file": _put_file,
     "input_file": _put_file,
+    "audio": _put_media,
+    "video": _put_media,
+    "media": _put_media,
+    "audio_url": _put_linked,
+    "video_url": _put_linked,
+    "text-plain": _put_text,
     "thinking": _put_thinking,
     "redacted_thinking": _put_thinking,
     "reasoning": _put_reasoning,

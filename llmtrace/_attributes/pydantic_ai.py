@@ -4,9 +4,17 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from llmtrace._attributes.budget import each
 from llmtrace._attributes.fields import Fields, entries, fields, text
 
 _ROLES: Final = {"system-prompt": "system", "user-prompt": "user", "tool-return": "tool", "builtin-tool-return": "tool"}
+_MEDIA: Final = {
+    "image-url": "image",
+    "audio-url": "audio",
+    "video-url": "video",
+    "document-url": "media",
+    "binary": "media",
+}
 
 
 def is_theirs(found: Fields) -> bool:
@@ -17,7 +25,11 @@ def is_theirs(found: Fields) -> bool:
 def plain_messages(found: Fields) -> list[dict[str, Any]]:
     """A request as a message for each of its parts, a response as one message."""
     parts = [fields(part) for part in entries(found.get("parts"))]
-    return [_asked(part) for part in parts] if text(found.get("kind")) == "request" else [answer(parts)]
+    if text(found.get("kind")) != "request":
+        return [answer(parts)]
+    instructions = text(found.get("instructions"))
+    told = [] if instructions is None else [{"role": "system", "content": instructions}]
+    return [*told, *map(_asked, parts)]
 
 
 def _asked(part: Fields) -> dict[str, Any]:
@@ -25,10 +37,25 @@ def _asked(part: Fields) -> dict[str, Any]:
     is_of_tool = kind == "retry-prompt" and part.get("tool_name") is not None
     return {
         "role": "tool" if is_of_tool else _ROLES.get(kind, "user"),
-        "content": part.get("content"),
+        "content": _content(part.get("content")),
         "name": part.get("tool_name"),
         "tool_call_id": part.get("tool_call_id"),
     }
+
+
+def _content(content: object) -> object:
+    items = entries(content)
+    return [_given(item) for item in each(items)] if items else content
+
+
+def _given(item: object) -> object:
+    """What a user gives beside text, by its kind: an address, or the bytes themselves."""
+    found = fields(item)
+    kind = None if type(item) is str else _MEDIA.get(text(found.get("kind")) or "")
+    if kind is None:
+        return item
+    mime = found.get("media_type") if kind == "media" else None  # of an address it is guessed, and may fail
+    return {"type": kind, "url": found.get("url"), "data": found.get("data"), "mime_type": mime}
 
 
 def answer(parts: list[Fields]) -> dict[str, Any]:

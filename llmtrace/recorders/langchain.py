@@ -55,7 +55,8 @@ def _answer(message: Fields) -> dict[str, Any]:
         "content": message.get("content"),
         "reasoning": extra.get("reasoning_content"),
         "refusal": extra.get("refusal"),
-        "tool_calls": entries(message.get("tool_calls")) or extra.get("tool_calls"),
+        "tool_calls": [*entries(message.get("tool_calls")), *entries(message.get("invalid_tool_calls"))]
+        or extra.get("tool_calls"),
     }
     return {
         "id": message.get("id"),

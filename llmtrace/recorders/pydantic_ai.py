@@ -42,8 +42,12 @@ def _usage(usage: object) -> dict[str, Any] | None:
         "prompt_tokens_details": {
             "cached_tokens": whole_number(found.get("cache_read_tokens")) or None,
             "cache_write_tokens": whole_number(found.get("cache_write_tokens")) or None,
+            "audio_tokens": whole_number(found.get("input_audio_tokens")) or None,
         },
-        "completion_tokens_details": {"reasoning_tokens": details.get("reasoning_tokens")},
+        "completion_tokens_details": {
+            "reasoning_tokens": details.get("reasoning_tokens"),
+            "audio_tokens": whole_number(found.get("output_audio_tokens")) or None,
+        },
     }
 
 

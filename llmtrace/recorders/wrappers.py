@@ -55,7 +55,9 @@ def inner_answers(answer: object) -> Iterator[object]:
 
 
 def inner_chunks(chunk: object) -> Iterator[object]:
-    """What may be the real chunk inside this one."""
+    """What may be the real chunk inside this one; LangGraph gives it in a pair, with where it comes from."""
+    if type(chunk) is tuple:
+        return iter(chunk[:1])
     return _at(chunk, _CHUNK_PATHS)
 
 

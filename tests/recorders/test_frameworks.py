@@ -13,9 +13,15 @@ from typing import Any
 from unittest.mock import MagicMock
 
 import pytest
+from langchain_core import messages as langchain
+from langchain_core.prompt_values import ChatPromptValue, StringPromptValue
 from mistralai.client.models import CompletionEvent
 from pydantic import BaseModel
 from pydantic_ai.messages import (
+    AudioUrl,
+    BinaryContent,
+    DocumentUrl,
+    ImageUrl,
     ModelRequest,
     ModelResponse,
     PartDeltaEvent,
@@ -28,6 +34,7 @@ from pydantic_ai.messages import (
     ToolCallPartDelta,
     ToolReturnPart,
     UserPromptPart,
+    VideoUrl,
 )
 from pydantic_ai.usage import RequestUsage
 
@@ -570,3 +577,104 @@ def test_tokens_of_an_embedding_are_counted_wherever_they_stand(beside):
     """Amazon's Titan and Cohere count the tokens of an embedding in places of their own."""
     found = embedding.attributes({"embeddings": [[0.5, 0.25]], **beside})
     assert (found["llm.token_count.prompt"], found["llmtrace.embedding.vectors"]) == (3, 1)
+
+
+IN = "llm.input_messages"
+
+
+@pytest.mark.parametrize(
+    "conversation",
+    [
+        [("system", "Be brief."), ["human", "Rain?"]],
+        ChatPromptValue(messages=[langchain.SystemMessage("Be brief."), langchain.HumanMessage("Rain?")]),
+    ],
+)
+def test_a_conversation_as_langchain_lets_one_write_it_is_its_messages(conversation):
+    """Pairs of a speaker and a text, and the value of a prompt template."""
+    into: dict[str, Any] = {}
+    put_messages(into, IN, conversation)
+    assert into == {
+        f"{IN}.0.message.role": "system",
+        f"{IN}.0.message.content": "Be brief.",
+        f"{IN}.1.message.role": "user",
+        f"{IN}.1.message.content": "Rain?",
+    }
+
+
+def test_the_value_of_a_text_template_is_the_prompt():
+    """LangChain's StringPromptValue."""
+    into: dict[str, Any] = {}
+    put_messages(into, IN, StringPromptValue(text="Rain?"))
+    assert into == {f"{IN}.0.message.role": "user", f"{IN}.0.message.content": "Rain?"}
+
+
+def test_a_message_of_no_known_shape_is_kept_as_json():
+    """What the model was given is not hidden because nobody knows its shape."""
+    into: dict[str, Any] = {}
+    put_messages(into, IN, [{"question": "Rain?"}])
+    assert into == {f"{IN}.0.message.role": "user", f"{IN}.0.message.content": '{"question":"Rain?"}'}
+
+
+def test_chunks_in_pairs_with_where_they_come_from_are_read():
+    """LangGraph's stream of messages."""
+    chunks = [(langchain.AIMessageChunk(content=word), {"langgraph_node": "agent"}) for word in ("It ", "rains.")]
+    whole = llm_accumulator(chunks[0])
+    for chunk in chunks:
+        whole.add(chunk)
+    assert whole.attributes()[f"{OUT}.content"] == "It rains."
+
+
+def test_a_call_that_langchain_could_not_parse_is_recorded():
+    """Arguments that are no JSON are what one looks for."""
+    bad = {"name": "search", "args": "{oops", "id": "1", "error": None, "type": "invalid_tool_call"}
+    found = llm_answer(langchain.AIMessage("", invalid_tool_calls=[bad], response_metadata={"model_name": "m"}))
+    call = f"{OUT}.tool_calls.0.tool_call"
+    assert (found[f"{call}.function.name"], found[f"{call}.function.arguments"]) == ("search", "{oops")
+
+
+MEDIA = [
+    ({"type": "audio", "base64": "UklG", "mime_type": "audio/wav"}, "audio", "data:audio/wav;base64,UklG"),
+    ({"type": "audio", "url": "https://x/a.mp3"}, "audio", "https://x/a.mp3"),
+    ({"type": "video", "url": "https://x/a.mp4"}, "video", "https://x/a.mp4"),
+    ({"type": "media", "data": "JVBE", "mime_type": "application/pdf"}, "document", "data:application/pdf;base64,JVBE"),
+    (
+        {"type": "file", "base64": "JVBE", "mime_type": "application/pdf"},
+        "document",
+        "data:application/pdf;base64,JVBE",
+    ),
+    ({"type": "video_url", "video_url": {"url": "https://x/a.mp4"}}, "video", "https://x/a.mp4"),
+    ({"type": "audio_url", "audio_url": {"url": "https://x/a.mp3"}}, "audio", "https://x/a.mp3"),
+    (AudioUrl(url="https://x/a.mp3"), "audio", "https://x/a.mp3"),
+    (VideoUrl(url="https://x/a.mp4"), "video", "https://x/a.mp4"),
+    (DocumentUrl(url="https://x/a.pdf"), "document", "https://x/a.pdf"),
+    (ImageUrl(url="https://x/a.png"), "image", "https://x/a.png"),
+    (BinaryContent(b"%PDF", media_type="application/pdf"), "document", "data:application/pdf;base64,JVBERg=="),
+    (BinaryContent(b"RIFF", media_type="audio/wav"), "audio", "data:audio/wav;base64,UklGRg=="),
+]
+
+
+@pytest.mark.parametrize(("part", "kind", "url"), MEDIA)
+def test_what_is_given_beside_text_is_recorded_as_what_it_is(part, kind, url):
+    """Audio, video and documents of LangChain, vLLM and Pydantic AI are no images, and no JSON."""
+    is_dict = isinstance(part, dict)
+    message = {"role": "user", "content": [part]} if is_dict else ModelRequest(parts=[UserPromptPart([part])])
+    into: dict[str, Any] = {}
+    put_messages(into, IN, [message])
+    given = f"{IN}.0.message.contents.0.message_content"
+    assert (into[f"{given}.type"], into[f"{given}.{kind}.{kind}.url"]) == (kind, url)
+
+
+def test_instructions_of_pydantic_ai_are_the_system_prompt():
+    """They stand beside the parts of a request."""
+    into: dict[str, Any] = {}
+    put_messages(into, IN, [ModelRequest(parts=[UserPromptPart("Rain?")], instructions="Be brief.")])
+    assert [into[f"{IN}.{place}.message.content"] for place in (0, 1)] == ["Be brief.", "Rain?"]
+    assert into[f"{IN}.0.message.role"] == "system"
+
+
+def test_audio_tokens_of_pydantic_ai_are_counted():
+    """What was heard and said aloud, beside the other counts."""
+    usage = RequestUsage(input_tokens=9, output_tokens=5, input_audio_tokens=4, output_audio_tokens=2)
+    found = llm_answer(ModelResponse(parts=[TextPart("Hi")], usage=usage))
+    counts = [found[f"llm.token_count.{name}_details.audio"] for name in ("prompt", "completion")]
+    assert counts == [4, 2]
