@@ -41,21 +41,24 @@ _CLOSER: Final = {"AA": "(?<=:A)A", "SK": "K(?=[0-9a-f]{16})"}
 """Short anchors need a closer look, or ordinary text would be full of them."""
 
 
-def _turned_signs() -> tuple[tuple[str, re.Pattern[bytes]], ...]:
+def _turned_signs() -> tuple[tuple[bytes, re.Pattern[bytes]], ...]:
     """The rare letters that anchors end in -> what stands before them, read from the end."""
     anchors = {anchor for token in TOKENS for anchor in token.anchors}
     ending = {last: {anchor[:-1] for anchor in anchors if anchor[-1] == last} for last in _RARE}
     return tuple(
-        (last, re.compile(f"{re.escape(last)}(?<=[A-Za-z0-9_-].)(?=({turned(words)}))".encode()))
+        (last.encode(), re.compile(f"{re.escape(last)}(?<=[A-Za-z0-9_-].)(?=({turned(words)}))".encode()))
         for last, words in ending.items()
     )
 
 
-def _plain_signs() -> tuple[tuple[str, re.Pattern[bytes]], ...]:
+def _plain_signs() -> tuple[tuple[bytes, re.Pattern[bytes]], ...]:
     """The first letters of all other anchors -> what follows them."""
     plain = sorted({anchor for token in TOKENS for anchor in token.anchors if anchor[-1] not in _RARE})
     return tuple(
-        (first, re.compile(f"{first}(?=({'|'.join(_CLOSER.get(a, a[1:]) for a in plain if a[0] == first)}))".encode()))
+        (
+            first.encode(),
+            re.compile(f"{first}(?=({'|'.join(_CLOSER.get(a, a[1:]) for a in plain if a[0] == first)}))".encode()),
+        )
         for first in sorted({anchor[0] for anchor in plain})
     )
 
@@ -71,16 +74,17 @@ def has_token_sign(raw: bytes, turned_raw: bytes) -> bool:
         raw: its bytes.
         turned_raw: the same, from the last to the first.
     """
-    return any(sign.search(turned_raw) for _, sign in _TURNED_SIGNS) or any(
-        sign.search(raw) for _, sign in _PLAIN_SIGNS
-    )
+    for letter, sign in _PLAIN_SIGNS:
+        if letter in raw and sign.search(raw):
+            return True
+    return any(letter in raw and sign.search(turned_raw) for letter, sign in _TURNED_SIGNS)
 
 
 def _signs(raw: bytes) -> set[str]:
     """The anchors in this text, each as far as it has to be read to know it from ordinary words."""
     turned_raw = raw[::-1]
-    found = {before[::-1].decode() + last for last, sign in _TURNED_SIGNS for before in sign.findall(turned_raw)}
-    return found.union(first + after.decode() for first, sign in _PLAIN_SIGNS for after in sign.findall(raw))
+    found = {(before[::-1] + last).decode() for last, sign in _TURNED_SIGNS for before in sign.findall(turned_raw)}
+    return found.union((first + after).decode() for first, sign in _PLAIN_SIGNS for after in sign.findall(raw))
 
 
 @cache
