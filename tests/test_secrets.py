@@ -114,6 +114,15 @@ def test_text_without_a_sign_costs_one_look(text):
     assert suspected(text) in (Suspicion(0), Suspicion.TOKEN, Suspicion.CREDENTIALS, Suspicion.CARD)
 
 
+@pytest.mark.parametrize("text", [*CLEAN, *BY_VALUE.values()])
+def test_a_look_for_few_signs_finds_what_a_look_for_all_finds_of_them(text):
+    """Each sign by itself is seen where all are looked for, and nowhere else."""
+    everything = suspected(f"before\n{text}\nbehind")
+    for sign in Suspicion:
+        assert bool(suspected(text, sign)) <= (sign in everything)
+        assert suspected(text, sign) == suspected(text) & sign
+
+
 @pytest.mark.parametrize("name", BY_NAME)
 def test_names_of_secrets_are_known(name):
     """Case and separators do not matter."""

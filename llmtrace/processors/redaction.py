@@ -23,7 +23,17 @@ from llmtrace._values.serialize import to_text
 from llmtrace._values.storage import exact_text
 from llmtrace.processors.clean_texts import CleanTexts
 from llmtrace.processors.redaction_rules import Rule, applied, say_failed
-from llmtrace.secrets import MARK, RULE_FAILED, SecretName, looks_random, mark, redact, secret_name, suspected
+from llmtrace.secrets import (
+    MARK,
+    RULE_FAILED,
+    SecretName,
+    Suspicion,
+    looks_random,
+    mark,
+    redact,
+    secret_name,
+    suspected,
+)
 from llmtrace.semconv import trace as keys
 
 _T = TypeVar("_T")
@@ -135,7 +145,10 @@ class Redaction:
         if not texts:
             return True
         joined = "\n".join(texts)
-        if _CUT in joined or any(value in joined for value in self._known) or suspected(joined):
+        if _CUT in joined or any(value in joined for value in self._known):
+            return False
+        signs = suspected(joined)
+        if signs and not _are_innocent(texts, signs):
             return False
         self._clean.add(texts)
         return True
@@ -308,6 +321,14 @@ class Redaction:
                 self._shared.clear()
             self._shared[id(shared)] = found
         return found[1]  # type: ignore[no-any-return]  # of the type that came in
+
+
+def _are_innocent(texts: list[str], signs: Suspicion) -> bool:
+    """Whether no text has a secret: a sign is not yet one, and stands in many an ordinary text, as a "key" in JSON."""
+    try:
+        return all(redact(text, among=signs) is text for text in texts)
+    except Exception:  # noqa: BLE001 - the look at each value by itself meets it again, and hides the value
+        return False
 
 
 def redaction(rules: Sequence[Rule] = (), *, defaults: bool = True, known: Sequence[str] = ()) -> Redaction:

@@ -19,7 +19,7 @@ from llmtrace.secrets.names import SecretName, secret_name
 from llmtrace.secrets.phrases import hide_said
 from llmtrace.secrets.randomness import looks_random
 from llmtrace.secrets.schemes import hide_credentials
-from llmtrace.secrets.suspicion import Suspicion, suspected
+from llmtrace.secrets.suspicion import EVERYTHING, Suspicion, suspected
 from llmtrace.secrets.tokens import hide_tokens
 from llmtrace.secrets.urls import hide_url_secrets
 
@@ -49,19 +49,20 @@ _RULES: Final[tuple[tuple[Suspicion, Callable[[str], str]], ...]] = (
 )
 
 
-def redact(text: str, known: Sequence[str] = ()) -> str:
+def redact(text: str, known: Sequence[str] = (), among: Suspicion = EVERYTHING) -> str:
     """The text with each secret replaced by ``[redacted:<kind>]``; the very same object where there is none.
 
     Args:
         text: anything. JSON stays JSON, save that a bare number may become a mark without quotes, which
             `llmtrace.processors.redaction` mends.
         known: secrets of this process, hidden wherever they stand; see `environment_secrets`.
+        among: signs that this text can have at most; see `suspected`.
     """
     hidden = text
     for value in known:
         if value in hidden:
             hidden = hidden.replace(value, mark("environment_secret"))
-    signs = suspected(hidden)
+    signs = suspected(hidden, among)
     if signs:
         for sign, hide in _RULES:
             if sign in signs:

@@ -7,9 +7,9 @@ bytes at memory speed (``translate``, ``find``); regular expressions see only wh
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from enum import Flag, auto
-from typing import Final
+from typing import Final, NamedTuple
 
 from llmtrace.secrets.backwards import turned
 from llmtrace.secrets.names import QUERY, STRONG, SUFFIXES, WEAK, WEAK_QUERY
@@ -31,6 +31,7 @@ class Suspicion(Flag):
 
 
 _NOTHING: Final = Suspicion(0)
+EVERYTHING: Final = ~_NOTHING
 _CARD: Final = re.compile(b"0" * 13 + rb"(?<!00{13})(?<!0\.0{13})")
 """Thirteen digits that are no decimals. The check of what stands before comes last: the engine leaps to the zeros."""
 _FLAG: Final = re.compile(rb"-(?<=--)(?=[A-Za-z])")
@@ -77,47 +78,45 @@ _STATEMENT: Final = _after_blanks("'", ("BY", "by", "PASSWORD", "password"))
 """A sentence and a statement that go on with a secret: "the token is ", "IDENTIFIED BY '"."""
 
 
-def suspected(text: str) -> Suspicion:
-    """The signs in this text; falsy for a clean one."""
+def suspected(text: str, among: Suspicion = EVERYTHING) -> Suspicion:
+    """The signs in this text; falsy for a clean one.
+
+    Args:
+        text: any text.
+        among: no others are looked for: of a text that was seen together with others, those that all of them had.
+    """
     raw = text.encode("utf-8", "replace")
     turned_raw = text[::-1].encode("utf-8", "replace")
-    turned_squeezed = turned_raw.translate(_SQUEEZED, _DELETED)
+    seen = _Seen(text, raw, turned_raw, turned_raw.translate(_SQUEEZED, _DELETED))
     found = _NOTHING
-    if "PRIVATE KEY" in text:
-        found |= Suspicion.KEY_BLOCK
-    if has_token_sign(raw, turned_raw):
-        found |= Suspicion.TOKEN
-    if _has_url_secret(text, raw, turned_squeezed):
-        found |= Suspicion.URL
-    if _is_named(raw, turned_squeezed):
-        found |= Suspicion.NAMED
-    if _SCHEME.search(turned_squeezed):
-        found |= Suspicion.CREDENTIALS
-    if _is_said(raw, turned_raw):
-        found |= Suspicion.SAID
-    if b"-" in raw and _SHORT_FLAG.search(raw) and any(name in raw for name in _PROGRAMS):
-        found |= Suspicion.COMMAND
-    if _DIGITS in turned_squeezed and _CARD.search(raw.translate(_ZEROS, b" -")):
-        found |= Suspicion.CARD
+    for sign, look in _LOOKS:
+        if (among is EVERYTHING or sign in among) and look(seen):
+            found |= sign
     return found
+
+
+class _Seen(NamedTuple):
+    """A text in the forms that the looks read; "turned" is read from the end."""
+
+    text: str
+    raw: bytes
+    turned_raw: bytes
+    turned_squeezed: bytes
 
 
 # A byte that is not there is found missing at memory speed: it is asked for before a pattern that needs it.
 
 
-def _is_named(raw: bytes, turned_squeezed: bytes) -> bool:
-    if _NAMED.search(turned_squeezed) or (b"=" in raw and _ASSIGNED.search(turned_squeezed)):
-        return True
-    return b"--" in raw and _FLAG.search(raw) is not None
+def _has_key_block(seen: _Seen) -> bool:
+    return "PRIVATE KEY" in seen.text
 
 
-def _is_said(raw: bytes, turned_raw: bytes) -> bool:
-    if (b"=" in raw and b"value=" in raw) or (b" is " in raw and _SENTENCE.search(turned_raw)):
-        return True
-    return bool((b"'" in raw and _STATEMENT.search(turned_raw)) or (b"@" in raw and _LOGIN.search(raw)))
+def _has_token(seen: _Seen) -> bool:
+    return has_token_sign(seen.raw, seen.turned_raw)
 
 
-def _has_url_secret(text: str, raw: bytes, turned_squeezed: bytes) -> bool:
+def _has_url_secret(seen: _Seen) -> bool:
+    text, raw, _, turned_squeezed = seen
     if b"=" in raw and _PARAMETER.search(turned_squeezed):
         return True
     if b"%" in raw and (_ENCODED_PARAMETER.search(turned_squeezed) or ENCODED_AT.search(text)):
@@ -125,3 +124,41 @@ def _has_url_secret(text: str, raw: bytes, turned_squeezed: bytes) -> bool:
     if b"/" not in raw or (b"//" not in raw and b"\\/" not in raw):
         return False
     return b"hooks.slack.com" in raw or b"/api/webhooks/" in raw or (b"@" in raw and USER.search(text) is not None)
+
+
+def _is_named(seen: _Seen) -> bool:
+    if _NAMED.search(seen.turned_squeezed) or (b"=" in seen.raw and _ASSIGNED.search(seen.turned_squeezed)):
+        return True
+    return b"--" in seen.raw and _FLAG.search(seen.raw) is not None
+
+
+def _has_credentials(seen: _Seen) -> bool:
+    return _SCHEME.search(seen.turned_squeezed) is not None
+
+
+def _is_said(seen: _Seen) -> bool:
+    _, raw, turned_raw, _ = seen
+    if (b"=" in raw and b"value=" in raw) or (b" is " in raw and _SENTENCE.search(turned_raw)):
+        return True
+    return bool((b"'" in raw and _STATEMENT.search(turned_raw)) or (b"@" in raw and _LOGIN.search(raw)))
+
+
+def _is_command(seen: _Seen) -> bool:
+    raw = seen.raw
+    return b"-" in raw and _SHORT_FLAG.search(raw) is not None and any(name in raw for name in _PROGRAMS)
+
+
+def _has_card(seen: _Seen) -> bool:
+    return _DIGITS in seen.turned_squeezed and _CARD.search(seen.raw.translate(_ZEROS, b" -")) is not None
+
+
+_LOOKS: Final[tuple[tuple[Suspicion, Callable[[_Seen], bool]], ...]] = (
+    (Suspicion.KEY_BLOCK, _has_key_block),
+    (Suspicion.TOKEN, _has_token),
+    (Suspicion.URL, _has_url_secret),
+    (Suspicion.NAMED, _is_named),
+    (Suspicion.CREDENTIALS, _has_credentials),
+    (Suspicion.SAID, _is_said),
+    (Suspicion.COMMAND, _is_command),
+    (Suspicion.CARD, _has_card),
+)

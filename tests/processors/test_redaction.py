@@ -285,3 +285,12 @@ def test_a_resource_is_looked_at_once(monkeypatch):
     for _ in range(5):
         step(record(resource=shared))
     assert seen == [shared]
+
+
+def test_texts_that_only_look_like_secrets_are_seen_as_clean_together():
+    """A "key" in JSON and a token that nobody names are no secrets: the record is the same, whatever stood beside."""
+    redacts = redaction()
+    given = record({"a": '{"key": "colour", "token": "of love"}', "b": "The token is here, the pass: over the Alps."})
+    assert redacts(given) is given
+    hidden = redacts(record({"a": "password: hunter2-hunter2", "b": '{"key": "colour"}'}))
+    assert hidden.attributes == {"a": "password: [redacted:password]", "b": '{"key": "colour"}'}
