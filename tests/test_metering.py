@@ -71,7 +71,7 @@ def test_a_bucket_keeps_its_latest_exemplar():
 
 
 def test_our_own_counters_are_metrics(counts):
-    """What became of traces and spans, by reason and backend, and what nobody looked at; other counters are not sent."""
+    """What became of traces and spans, by reason and backend, and what nobody saw; other counters are not sent."""
     for name, number in {
         "traces.kept.error": 1, "traces.kept.by_chance": 2, "traces.dropped": 3, "traces.dropped.over_the_cap": 4,
         "traces.evicted": 5, "traces.partial": 6, "lost.queue_full": 7, "lost.rejected[honeycomb]": 8, "delivered": 9,

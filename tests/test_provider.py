@@ -463,7 +463,7 @@ def test_forked_workers_have_ids_of_their_own(sink):
             for child in children:
                 os.waitpid(child, 0)
             """,
-        timeout=15,
+        timeout=60,
     )
     assert len(sink.spans) == 40
     assert len({span.trace_id for span in sink.spans}) == 40

@@ -21,7 +21,7 @@ def lines(service, number: int = 0) -> list[str]:
 
 
 def test_a_card_says_what_a_person_must_know():
-    """Title, facts in order of urgency, buttons for trace, runbook, source and acknowledgement; the end says who ended it."""
+    """Title, facts in order of urgency, buttons for trace, runbook, source and acknowledgement; who ended it."""
     with teams() as service:
         reach("teams", service, about(escalation_step=1), about(Phase.RESOLVED, acted_by="mina"))
     first = lines(service)
