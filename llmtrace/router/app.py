@@ -183,10 +183,10 @@ def build_web(
     external = urlsplit(config.external_url or "").hostname
     hosts = _LOCAL_HOSTS | {config.listen.host.lower(), *([external] if external else [])}
     taking = intakes(config, door, lambda changes: counter.store.keep_changes(changes, door.clock.now()))
+    acting = acting_routes(config, counter)
     pages = Starlette(
         routes=[
-            Route("/ingest/{rest:path}", unknown(taking), methods=["GET", "POST"]),
-            *acting_routes(config, counter),
+            *acting,
             Route("/-/reload", reloading(reload), methods=["POST"]),
             Route("/healthz", health(records, fault, door.clock, config.watch.late)),
             Route("/metrics", figures(door, records, config.watch)),
@@ -197,6 +197,8 @@ def build_web(
             Route("/api/v1/explain/{alert}", explaining(records, config)),
             Route("/api/v1/silences", listing("silences", records.silences), methods=["GET"]),
             *page,
+            # The last: what people do in other tools comes in below /ingest/ too.
+            Route("/ingest/{rest:path}", unknown([*taking, *(each.path for each in acting)]), methods=["GET", "POST"]),
         ],
         middleware=[Middleware(OnlyReaders, auth=config.web.auth, paths=READING)],
     )
