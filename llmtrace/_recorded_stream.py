@@ -50,6 +50,9 @@ class RecordedStream(wrapt.BaseObjectProxy[Any]):
         super().__init__(stream)
         self._self_reader = reader
 
+    def __repr__(self) -> str:
+        return repr(self.__wrapped__)
+
     @property
     def __copy__(self) -> Any:
         # itertools.tee copies what says that it can be copied, as every proxy of wrapt does.
@@ -208,6 +211,15 @@ async def _aexit(self: RecordedStream, *raised: Any) -> Any:
     return await _closed_async(self, self.__wrapped__.__aexit__, *raised)
 
 
+def _await(self: RecordedStream) -> Any:
+    return _awaited(self).__await__()
+
+
+async def _awaited(proxy: RecordedStream) -> Any:
+    """What was waited for: the stream, where a call was handed over that has not been waited for yet."""
+    return _entered(proxy, await proxy.__wrapped__)
+
+
 _ABILITIES: Final[dict[str, Callable[..., Any]]] = {
     "__iter__": _iter,
     "__next__": _next,
@@ -223,6 +235,7 @@ _ABILITIES: Final[dict[str, Callable[..., Any]]] = {
     "__exit__": _exit,
     "__aenter__": _aenter,
     "__aexit__": _aexit,
+    "__await__": _await,
 }
 """What a stream may be able to do, and what the proxy does then."""
 

@@ -399,4 +399,19 @@ def test_a_stream_looks_as_it_did(spans: list[ReadableSpan]) -> None:
     assert not hasattr(listed, "__next__")
     assert not hasattr(listed, "send")
     assert list(listed) == ["x"]
+    assert repr(listed) == "['x']"
     assert not inspect.isawaitable(sync)
+
+
+def test_a_call_that_was_not_waited_for_gives_the_stream_when_it_is(spans: list[ReadableSpan]) -> None:
+    """`record_stream` of an async SDK's call, and the await around both: the stream is read, and recorded."""
+
+    async def read() -> list[str]:
+        with llmtrace.llm_span("m") as span:
+            return [chunk async for chunk in await span.record_stream(call())]
+
+    async def call() -> AsyncIterator[str]:
+        return async_generator("a")
+
+    assert asyncio.run(read()) == ["a"]
+    assert dict(spans[0].attributes or {})["llmtrace.stream.outcome"] == "complete"
