@@ -47,7 +47,7 @@ LONGEST_BREATH: Final = 0.4
 """Seconds."""
 LATE: Final = 20_000
 """Undecided alerts, beyond which deciding gets half of the time, however many pour in."""
-RECEIPTS: Final = 0.01
+RECEIPTS: Final = 0.02
 """Seconds after which a receipt is written, if no turn was made meanwhile."""
 GRACE: Final = 2.0
 """Seconds that deliveries under way get when the router stops."""
@@ -242,7 +242,12 @@ class Dispatcher:
         _tell(delivery, attempt)
         self._finished.append(attempt)
         # Receipts can wait for each other and for the next alert: each turn is a wait for the disk.
-        asyncio.get_running_loop().call_later(RECEIPTS, self.wake)
+        asyncio.get_running_loop().call_later(RECEIPTS, self._write_soon)
+
+    def _write_soon(self) -> None:
+        """Unless a turn has written them by now."""
+        if self._finished:
+            self.wake()
 
     async def _attempt(self, delivery: Delivery) -> Receipt:
         try:
