@@ -150,9 +150,21 @@ class Dispatcher:
         except StoreError as error:
             return self._failed(f"the store failed: {error}", None)
         except Exception as error:  # noqa: BLE001 - the loop must outlive a fault of ours
-            return self._failed(f"the dispatcher failed: {type(error).__name__}", error)
+            pause = self._failed(f"the dispatcher failed: {type(error).__name__}", error)
+            return timedelta(0) if await self._set_aside() else pause
         self.error = None
         return LONGEST_SLEEP if due is None else min(max(due - self._clock.now(), timedelta(0)), LONGEST_SLEEP)
+
+    async def _set_aside(self) -> bool:
+        """Whether the fault comes from alerts, which will not be met as they are again."""
+        deciding = Deciding(self._config, self._clock.now())
+        try:
+            found = await self._in_thread(self._store.set_aside, deciding, deciding.now, SMALL_BATCH)
+        except Exception:  # noqa: BLE001 - as above; it is the same fault, or the store's
+            return False
+        for problem in found:
+            _log.error("an alert cannot be decided, and is told without its particulars: %s", problem)
+        return bool(found)
 
     def _failed(self, problem: str, fault: Exception | None) -> timedelta:
         """Say it once, not at every turn."""

@@ -266,6 +266,12 @@ class Store(Protocol):
         ``busy``: deliveries under way, without those of ``attempts``, which are written with all else.
         """
 
+    def set_aside(self, decider: Decider, now: datetime, limit: int) -> list[str]:
+        """After a fault of ``advance`` that is none of the store's: let no alert keep the others from being told.
+
+        Of the next ``limit`` alerts those at which it fails are told without their particulars from now on; says which.
+        """
+
     def outlook(self, now: datetime) -> AbstractContextManager[Outlook]:
         """One state of the outbox."""
 

@@ -12,11 +12,12 @@ from sqlalchemy import Connection, Integer, bindparam, insert, select, update
 
 from llmtrace.router.matchers import Silence
 from llmtrace.router.model import Act, Alert, Attempt, Change, Delivery, Destination, Group, Status
-from llmtrace.router.ports import Decider, Desk, Over, Retention
+from llmtrace.router.ports import Decider, Desk, Over, Retention, StoreError
 from llmtrace.router.store import changes as change_book
 from llmtrace.router.store import incidents as incident_book
 from llmtrace.router.store import outbox, pruning
 from llmtrace.router.store import silences as silence_book
+from llmtrace.router.store.aside import Aside
 from llmtrace.router.store.audit import AuditTrail
 from llmtrace.router.store.database import Database
 from llmtrace.router.store.due import look, next_due
@@ -63,6 +64,7 @@ class SqlStore:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._aside = Aside()
         self._newest_change: datetime | None = None
         self._knows_changes = False
 
@@ -113,7 +115,7 @@ class SqlStore:
             counts = [_release(connection, now, limit) if due.released else 0]
             if due.undecided or counts[0]:
                 counts.append(_decide_again(connection, decider, ledger, now, limit))
-            taken = _take(connection, self._database.inbox, limit)
+            taken = _take(connection, self._database.inbox, self._aside, trail, limit)
             _decide(decider, ledger, _keep_alerts(connection, taken.entries, now))
             # What was decided just now already counts.
             if due.over:
@@ -133,8 +135,29 @@ class SqlStore:
                 for destination in desk.coalescing:
                     outbox.coalesce(connection, destination, busy, now)
         if taken.entries:
+            self._aside.decided(taken.entries[-1].id)
             self._database.inbox.decided(taken.entries[-1].id, taken.alerts)
         return ledger.released or taken.alerts >= limit or limit in counts
+
+    def set_aside(self, decider: Decider, now: datetime, limit: int) -> list[str]:
+        """After a fault: which of the next alerts it comes from. They are told without their particulars."""
+
+        def trial(entry: Entry) -> Exception | None:
+            try:
+                with self._database.write() as connection:
+                    ledger = Ledger(connection, now)
+                    _decide(decider, ledger, _keep_alerts(connection, [entry], now))
+                    ledger.write(AuditTrail(connection, now))
+                    _undo()
+            except StoreError:
+                raise
+            except Exception as fault:  # noqa: BLE001 - that is what is looked for
+                return None if isinstance(fault, _UndoneError) else fault
+            return None
+
+        with self._database.read() as connection:
+            done = int(_DONE.scalar(connection))
+        return self._aside.look(list(self._database.inbox.read(done, limit)), trial, now)
 
     @contextmanager
     def outlook(self, now: datetime) -> Iterator[Outlook]:
@@ -223,6 +246,14 @@ class SqlStore:
         return more
 
 
+class _UndoneError(Exception):
+    """A transaction that was only tried."""
+
+
+def _undo() -> None:
+    raise _UndoneError
+
+
 @dataclass(frozen=True, slots=True)
 class Outlook:
     """What may be sent at a moment, and when there is something to do again."""
@@ -259,10 +290,15 @@ _Undecided = tuple[int, Alert, str]
 """Id, alert, fingerprint."""
 
 
-def _take(connection: Connection, inbox: Inbox, limit: int) -> _Taken:
+def _take(connection: Connection, inbox: Inbox, aside: Aside, trail: AuditTrail, limit: int) -> _Taken:
     """The oldest entries of the inbox, marked as decided."""
     done = int(_DONE.scalar(connection))
-    entries = list(inbox.read(done, limit))
+    entries = []
+    for each in inbox.read(done, limit):
+        entry, problems = aside.replaced(each)
+        entries.append(entry)
+        for problem in problems:
+            trail.add("set_aside", {"alert": problem})
     if entries:
         _SET_DONE.run(connection, done=entries[-1].id)
     return _Taken(entries, sum(len(entry.alerts) for entry in entries))

@@ -1,0 +1,107 @@
+"""An alert at which deciding fails is told without its particulars, and keeps no other from being told."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+from router_store import World, world_of
+from router_values import NOON, make_alert, make_config
+from sqlalchemy import select
+
+from llmtrace.router import decide
+from llmtrace.router.dispatcher import Dispatcher
+from llmtrace.router.model import Status
+from llmtrace.router.store.aside import UNDECIDABLE
+from llmtrace.router.store.schema import audit
+
+BAD = make_alert(annotations={"poison": "x"}, alertname="bad")
+
+
+@pytest.fixture
+def world(tmp_path):
+    """A router with one receiver."""
+    with world_of(make_config(tmp_path)) as made:
+        yield made
+
+
+@pytest.fixture
+def fault(monkeypatch):
+    """Deciding fails wherever this says so."""
+    place, at = decide.place, []
+
+    def failing(alert, config):
+        if any(bad(alert) for bad in at):
+            raise ArithmeticError
+        return place(alert, config)
+
+    monkeypatch.setattr(decide, "place", failing)
+    return at
+
+
+def told(world: World) -> dict[str, str | None]:
+    """Name -> reason of each alert that anybody was told."""
+    sent = [each for notifier in world.notifiers.values() for each in notifier.notifications]
+    return {alert.name: alert.annotations.get("reason") for each in sent for alert in each.alerts}
+
+
+def turns(world: World, times: int = 4) -> Dispatcher:
+    """As many guarded turns, with what they send."""
+    dispatcher = Dispatcher(world.config, world.store, world.notifiers, world.clock, lambda: 1.0)
+
+    async def scenario() -> None:
+        for _ in range(times):
+            world.clock.move(minutes=10)
+            await dispatcher._guarded_turn()
+            await asyncio.gather(*(task for _, task in dispatcher._under_way.values()))
+
+    asyncio.run(scenario())
+    return dispatcher
+
+
+def test_a_fault_in_an_alert_costs_only_its_particulars(world, fault, caplog):
+    """It is told by its own labels, the others as ever; the log and the audit trail say what was wrong."""
+    fault.append(lambda alert: "poison" in alert.annotations)
+    world.accept(make_alert(alertname="before"), BAD)
+    world.accept(make_alert(alertname="after"))
+    assert turns(world).error is None
+    reasons = told(world)
+    assert set(reasons) == {"before", "bad", "after"}
+    assert "ArithmeticError" in reasons["bad"]
+    assert "bad" in caplog.text
+    assert world.store.undecided == 0
+    with world._database.read() as connection:
+        assert "set_aside" in set(connection.scalars(select(audit.c.kind)))
+
+
+def test_a_fault_in_its_labels_is_told_under_another_name(world, fault):
+    """Where not even its labels can be decided, the router says so by an alert of its own."""
+    fault.append(lambda alert: alert.name == "bad")
+    world.accept(make_alert(alertname="bad"), make_alert(alertname="good"))
+    turns(world)
+    assert set(told(world)) == {UNDECIDABLE, "good"}
+    assert "'bad'" in told(world)[UNDECIDABLE]
+
+
+def test_a_fault_that_meets_every_alert_costs_none(world, fault):
+    """It is ours: nothing is set aside, it is tried again, and all is told when it is mended."""
+    fault.append(lambda _alert: True)
+    world.accept(make_alert(alertname="one"), make_alert(alertname="two"))
+    assert turns(world).error is not None
+    assert world.store.undecided == 2
+    fault.clear()
+    turns(world)
+    assert told(world) == {"one": told(world)["one"], "two": told(world)["two"]}
+    assert not any(name == UNDECIDABLE for name in told(world))
+
+
+def test_word_that_it_is_over_stays_word_that_it_is_over(world, fault):
+    """What stands in for the end of an alert ends it."""
+    world.accept(make_alert(alertname="bad"))
+    turns(world)
+    fault.append(lambda alert: "poison" in alert.annotations)
+    world.accept(replace(BAD, status=Status.RESOLVED, ends_at=NOON))
+    turns(world)
+    phases = [each.phase for notifier in world.notifiers.values() for each in notifier.notifications]
+    assert "resolved" in {str(phase) for phase in phases}
