@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from llmtrace.exporters.spool.parcel import Parcel
+from llmtrace.exporters.spool.parcel import Parcel, size_of, taken_from
 
 MOST_SPANS: Final = 32_768
 MOST_BYTES: Final = 128 * 1024 * 1024
@@ -47,12 +47,8 @@ class SpanQueue:
 
     def take(self, most_spans: int, most_bytes: int) -> list[Parcel]:
         """The next parcels; one at least, if there is one, however large it is."""
-        taken: list[Parcel] = []
-        room = most_bytes
-        for line in (self._by_rule, self._by_chance):
-            while line and len(taken) < most_spans and (line[0].span.size <= room or not taken):
-                room -= line[0].span.size
-                taken.append(self._pop(line))
+        taken = taken_from((self._by_rule, self._by_chance), most_spans, most_bytes)
+        self.bytes -= size_of(taken)
         return taken
 
     def take_all(self) -> list[Parcel]:

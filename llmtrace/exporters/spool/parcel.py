@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
@@ -35,6 +36,16 @@ class Parcel:
     shape: Shape = Shape.WHOLE
     is_done: bool = False
     """Delivered, or given up: nothing is to be done for it any more."""
+
+
+def taken_from(lines: Iterable[deque[Parcel]], most_spans: int, most_bytes: int) -> list[Parcel]:
+    """Take the next parcels out of these lines; one at least, if there is one, however large it is."""
+    taken: list[Parcel] = []
+    for line in lines:
+        while line and len(taken) < most_spans and (line[0].span.size <= most_bytes or not taken):
+            taken.append(line.popleft())
+            most_bytes -= taken[-1].span.size
+    return taken
 
 
 def size_of(parcels: Iterable[Parcel]) -> int:

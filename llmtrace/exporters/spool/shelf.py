@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from llmtrace.exporters.spool.parcel import Parcel
+from llmtrace.exporters.spool.parcel import Parcel, taken_from
 from llmtrace.exporters.spool.segment import Segment
 
 ASIDE_FOR: Final = 5.0
@@ -56,13 +56,7 @@ class Shelf:
         """The next ones; one at least, if there is one, however large it is."""
         if not self._next and not self.kept_back:
             self._next, self._aside = self._aside, deque()
-        taken: list[Parcel] = []
-        while self._next and len(taken) < most_spans:
-            most_bytes -= self._next[0].span.size
-            if most_bytes < 0 and taken:
-                break
-            taken.append(self._next.popleft())
-        return taken
+        return taken_from([self._next], most_spans, most_bytes)
 
     def drop(self, segment: Segment) -> int:
         """The file is given up, and with it what was read from it: so many."""
