@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 from router_store import World, world_of
-from router_values import NOON, make_alert, make_config
+from router_values import MINIMAL, NOON, make_alert, make_config
 from sqlalchemy import select
 
 from llmtrace.router import decide
@@ -20,9 +20,9 @@ BAD = make_alert(annotations={"poison": "x"}, alertname="bad")
 
 
 @pytest.fixture
-def world(tmp_path):
-    """A router with one receiver."""
-    with world_of(make_config(tmp_path)) as made:
+def world(tmp_path, store_url):
+    """A router with one receiver, on each kind of store."""
+    with world_of(make_config(tmp_path, f"{MINIMAL}    store: {store_url}\n")) as made:
         yield made
 
 
@@ -71,6 +71,7 @@ def test_a_fault_in_an_alert_costs_only_its_particulars(world, fault, caplog):
     assert "ArithmeticError" in reasons["bad"]
     assert "bad" in caplog.text
     assert world.store.undecided == 0
+    assert sorted(row["labels"]["alertname"] for row in world.records.alerts(10, None)) == ["after", "bad", "before"]
     with world._database.read() as connection:
         assert "set_aside" in set(connection.scalars(select(audit.c.kind)))
 

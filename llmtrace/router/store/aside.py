@@ -35,11 +35,12 @@ class Aside:
         found = []
         for entry in entries:
             for at, alert in enumerate(entry.alerts):
-                fault = trial(replace(entry, alerts=[alert]))
+                fault = trial(_only(alert, entry))
                 if fault is None:
                     continue
                 problem = f"{alert.name!r} of {alert.labels.get(SOURCE, '?')!r}: {type(fault).__name__}"
-                instead = next((each for each in _stand_ins(alert, problem, now) if _is_well(trial, entry, each)), None)
+                stand_ins = _stand_ins(alert, problem, now)
+                instead = next((each for each in stand_ins if trial(_only(each, entry)) is None), None)
                 if instead is not None:
                     self._instead[entry.id, at] = instead, problem
                     found.append(problem)
@@ -68,5 +69,5 @@ def _stand_ins(alert: Alert, problem: str, now: datetime) -> Iterator[Alert]:
     yield Alert({ALERTNAME: UNDECIDABLE, SEVERITY: severity, SOURCE: OURSELVES}, told, now)
 
 
-def _is_well(trial: Trial, entry: Entry, alert: Alert) -> bool:
-    return trial(replace(entry, alerts=[alert])) is None
+def _only(alert: Alert, entry: Entry) -> Entry:
+    return replace(entry, alerts=[alert])

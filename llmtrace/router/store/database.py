@@ -54,6 +54,13 @@ class Database:
             yield connection
 
     @contextmanager
+    def trial(self) -> Iterator[Connection]:
+        """The same, and in the end nothing is changed."""
+        with self._writing, self._connect() as connection:
+            connection.execution_options(writes=True).begin()
+            yield connection  # given back without a commit
+
+    @contextmanager
     def read(self) -> Iterator[Connection]:
         """A transaction that sees one state, beside any writer.
 

@@ -144,15 +144,14 @@ class SqlStore:
 
         def trial(entry: Entry) -> Exception | None:
             try:
-                with self._database.write() as connection:
+                with self._database.trial() as connection:
                     ledger = Ledger(connection, now)
                     _decide(decider, ledger, _keep_alerts(connection, [entry], now))
                     ledger.write(AuditTrail(connection, now))
-                    _undo()
             except StoreError:
                 raise
             except Exception as fault:  # noqa: BLE001 - that is what is looked for
-                return None if isinstance(fault, _UndoneError) else fault
+                return fault
             return None
 
         with self._database.read() as connection:
@@ -244,14 +243,6 @@ class SqlStore:
             more = pruning.prune(connection, retention, trail, now)
             trail.write()
         return more
-
-
-class _UndoneError(Exception):
-    """A transaction that was only tried."""
-
-
-def _undo() -> None:
-    raise _UndoneError
 
 
 @dataclass(frozen=True, slots=True)
