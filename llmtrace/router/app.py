@@ -10,7 +10,6 @@ import socket
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final
-from urllib.parse import urlsplit
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -180,8 +179,7 @@ def build_web(
     page: Sequence[Route] = (),
 ) -> Quick:
     """All that the router answers; ``page`` is what a browser shows."""
-    external = urlsplit(config.external_url or "").hostname
-    hosts = _LOCAL_HOSTS | {config.listen.host.lower(), *([external] if external else [])}
+    hosts = _LOCAL_HOSTS | config.external_hosts | {config.listen.host.lower()}
     taking = intakes(config, door, lambda changes: counter.store.keep_changes(changes, door.clock.now()))
     acting = acting_routes(config, counter)
     pages = Starlette(

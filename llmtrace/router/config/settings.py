@@ -6,7 +6,7 @@ import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from pydantic import BaseModel
 
@@ -186,6 +186,12 @@ class RouterConfig:
     def destinations(self) -> tuple[Destination, ...]:
         """Every notifier of every receiver."""
         return tuple(Destination(name, kind) for name, kinds in self.receivers.items() for kind in kinds)
+
+    @property
+    def external_hosts(self) -> frozenset[str]:
+        """The name in ``external_url``, where there is one."""
+        name = urlsplit(self.external_url or "").hostname
+        return frozenset([name] if name else [])
 
     @property
     def route_count(self) -> int:

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Collection, Mapping
 from datetime import timedelta
 from http import HTTPStatus
 from typing import Final
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -42,8 +42,7 @@ def page_routes(config: RouterConfig, counter: Counter, shown: SqlShown, key: by
     sessions = Sessions(key, config.web.auth, counter.clock.now, secure=secure)
     views = Views(shown, counter.clock, sessions, Renderer(assets), config.digests)
     acts = Acts(config, counter, views)
-    external = urlsplit(config.external_url or "").hostname
-    door = _Door(sessions, views, [external] if external else [], Attempts(counter.clock.now))
+    door = _Door(sessions, views, config.external_hosts, Attempts(counter.clock.now))
     return [
         *(Route(path, door.reading(view), methods=["GET"]) for path, view in views.table().items()),
         *(Route(path, door.acting(act), methods=["POST"]) for path, act in acts.table().items()),
