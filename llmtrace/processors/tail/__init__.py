@@ -66,9 +66,8 @@ class TailSampling:
         self.started = self._open.started
         self.lost = self._open.lost
         is_sampled = None if base is of_head else lambda trace: base(trace).is_sampled
-        never = float("inf") if policy.slow is None else self._slow
         at_hand = policy.grave_spans // 512  # of each tick: weighing all would cost more than all else
-        self._quick = QuickEnds(self._open, self._rules, is_sampled, never, at_hand)
+        self._quick = QuickEnds(self._open, self._rules, is_sampled, at_hand)
         self.end = self._quick.end
         """An ended span that nobody else wants to see; returns what `attend` has to look at. On the app's thread."""
         self._renew()

@@ -36,7 +36,6 @@ class QuickEnds:
         traces: OpenTraces,
         rules: Rules,
         is_sampled: Callable[[OpenTrace], object] | None,
-        slow: float,
         at_hand: int,
     ) -> None:
         """Wire the parts.
@@ -45,14 +44,13 @@ class QuickEnds:
             traces: the open traces.
             rules: those of the policy.
             is_sampled: whether chance keeps a trace; None: its flag says so.
-            slow: nanoseconds from which a trace is slow.
             at_hand: how many of the last dropped traces stay at hand until the worker has time.
         """
         self._traces = traces
         self._slow_span = -1.0 if rules.asks_user else rules.slow  # -1: no span is plain
         self._spent_by = rules.spent_by if rules.counts_cost else None
         self._is_sampled = is_sampled
-        self._slow = slow
+        self._slow = rules.slow
         self._at_hand = max(1, at_hand)
 
     def begin(self, hold: Callable[[OpenTrace], None]) -> None:
