@@ -8,7 +8,6 @@ resource. It decides nothing about what a secret is (`llmtrace.secrets`), and re
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
@@ -22,6 +21,7 @@ from llmtrace._record import SpanRecord
 from llmtrace._values.serialize import to_text
 from llmtrace._values.storage import exact_text
 from llmtrace.processors.clean_texts import CleanTexts
+from llmtrace.processors.edges import CUT, without_edges
 from llmtrace.processors.redaction_rules import Rule, applied, say_failed
 from llmtrace.secrets import (
     MARK,
@@ -42,11 +42,6 @@ _FIRST_CARD: Final = 10**12
 _MOST_KEYS: Final = 4096
 _MOST_HARMLESS: Final = 256
 _MOST_SHARED: Final = 16
-_CUT: Final = "…[truncated, "
-"""How `llmtrace._values.serialize.MARK_TRUNCATED` begins."""
-_EDGE: Final = 4096
-_EDGE_BACKWARDS: Final = re.compile(r"[!#-&(-\[\]-~]{0,4096}(?: +[0-9-]+(?=[ \"'(]|\Z))*")
-"""The last word, and the groups of digits before it: read from the end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +140,7 @@ class Redaction:
         if not texts:
             return True
         joined = "\n".join(texts)
-        if _CUT in joined or any(value in joined for value in self._known):
+        if CUT in joined or any(value in joined for value in self._known):
             return False
         signs = suspected(joined)
         if signs and not _are_innocent(texts, signs):
@@ -252,17 +247,12 @@ class Redaction:
     def _text(self, text: str) -> str:
         hidden = text
         if self._defaults and text not in self._clean:
-            hidden = redact(self._without_edges(text) if _CUT in text else text, self._known)
+            hidden = redact(without_edges(text), self._known)
             if hidden is text:
                 self._clean.add((text,))
         for name, rule in self._rules:
             hidden = applied(name, rule, hidden)
         return text if hidden == text else self._mended(text, hidden)
-
-    def _without_edges(self, text: str) -> str:
-        """Where a text was cut before it came here, the last word may be half a secret that no rule knows."""
-        pieces = text.split(_CUT)
-        return _CUT.join([*(_without_last_word(piece) for piece in pieces[:-1]), pieces[-1]])
 
     def _mended(self, text: str, hidden: str) -> str:
         """JSON that a replacement broke (a card number that was a bare number), redacted value by value instead."""
@@ -355,16 +345,6 @@ def _is_innocent(name: SecretName | None, value: object) -> bool:
     if isinstance(value, str) and MARK.fullmatch(value):
         return True
     return name.is_weak and not (isinstance(value, str) and looks_random(value))
-
-
-def _without_last_word(text: str) -> str:
-    last = text[-_EDGE:][::-1]
-    word = _EDGE_BACKWARDS.match(last)
-    if word is None or not word[0] or (last[0] == "]" and MARK.search(text[-_EDGE:][-80:])):
-        return text
-    kept = text[: len(text) - word.end()]
-    # The letter of an escape stays with its backslash.
-    return kept + text[len(kept)] if kept.endswith("\\") else kept
 
 
 def _is_json(text: str) -> bool:
