@@ -117,9 +117,8 @@ class _Period:
         self._scope = scope
         self._labels = {f"scope{n}": alerts.c.labels[name].as_string() for n, name in enumerate(scope.labels)}
         decided = (decisions.c.id >= within.start) & (decisions.c.id < within.end)
-        identifier = (
-            decisions.c.alert_id + 0
-        )  # else PostgreSQL looks for the lowest one in the index, from the first on
+        # Not the bare column: PostgreSQL would look for the lowest one in its index, from the first on.
+        identifier = decisions.c.alert_id + 0
         lowest, highest = connection.execute(select(func.min(identifier), func.max(identifier)).where(decided)).one()
         # So that it reads these alerts, and not all that there are.
         near = alerts.c.id.between(lowest or 0, highest or 0)
