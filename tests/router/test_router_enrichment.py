@@ -227,6 +227,21 @@ def test_where_nothing_changed_nothing_is_read(tmp_path):
     assert after.notification.alerts[0].annotations["changes"].endswith("deploy v42")
 
 
+def test_a_change_of_the_same_turn_is_told(tmp_path):
+    """A turn takes the time when it begins, and may meet a change and an alert that came in the middle of it."""
+    with world_of(make_config(tmp_path, MINIMAL)) as world:
+        world.store.keep_changes([Change("deploy", NOON + timedelta(milliseconds=20), version="v42")], NOON)
+
+        async def run():
+            async with open_client() as client:
+                enricher = Enricher(world.config, world.store.changes, client, world.store.newest_change)
+                told = replace(delivery(), notification=replace(delivery().notification, created_at=NOON))
+                return await enricher.enrich(told)
+
+        (alert,) = asyncio.run(run()).notification.alerts
+    assert alert.annotations["changes"].endswith("deploy v42")
+
+
 def test_many_pages_ask_once(tmp_path):
     """A flood of pages is no flood of questions."""
     with answering() as (url, asked):
@@ -286,7 +301,8 @@ def test_the_running_router_tells_what_changed(tmp_path):
     (tmp_path / "teams.yaml").write_text(LOOKUP)
     with WebhookReceiver() as receiver:
         rules = MINIMAL.replace("http://127.0.0.1:9099/hook", receiver.url)
-        (tmp_path / "alerts.yaml").write_text(rules + "    enrich: {lookup: teams.yaml}\n")
+        # The longest that may be allowed: on a busy machine a second is nothing.
+        (tmp_path / "alerts.yaml").write_text(rules + "    enrich: {lookup: teams.yaml, timeout: 5s}\n")
         with RouterProcess(tmp_path / "alerts.yaml") as router:
             router.client.post("/ingest/change", json={"kind": "deploy", "version": "v42"}).raise_for_status()
             alert = {"name": "down", "severity": "critical", "service": "bot"}

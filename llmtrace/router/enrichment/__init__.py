@@ -6,7 +6,8 @@ import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from typing import Final
 
 import aiohttp
 
@@ -18,6 +19,10 @@ from llmtrace.router.model import Alert, Annotation, Change, Delivery, Notificat
 
 Changes = Callable[[datetime, datetime], Sequence[Change]]
 """Those between two times, the newest first; it blocks."""
+
+SLACK: Final = timedelta(minutes=1)
+"""By so much a change may seem younger than a message that came after it: the turn that made the message began before
+both, or the change was dated by another machine's clock."""
 
 _log = logging.getLogger(__name__)
 
@@ -61,7 +66,7 @@ class Enricher:
 
     async def _told(self, alerts: list[Alert], at: datetime, tier: Tier) -> list[Alert]:
         asked = asyncio.ensure_future(self._health.look()) if tier is Tier.PAGE and self._options.health else None
-        changes = await asyncio.to_thread(self._changes, at - self._options.changes, at)
+        changes = await asyncio.to_thread(self._changes, at - self._options.changes, at + SLACK)
         alerts = [_with(alert, Annotation.CHANGES, of_alert(alert, changes)) for alert in alerts]
         health = await asked if asked is not None else ""
         return [_with(alert, Annotation.HEALTH, health) for alert in alerts]
