@@ -258,7 +258,7 @@ def test_a_router_that_is_down_does_not_hold_up_the_backend(start, sink, router)
         llmtrace.tag_alert("critical")
     began = time.monotonic()
     sink.wait_for_spans(1)
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 8
     router.wait_for_requests(1)
     router.then = TAKEN
     router.release()

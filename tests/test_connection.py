@@ -166,7 +166,7 @@ def test_an_answer_that_trickles_ends_in_time(piece):
         began = time.monotonic()
         with pytest.raises((TimeoutError, HTTPException)):
             get(port, timeout=0.4, most=10**9)
-        assert time.monotonic() - began < 2.5
+        assert time.monotonic() - began < 4.5
 
 
 def test_a_body_that_nobody_reads_ends_in_time():
@@ -177,7 +177,7 @@ def test_a_body_that_nobody_reads_ends_in_time():
         began = time.monotonic()
         with Connection(url, timeout=5) as connection, pytest.raises(TimeoutError):
             connection.request("POST", url, b"x" * 50_000_000, timeout=0.4)
-        assert time.monotonic() - began < 2.5
+        assert time.monotonic() - began < 4.5
         over.set()
 
 

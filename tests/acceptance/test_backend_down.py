@@ -35,14 +35,14 @@ def test_a_service_whose_backend_is_down_goes_on(tmp_path):
     began = time.monotonic()
     done = run_script(SERVICE.format(url=url, alerts=f"http://127.0.0.1:{free_port()}"), cwd=tmp_path)
     assert done.returncode == 0
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 20
     working, _, ending = done.stderr.partition("END OF WORK\n")
     assert len(working.splitlines()) == 1, working
     assert working.startswith("WARNING llmtrace llmtrace: http://127.0.0.1:")
     assert len(ending.splitlines()) <= 1, ending
     assert "Traceback" not in done.stderr
     assert "s3cr3t" not in done.stderr
-    assert float(done.stdout) < 0.2
+    assert float(done.stdout) < 1
     assert list(tmp_path.iterdir()) == []
 
 

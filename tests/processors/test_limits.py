@@ -101,9 +101,9 @@ def test_json_that_is_cut_stays_json():
 def test_ten_megabytes_cost_the_time_of_a_hundred_kilobytes():
     """Redaction reads what the coarse cut left."""
     span = record({keys.INPUT_VALUE: json.dumps([{"password": "x" * 20}] * 400_000)})
-    start = time.perf_counter()
+    start = time.thread_time()
     limited(span)
-    assert time.perf_counter() - start < 0.5
+    assert time.thread_time() - start < 0.5
 
 
 @pytest.mark.parametrize("kind", BY_VALUE)
