@@ -8,55 +8,27 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Connection, Integer, bindparam, insert, select, update
+from sqlalchemy import Connection, bindparam, insert, select, update
 
 from llmtrace.router.matchers import Silence
-from llmtrace.router.model import Act, Alert, Attempt, Change, Delivery, Destination, Group, Status
-from llmtrace.router.ports import Decider, Desk, Over, Retention, StoreError
+from llmtrace.router.model import Act, Alert, Attempt, Change, Delivery, Destination
+from llmtrace.router.ports import Decider, Desk, Retention, StoreError
 from llmtrace.router.store import changes as change_book
 from llmtrace.router.store import incidents as incident_book
 from llmtrace.router.store import outbox, pruning
 from llmtrace.router.store import silences as silence_book
+from llmtrace.router.store.advance import Work, advance, decide, keep_alerts
 from llmtrace.router.store.aside import Aside
 from llmtrace.router.store.audit import AuditTrail
 from llmtrace.router.store.database import Database
-from llmtrace.router.store.due import look, next_due
+from llmtrace.router.store.due import next_due
 from llmtrace.router.store.inbox import Entry, Inbox
 from llmtrace.router.store.ledger import Ledger
-from llmtrace.router.store.rows import from_alert, to_alert, to_policy, to_state
-from llmtrace.router.store.schema import Time, about, alerts, audit, decisions, groups, states, tails
-from llmtrace.router.store.statement import Insertion, Statement
-from llmtrace.router.store.telling import Telling
-from llmtrace.router.store.waiting import hold_back
+from llmtrace.router.store.schema import about, decisions, states, tails
+from llmtrace.router.store.statement import Statement
 
-_now = bindparam("now", type_=Time)
-_most = bindparam("most", type_=Integer)
-_firing = states.c.status == Status.FIRING
-_of_state = (states.c.route == bindparam("b_route")) & (states.c.fingerprint == bindparam("b_fingerprint"))
-
-_HELD: Final = Statement(
-    select(states.c.route, states.c.fingerprint, states.c.alert_id)
-    .where(_firing, states.c.held_until <= _now)
-    .limit(_most)
-)
-_LET_GO: Final = Statement(update(states).where(_of_state).values(held_until=None, held_by=None))
-_AGAIN: Final = Statement(update(alerts).where(alerts.c.id == bindparam("b_id")).values(decided_at=None))
 _DONE: Final = Statement(select(about.c.inbox_done))
 _SET_DONE: Final = Statement(update(about).values(inbox_done=bindparam("done")))
-_ALERTS: Final = Insertion(alerts, known=[audit.c.alert_id])
-_UNDECIDED: Final = Statement(select(alerts).where(alerts.c.decided_at.is_(None)).order_by(alerts.c.id).limit(_most))
-_DECIDED: Final = Statement(update(alerts).where(alerts.c.id == bindparam("b_id")).values(decided_at=bindparam("b_at")))
-_OVER: Final = Statement(
-    select(states, groups.c.policy, groups.c.labels.label("group_labels"))
-    .join(groups, states.c.group_key == groups.c.key)
-    .where(_firing, states.c.resolve_at <= _now)
-    .order_by(states.c.resolve_at)
-    .limit(_most)
-)
-_FIRED: Final = Statement(select(alerts).where(alerts.c.id.in_(bindparam("ids", expanding=True))), "ids")
-_DUE: Final = Statement(
-    select(groups).where(groups.c.due_at <= _now).order_by(groups.c.due_at, groups.c.key).limit(_most)
-)
 
 
 class SqlStore:
@@ -109,35 +81,13 @@ class SqlStore:
         """
         with self._database.write() as connection:
             trail = AuditTrail(connection, now)
-            outbox.record(connection, attempts, trail)
-            ledger = Ledger(connection, now)
-            due = look(connection, now)
-            counts = [_release(connection, now, limit) if due.released else 0]
-            if due.undecided or counts[0]:
-                counts.append(_decide_again(connection, decider, ledger, now, limit))
             taken = _take(connection, self._database.inbox, self._aside, trail, limit)
-            _decide(decider, ledger, _keep_alerts(connection, taken.entries, now))
-            # What was decided just now already counts.
-            if due.over:
-                counts.append(_expire(connection, decider, ledger, now, limit))
-            if due.groups or ledger.notified:
-                hold_back(connection, decider, ledger, now, limit)
-            ledger.write(trail)
-            if due.groups or ledger.notified:
-                counts.append(_tell(connection, desk, trail, now, limit))
-            told = due.groups or ledger.notified
-            if due.escalations or told:
-                counts.append(incident_book.escalate(connection, desk, trail, now, limit))
-            if due.fallbacks:
-                outbox.fall_back(connection, desk, trail, now, limit)
-            trail.write()
-            if due.crowds or due.escalations or told:
-                for destination in desk.coalescing:
-                    outbox.coalesce(connection, destination, busy, now)
+            work = Work(decider, desk, busy, limit)
+            more = advance(connection, work, taken.entries, attempts, trail, now)
         if taken.entries:
             self._aside.decided(taken.entries[-1].id)
             self._database.inbox.decided(taken.entries[-1].id, taken.alerts)
-        return ledger.released or taken.alerts >= limit or limit in counts
+        return more or taken.alerts >= limit
 
     def set_aside(self, decider: Decider, now: datetime, limit: int) -> list[str]:
         """After a fault: which of the next alerts it comes from. They are told without their particulars."""
@@ -146,7 +96,7 @@ class SqlStore:
             try:
                 with self._database.trial() as connection:
                     ledger = Ledger(connection, now)
-                    _decide(decider, ledger, _keep_alerts(connection, [entry], now))
+                    decide(decider, ledger, keep_alerts(connection, [entry], now))
                     ledger.write(AuditTrail(connection, now))
             except StoreError:
                 raise
@@ -261,24 +211,12 @@ class Outlook:
         return next_due(self.connection, self.now)
 
 
-def _release(connection: Connection, now: datetime, limit: int) -> int:
-    """Alerts that were held until now are decided again."""
-    rows = _HELD.rows(connection, now=now, most=limit)
-    _LET_GO.run_all(connection, [{"b_route": row.route, "b_fingerprint": row.fingerprint} for row in rows])
-    _AGAIN.run_all(connection, [{"b_id": row.alert_id} for row in rows])
-    return len(rows)
-
-
 @dataclass(frozen=True, slots=True)
 class _Taken:
     """Entries of the inbox that are decided in this turn, and how many alerts they hold."""
 
     entries: Sequence[Entry]
     alerts: int
-
-
-_Undecided = tuple[int, Alert, str]
-"""Id, alert, fingerprint."""
 
 
 def _take(connection: Connection, inbox: Inbox, aside: Aside, trail: AuditTrail, limit: int) -> _Taken:
@@ -293,57 +231,3 @@ def _take(connection: Connection, inbox: Inbox, aside: Aside, trail: AuditTrail,
     if entries:
         _SET_DONE.run(connection, done=entries[-1].id)
     return _Taken(entries, sum(len(entry.alerts) for entry in entries))
-
-
-def _keep_alerts(connection: Connection, entries: Sequence[Entry], now: datetime) -> list[_Undecided]:
-    """Write what the inbox brought into the history."""
-    rows = [
-        {**from_alert(alert), "received_at": entry.received_at, "decided_at": now}
-        for entry in entries
-        for alert in entry.alerts
-    ]
-    ids = _ALERTS.run(connection, rows)
-    found = (alert for entry in entries for alert in entry.alerts)
-    return [(number, alert, row["fingerprint"]) for number, alert, row in zip(ids, found, rows, strict=True)]
-
-
-def _decide_again(connection: Connection, decider: Decider, ledger: Ledger, now: datetime, limit: int) -> int:
-    """The oldest alerts that were held back and are not any more."""
-    rows = _UNDECIDED.rows(connection, most=limit)
-    if rows:
-        _decide(decider, ledger, [(row.id, to_alert(row), row.fingerprint) for row in rows])
-        _DECIDED.run_all(connection, [{"b_id": row.id, "b_at": now} for row in rows])
-    return len(rows)
-
-
-def _decide(decider: Decider, ledger: Ledger, undecided: Sequence[_Undecided]) -> None:
-    """One decision for each route of each alert."""
-    if not undecided:
-        return
-    placed = [decider.place(alert) for _, alert, _ in undecided]
-    keys = {place.group.key for places in placed for place in places}
-    ledger.prepare({identity for _, _, identity in undecided}, keys)
-    for (number, alert, identity), places in zip(undecided, placed, strict=True):
-        for decision in decider.decide(alert, ledger, places):
-            ledger.keep(number, alert, identity, decision)
-
-
-def _expire(connection: Connection, decider: Decider, ledger: Ledger, now: datetime, limit: int) -> int:
-    """Alerts whose time is over; what was decided in this turn already counts."""
-    rows = _OVER.rows(connection, now=now, most=limit)
-    found = {row.id: row for row in _FIRED.rows(connection, ids=[row.alert_id for row in rows])}
-    for row in rows:
-        if ledger.state(row.route, row.fingerprint) not in (None, to_state(row)):
-            continue
-        alert, group = to_alert(found[row.alert_id]), Group(row.group_key, row.group_labels)
-        due = Over(alert, row.route, to_policy(row.policy), group, to_state(row))
-        ledger.keep(row.alert_id, alert, row.fingerprint, decider.expire(due, ledger))
-    return len(rows)
-
-
-def _tell(connection: Connection, desk: Desk, trail: AuditTrail, now: datetime, limit: int) -> int:
-    """Groups that are due."""
-    rows = _DUE.rows(connection, now=now, most=limit)
-    if rows:
-        Telling(connection, rows, now).run(desk, trail)
-    return len(rows)
