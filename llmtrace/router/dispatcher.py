@@ -11,11 +11,13 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 from time import monotonic
 from typing import Final, ParamSpec, TypeVar
 
+from llmtrace.router.attempting import make_attempt, where
 from llmtrace.router.config import RouterConfig
 from llmtrace.router.decide import Deciding
 from llmtrace.router.model import Attempt, Delivery, Destination, Outcome, Receipt
@@ -207,9 +209,16 @@ class Dispatcher:
             self._prune_at = now + PRUNE_FIRST
         if now >= self._prune_at:
             # A little at a time, and only while nothing else waits.
-            more = self._store.prune(self._config.retention, now)
-            self._prune_at = now + (PRUNE_ON if more else PRUNE_EVERY)
+            self._prune_at = now + (PRUNE_ON if self._prune(now) else PRUNE_EVERY)
         return claimed, min((at for at in (next_due, self._next_opening(now)) if at), default=None)
+
+    def _prune(self, now: datetime) -> bool:
+        """Whether there may be more. What waits must not suffer from what is over."""
+        try:
+            return self._store.prune(self._config.retention, now)
+        except Exception as fault:  # noqa: BLE001 - it is tried again some time later
+            _log.error("what is too old is not taken out: %s", where(fault))
+            return False
 
     def _next_opening(self, now: datetime) -> datetime | None:
         """When a destination that is left alone now may get something again."""
@@ -246,13 +255,12 @@ class Dispatcher:
             self._under_way.pop(attempt.delivery_id, None)
 
     async def _deliver(self, delivery: Delivery) -> None:
-        receipt = await self._attempt(delivery)
-        now = self._clock.now()
-        if delivery.destination in self._paces:  # else other rules came meanwhile
-            self._paces[delivery.destination].answered(receipt, now)
-        attempt = settle(delivery, receipt, now, self._jitter())
-        _tell(delivery, attempt)
-        self._finished.append(attempt)
+        try:
+            made = await self._attempt(delivery)
+        except Exception as fault:  # noqa: BLE001 - else it would be under way for ever
+            _log.error("delivery %d is tried again: %s", delivery.id, where(fault))
+            made = settle(delivery, Receipt(Outcome.RETRY, type(fault).__name__), self._clock.now(), 1.0)
+        self._finished.append(made)
         # Receipts can wait for each other and for the next alert: each turn is a wait for the disk.
         asyncio.get_running_loop().call_later(RECEIPTS, self._write_soon)
 
@@ -261,19 +269,21 @@ class Dispatcher:
         if self._finished:
             self.wake()
 
-    async def _attempt(self, delivery: Delivery) -> Receipt:
-        try:
-            if self.enricher is not None:
-                delivery = await self.enricher.enrich(delivery)
-            return await self._notifiers[delivery.destination].send(delivery)
-        except Exception as error:  # noqa: BLE001 - a fault in one notifier must not stop the others
-            _log.exception("notifier %s failed", delivery.destination.notifier)
-            return Receipt(Outcome.RETRY, type(error).__name__)
+    async def _attempt(self, delivery: Delivery) -> Attempt:
+        receipt, problem = await make_attempt(delivery, self._notifiers[delivery.destination], self.enricher)
+        now = self._clock.now()
+        if delivery.destination in self._paces:  # else other rules came meanwhile
+            self._paces[delivery.destination].answered(receipt, now)
+        made = replace(settle(delivery, receipt, now, self._jitter()), set_aside=problem)
+        _tell(delivery, made)
+        return made
 
 
 def _tell(delivery: Delivery, attempt: Attempt) -> None:
     """In the log: what did not arrive, at its first attempt and at its last."""
     receiver, outcome = delivery.destination.receiver, attempt.receipt.outcome
+    if attempt.set_aside:
+        _log.error("delivery %d is told without its particulars: %s", delivery.id, attempt.set_aside)
     if outcome is Outcome.RETRY and delivery.attempts == 0:
         _log.warning("receiver %s: %s; delivery %d is tried again", receiver, attempt.receipt.detail, delivery.id)
     elif outcome not in (Outcome.RETRY, Outcome.DELIVERED):

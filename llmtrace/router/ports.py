@@ -329,7 +329,10 @@ class Records(Protocol):
         """What rules did that wake nobody yet, the loudest first."""
 
     def counts(self) -> Mapping[str, Mapping[str, int]]:
-        """How many decisions there are by reason, deliveries by state, and incidents by state."""
+        """How many decisions there are by reason, deliveries and incidents by state, and what was set aside by kind."""
+
+    def set_aside(self) -> Mapping[str, int]:
+        """How much was set aside and is kept, by kind."""
 
     def oldest(self, now: datetime) -> Oldest:
         """What has waited longest.

@@ -102,7 +102,7 @@ def test_every_notifier_of_a_receiver_is_told(world: World):
 def test_a_failed_delivery_is_made_again_later_with_the_same_id(world: World):
     """Waits double; the payload and its id stay the same; the receipt of the last attempt is kept."""
     notifier = only_notifier(world, "pager")
-    notifier.receipts = [RETRY, ValueError("a fault of ours"), RETRY]
+    notifier.receipts = [RETRY, OSError("a fault around us"), RETRY]
     world.accept(make_alert())
     world.turn()
     for pause, attempts in ((0.9, 1), (0.1, 2), (1.9, 2), (0.1, 3), (3.9, 3), (0.1, 4), (60, 4)):

@@ -33,6 +33,7 @@ from llmtrace.router.model.decision import (
 )
 from llmtrace.router.model.delivery import Attempt, Delivery, Destination, Notification, Outcome, Phase, Receipt
 from llmtrace.router.model.incident import Act, Incident, IncidentState, Step, first_at
+from llmtrace.router.model.plain import UNDECIDABLE, plain, plain_labels
 from llmtrace.router.model.policy import GROUP_BY_ALL, Escalation, Policy, Rollout, Tier, rollout_of
 
 __all__ = [
@@ -42,6 +43,7 @@ __all__ = [
     "REGULATED",
     "SEVERITY",
     "SOURCE",
+    "UNDECIDABLE",
     "UNROUTED",
     "Act",
     "Alert",
@@ -75,5 +77,7 @@ __all__ = [
     "fingerprint",
     "first_at",
     "latest_of_each",
+    "plain",
+    "plain_labels",
     "rollout_of",
 ]

@@ -88,6 +88,8 @@ class Delivery:
     created_at: datetime
     handle: str = ""
     """What the destination calls its message or ticket about the incident; empty where it has none that is known."""
+    set_aside: str = ""
+    """What of it could not be read, and is told without its particulars."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,3 +113,5 @@ class Attempt:
     at: datetime
     retry_at: datetime | None
     """When to try again; None where the delivery is over."""
+    set_aside: str = ""
+    """Why the message was told without its particulars, where it was."""

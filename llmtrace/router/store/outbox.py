@@ -11,10 +11,12 @@ from sqlalchemy import Connection, Integer, bindparam, case, exists, func, inser
 
 from llmtrace.router.model import Attempt, Delivery, Destination, Outcome, Phase
 from llmtrace.router.ports import Desk
+from llmtrace.router.store import quarantine
 from llmtrace.router.store.audit import AuditTrail
 from llmtrace.router.store.due import FAILED
 from llmtrace.router.store.handles import keep, with_handles
 from llmtrace.router.store.messages import GONE, load_deliveries
+from llmtrace.router.store.quarantine import Kind
 from llmtrace.router.store.rows import AnyRow
 from llmtrace.router.store.schema import PENDING, Time, deliveries, incidents, notifications
 from llmtrace.router.store.statement import Statement
@@ -128,6 +130,8 @@ def record(connection: Connection, attempts: Sequence[Attempt], trail: AuditTrai
     _RECORD.run_all(connection, [_attempt(attempt) for attempt in attempts])
     keep(connection, attempts)
     for attempt in attempts:
+        if attempt.set_aside:
+            quarantine.put(connection, trail, Kind.DELIVERY, str(attempt.delivery_id), attempt.set_aside, attempt.at)
         if attempt.retry_at is None:
             outcome, detail = attempt.receipt.outcome.value, attempt.receipt.detail
             trail.add("delivery", {"delivery": attempt.delivery_id, "state": outcome, "detail": detail})

@@ -14,7 +14,7 @@ from sqlalchemy import Column, ColumnElement, Connection, Table, and_, delete, e
 
 from llmtrace.router.model import IncidentState, Status
 from llmtrace.router.ports import Retention
-from llmtrace.router.store import changes, handles, rollouts, shadows
+from llmtrace.router.store import changes, handles, quarantine, rollouts, shadows
 from llmtrace.router.store.audit import AuditTrail
 from llmtrace.router.store.schema import (
     PENDING,
@@ -55,6 +55,7 @@ def prune(connection: Connection, retention: Retention, trail: AuditTrail, now: 
     shadows.forget(connection, before)
     changes.forget(connection, before)
     handles.forget(connection)
+    quarantine.forget(connection, before)
     return max(counts) >= AT_ONCE
 
 

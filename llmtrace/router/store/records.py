@@ -11,6 +11,7 @@ from llmtrace.router.ports import NoPage, Oldest, Row
 from llmtrace.router.store.database import Database
 from llmtrace.router.store.due import oldest
 from llmtrace.router.store.explain import explain
+from llmtrace.router.store.quarantine import counts as counts_of
 from llmtrace.router.store.rollouts import every_rule
 from llmtrace.router.store.schema import (
     about,
@@ -20,6 +21,7 @@ from llmtrace.router.store.schema import (
     incidents,
     members,
     notifications,
+    quarantine,
     silences,
 )
 from llmtrace.router.store.unpaged import no_page
@@ -82,8 +84,13 @@ class SqlRecords:
             return [{name: _plain(value) for name, value in row._asdict().items()} for row in rows]
 
     def counts(self) -> dict[str, dict[str, int]]:
-        """How many decisions there are by reason, deliveries by state, and incidents by state."""
-        columns = {"decisions": decisions.c.reason, "deliveries": deliveries.c.state, "incidents": incidents.c.state}
+        """How many decisions there are by reason, deliveries and incidents by state, and what was set aside by kind."""
+        columns = {
+            "decisions": decisions.c.reason,
+            "deliveries": deliveries.c.state,
+            "incidents": incidents.c.state,
+            "set_aside": quarantine.c.kind,
+        }
         with self._database.read() as connection:
             return {
                 name: {str(key): int(number) for key, number in connection.execute(_counted(column))}
@@ -94,6 +101,11 @@ class SqlRecords:
         """What has waited longest."""
         with self._database.read() as connection:
             return oldest(connection, now)
+
+    def set_aside(self) -> dict[str, int]:
+        """How much was set aside and is kept, by kind."""
+        with self._database.read() as connection:
+            return counts_of(connection)
 
     def ping(self) -> None:
         """Read one row."""

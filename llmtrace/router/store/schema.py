@@ -4,7 +4,8 @@
 ``states``, ``alert_groups`` and ``incidents`` are what a decision recalls; ``members`` are decided alerts that wait for
 (or were told in) a notification; ``deliveries`` is the outbox; ``rollouts`` counts what rules did that wake nobody yet,
 ``shadows`` are the incidents that they would have open, ``shadow_steps`` counts how those would have escalated;
-``changes`` is what was deployed, ``tails`` how far sources were read that are asked.
+``changes`` is what was deployed, ``tails`` how far sources were read that are asked;
+``quarantine`` is what was set aside.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     String,
     Table,
@@ -304,6 +306,17 @@ changes = Table(
     Column("version", Text, nullable=False),
     Column("by", Text, nullable=False),
     Column("url", Text, nullable=False),
+)
+
+quarantine = Table(
+    "quarantine",
+    metadata,
+    _id(),
+    Column("kind", String(16), nullable=False, index=True),
+    Column("what", Text, nullable=False),
+    Column("why", Text, nullable=False),
+    Column("at", Time, nullable=False),
+    Column("body", LargeBinary),
 )
 
 digests = Table(

@@ -61,8 +61,13 @@ def _of_the_door(door: Door) -> Iterator[str]:
 
 def _of_the_store(stored: Mapping[str, Mapping[str, int]]) -> Iterator[str]:
     for name, label in (("decisions", "reason"), ("deliveries", "state"), ("incidents", "state")):
-        samples: Samples = [({label: key}, number) for key, number in sorted(stored[name].items())]
-        yield from _series(name, "gauge", f"Kept {name} by {label}.", samples)
+        yield from _series(name, "gauge", f"Kept {name} by {label}.", _by(label, stored[name]))
+    aside = _by("kind", stored["set_aside"])
+    yield from _series("set_aside", "gauge", "What was set aside, for it kept others from being told.", aside)
+
+
+def _by(label: str, numbers: Mapping[str, int]) -> Samples:
+    return [({label: key}, number) for key, number in sorted(numbers.items())]
 
 
 def _of_the_watch(door: Door, watch: Watch, oldest: Oldest, now: datetime) -> Iterator[str]:

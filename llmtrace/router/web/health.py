@@ -23,13 +23,16 @@ def health(
         problem = fault()
         try:
             due = (await asyncio.to_thread(records.oldest, now)).due
+            aside = await asyncio.to_thread(records.set_aside)
         except StoreError as error:
-            problem, due = f"store: {error}", None
+            problem, due, aside = f"store: {error}", None, {}
         if problem is None and due is not None and now - due > late:
             waited, allowed = ((each // timedelta(seconds=1)) for each in (now - due, late))
             problem = f"the oldest notification that is due has waited for {waited} s; allowed: {allowed} s"
+        # That something was set aside does not pass by a restart: it is shown, and is no failure.
+        more = {"set_aside": dict(aside)} if aside else {}
         if problem is None:
-            return JSONResponse({"status": "ok"})
-        return JSONResponse({"status": "failing", "problem": problem}, HTTPStatus.SERVICE_UNAVAILABLE)
+            return JSONResponse({"status": "ok", **more})
+        return JSONResponse({"status": "failing", "problem": problem, **more}, HTTPStatus.SERVICE_UNAVAILABLE)
 
     return endpoint

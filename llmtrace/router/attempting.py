@@ -1,0 +1,63 @@
+"""One attempt to deliver: enriched and sent; where a fault of ours is in the way, sent without its particulars."""
+
+from __future__ import annotations
+
+import logging
+import traceback
+from dataclasses import replace
+from pathlib import PurePath
+from typing import Final
+
+from llmtrace.router.model import Delivery, Outcome, Receipt, plain
+from llmtrace.router.ports import Enriching, Notifier, StoreError
+
+_SURROUNDINGS: Final = (OSError, MemoryError, StoreError)
+"""Faults that no message has brought: it is tried again as it is."""
+
+_log = logging.getLogger(__name__)
+
+
+async def make_attempt(delivery: Delivery, notifier: Notifier, enricher: Enriching | None) -> tuple[Receipt, str]:
+    """What it came to, and why the message was told without its particulars (empty: it was told whole)."""
+    if enricher is not None:
+        delivery = await _enriched(delivery, enricher)
+    problem = delivery.set_aside
+    try:
+        return _told(await notifier.send(delivery), problem)
+    except _SURROUNDINGS as fault:
+        return _again(delivery, fault), ""
+    except Exception as fault:  # noqa: BLE001 - somebody must hear of it all the same
+        problem = where(fault)
+    try:
+        return _told(
+            await notifier.send(replace(delivery, notification=plain(delivery.notification, problem))), problem
+        )
+    except Exception as fault:  # noqa: BLE001 - a fault in one notifier must not stop the others
+        return _again(delivery, fault), ""
+
+
+def _told(receipt: Receipt, problem: str) -> tuple[Receipt, str]:
+    """It is noted once, when the delivery is over."""
+    return receipt, problem if receipt.outcome is not Outcome.RETRY else ""
+
+
+async def _enriched(delivery: Delivery, enricher: Enriching) -> Delivery:
+    try:
+        return await enricher.enrich(delivery)
+    except Exception as fault:  # noqa: BLE001 - a message without it is better than none
+        if delivery.attempts == 0:
+            _log.error("delivery %d goes without what enrichment says: %s", delivery.id, where(fault))
+        return delivery
+
+
+def _again(delivery: Delivery, fault: Exception) -> Receipt:
+    if delivery.attempts == 0:
+        _log.error("notifier %s failed at delivery %d: %s", delivery.destination.notifier, delivery.id, where(fault))
+    return Receipt(Outcome.RETRY, type(fault).__name__)
+
+
+def where(fault: BaseException) -> str:
+    """Kind and place of a fault. Not its text, which may quote what a sender wrote."""
+    frames = traceback.extract_tb(fault.__traceback__, limit=-1)
+    place = "".join(f" in {frame.name} ({PurePath(frame.filename).name}:{frame.lineno})" for frame in frames)
+    return f"{type(fault).__name__}{place}"
