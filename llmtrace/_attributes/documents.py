@@ -5,13 +5,11 @@ from __future__ import annotations
 from typing import Final
 
 from llmtrace._attributes.budget import each
-from llmtrace._attributes.fields import Attributes, first, listed, read, text
+from llmtrace._attributes.fields import Attributes, fields, first, read, text
+from llmtrace._attributes.stores import CONTENT_KEYS, ID_KEYS, SCORE_KEYS, found_documents, plain_document
 from llmtrace._values.serialize import to_json, to_text
 from llmtrace.semconv import trace as keys
 
-_CONTENT_KEYS: Final = ("content", "text", "page_content")
-_ID_KEYS: Final = ("id", "id_", "doc_id", "document_id", "node_id")
-_SCORE_KEYS: Final = ("score", "relevance_score", "similarity")
 MOST_DOCUMENTS: Final = 500
 """Documents of one list that are flattened: half of them from its beginning, half from its end."""
 _MOST_FIELDS: Final = 64
@@ -24,7 +22,7 @@ def put_documents(into: Attributes, list_key: str, documents: object) -> int:
     A document is a text, a dict or an object with ``content``/``text``/``page_content`` and optional ``id``, ``score``,
     ``metadata``; a pair ``(document, score)``; or a node with ``.node`` and ``.score``.
     """
-    items = listed(documents)
+    items = found_documents(documents)
     for index, document in enumerate(each(items, MOST_DOCUMENTS)):
         put_document(into, list_key, index, document)
     return len(items)
@@ -33,7 +31,11 @@ def put_documents(into: Attributes, list_key: str, documents: object) -> int:
 def put_document(into: Attributes, list_key: str, index: int, document: object) -> None:
     """Flatten one document to the place `index` of a list."""
     prefix = f"{list_key}.{index}."
-    document, score = _with_score(_unwrapped(document))
+    inner = _unwrapped(document)
+    outer_score = None if inner is document else first(document, SCORE_KEYS)  # rerankers put it beside the document
+    document, score = _with_score(inner)
+    if score is None:
+        score = outer_score
     if issubclass(type(document), str):
         into[prefix + keys.DOCUMENT_CONTENT] = str.__str__(document)
     else:
@@ -44,12 +46,17 @@ def put_document(into: Attributes, list_key: str, index: int, document: object) 
 
 
 def _unwrapped(document: object) -> object:
-    """OpenInference's own nested form (``{"document": {..}}`` or ``{"document.content": ..}``) -> a plain document."""
+    """OpenInference's own nested form (``{"document": {..}}`` or ``{"document.content": ..}``) -> a plain document.
+
+    Rerankers nest it too: its text, or a document with its text.
+    """
+    if type(document) is tuple or issubclass(type(document), str):
+        return document
+    inner = read(document, "document")
+    if type(inner) is dict or type(inner) is str or (inner is not None and type(fields(inner)) is dict):
+        return inner
     if type(document) is not dict:
         return document
-    inner = document.get("document")
-    if type(inner) is dict:
-        return inner
     if len(document) <= _MOST_FIELDS and any(type(key) is str and key.startswith("document.") for key in document):
         return {key.removeprefix("document."): value for key, value in document.items() if type(key) is str}
     return document
@@ -61,7 +68,7 @@ def _with_score(document: object) -> tuple[object, object]:
     if issubclass(type(document), str):
         return document, None
     node = None if type(document) is dict else read(document, "node")
-    return (document, first(document, _SCORE_KEYS)) if node is None else (node, read(document, "score"))
+    return (document, first(document, SCORE_KEYS)) if node is None else (node, read(document, "score"))
 
 
 def _number(score: object) -> float | None:
@@ -76,12 +83,15 @@ def _number(score: object) -> float | None:
 
 
 def _put_document_fields(into: Attributes, prefix: str, document: object) -> None:
-    content = first(document, _CONTENT_KEYS)
+    content = first(document, CONTENT_KEYS)
+    if not issubclass(type(content), str):
+        document = plain_document(document)
+        content = first(document, CONTENT_KEYS)
     into[prefix + keys.DOCUMENT_CONTENT] = to_text(document if content is None else content)
-    identity = first(document, _ID_KEYS)
+    identity = first(document, ID_KEYS)
     if issubclass(type(identity), str | int):
         into[prefix + keys.DOCUMENT_ID] = to_text(identity)
-    metadata = read(document, "metadata")
+    metadata = first(document, ("metadata", "meta"))
     if metadata is not None:
         rendered = text(metadata) or to_json(metadata)
         if rendered not in ("{}", '""'):

@@ -18,6 +18,9 @@ MOST_VECTORS: Final = 1_000
 MOST_NUMBERS: Final = 50_000
 """Numbers of all these vectors together: 32 of 1,536 dimensions; no vector is longer."""
 _FLOAT_BYTES: Final = 4
+_HELD: Final = ("embedding", "values", "vector", "embeddings")
+_TYPES: Final = ("float", "float_", "int8", "uint8")
+"""Of Cohere: numbers of which kind; its binary ones are no vectors."""
 _MOST_ENCODED: Final = MOST_NUMBERS * _FLOAT_BYTES * 4 // 3 + 4
 
 
@@ -29,7 +32,7 @@ def attributes(answer: object) -> Attributes:
     """
     into: Attributes = {}
     found = fields(answer)
-    model = text(found.get("model"))
+    model = text(either(found, "model", "model_id"))
     if model is not None:
         into[keys.EMBEDDING_MODEL_NAME] = model
     _put_tokens(into, found)
@@ -60,7 +63,12 @@ def _put_tokens(into: Attributes, found: Any) -> None:
     prompt = whole_number(either(usage, "prompt_tokens", "input_tokens"))
     if prompt is None:
         billed = fields(fields(found.get("meta")).get("billed_units"))  # Cohere's
-        given = (found.get("prompt_eval_count"), found.get("inputTextTokenCount"), billed.get("input_tokens"))
+        given = (
+            found.get("prompt_eval_count"),
+            found.get("inputTextTokenCount"),
+            found.get("input_token_count"),
+            billed.get("input_tokens"),
+        )
         prompt = next((count for value in given if (count := whole_number(value)) is not None), None)
     total = whole_number(either(usage, "total_tokens"))
     if total is None:
@@ -75,8 +83,8 @@ def _items(answer: object) -> Sequence[Any]:
     data = _plain(answer)
     if not entries(data):
         found = fields(answer)
-        data = either(found, "data", "embeddings", "embedding")
-        by_type = fields(data).get("float") if type(data) is dict else None
+        data = either(found, "data", "embeddings", "embedding", "predictions", "results")
+        by_type = either(fields(data), *_TYPES) if type(data) is not list else None
         data = _plain(data if by_type is None else by_type)
     items = entries(data)
     return [items] if items and _is_number(items[0]) else items
@@ -86,7 +94,11 @@ def _vector(item: object) -> Sequence[float]:
     """One vector: a list, an array, base64 text, or an object that holds one."""
     if type(item) is str:
         return _decoded(item)
-    held = None if type(item) in (list, tuple) else either(fields(item), "embedding", "values", "vector")
+    held = None if type(item) in (list, tuple) else either(fields(item), *_HELD)
+    if type(held) is list and len(held) == 1 and type(held[0]) is list:
+        held = held[0]  # llama.cpp and Snowflake: a vector for each part that was pooled
+    elif type(held) is dict:
+        held = held.get("values")  # Vertex
     if type(held) is str:
         return _decoded(held)
     return _floats(entries(_plain(item if held is None or callable(held) else held)))

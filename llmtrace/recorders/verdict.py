@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from llmtrace._attributes.budget import each
 from llmtrace._attributes.documents import MOST_DOCUMENTS, put_document
-from llmtrace._attributes.fields import Attributes, either, entries, fields, text, whole_number
+from llmtrace._attributes.fields import Attributes, Fields, either, entries, fields, text, whole_number
 from llmtrace._attributes.values import put_value
 from llmtrace.semconv import trace as keys
 
@@ -26,7 +26,7 @@ def guardrail(answer: object) -> Attributes:
     outcome = _outcome(answer)
     if outcome is None:
         outcome = _outcome(either(found, *_GOOD))
-    if outcome is None and type(flagged := either(found, *_BAD)) is bool:
+    if outcome is None and type(flagged := _flagged(found)) is bool:
         outcome = BLOCKED if flagged else PASSED
     if outcome is None:
         outcome = text(either(found, "outcome", "action", "decision"))
@@ -34,6 +34,12 @@ def guardrail(answer: object) -> Attributes:
     put_value(into, keys.OUTPUT_VALUE, keys.OUTPUT_MIME_TYPE, answer)
     put_outcome(into, outcome, found.get("score"))
     return into
+
+
+def _flagged(found: Fields) -> object:
+    """Whether something was found to be bad: said by the answer, or as OpenAI's moderation does, of each input."""
+    results = [either(fields(result), *_BAD) for result in each(entries(found.get("results")))]
+    return either(found, *_BAD) if not results or type(results[0]) is not bool else True in results
 
 
 def put_outcome(into: Attributes, outcome: str | None, score: object) -> None:
@@ -92,9 +98,9 @@ def put_reranked(into: Attributes, given: Mapping[str, Any], answer: object) -> 
     Args:
         into: receives the attributes.
         given: the span's attributes so far: they have the documents that went in.
-        answer: documents, ``{"results": [...]}`` or ``{"data": [...]}``.
+        answer: documents, ``{"results": [...]}``, and so on.
     """
-    listing = either(fields(answer), "results", "data")
+    listing = either(fields(answer), "results", "data", "records", "documents")
     items = entries(answer) or entries(listing) or (() if answer is None or listing is not None else (answer,))
     for place, item in enumerate(each(items, MOST_DOCUMENTS)):
         put_document(into, keys.RERANKER_OUTPUT_DOCUMENTS, place, item)
