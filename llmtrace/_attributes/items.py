@@ -17,10 +17,11 @@ from llmtrace.semconv import trace as keys
 
 _ROLES: Final = frozenset({"human", "ai", "system", "tool", "function", "developer", "user", "assistant", "chat"})
 """LangChain says its role in `type`, which is no item's."""
-_ARGUMENTS: Final = ("arguments", "action", "queries", "code", "operation")
+_ARGUMENTS: Final = ("arguments", "action", "actions", "queries", "code", "operation")
 """Where the calls of built-in tools say what is to be done."""
 _RESULTS: Final = ("output", "outputs", "results", "error")
 """Where those that the provider ran itself say what came of it."""
+_APPROVAL: Final = "mcp_approval_response"
 
 
 def put_item(into: Attributes, named: MessageKeys, item: Fields) -> bool:
@@ -34,8 +35,8 @@ def put_item(into: Attributes, named: MessageKeys, item: Fields) -> bool:
         _put_call(into, named, item, kind)
     elif kind == "reasoning":
         _put_reasoning(into, named, item)
-    elif item.get("content") is None and item.get("id") is not None:
-        into[named.role] = "assistant"
+    elif item.get("content") is None and (item.get("id") is not None or kind == _APPROVAL):
+        into[named.role] = "user" if kind == _APPROVAL else "assistant"
         put_words(into, f"{named.contents}0.", kind, to_text(without_data(item)))
     else:
         return False
@@ -60,7 +61,7 @@ def _put_result(into: Attributes, named: MessageKeys, item: Fields) -> None:
     identity = text(item.get("call_id"))
     if identity is not None:
         into[named.tool_call_id] = identity
-    output = item.get("output")
+    output = either(item, "output", "tools")
     if output is not None:
         into[named.content] = to_text(output)
 

@@ -165,10 +165,16 @@ def _put_audio(into: Attributes, prefix: str, found: Fields) -> bool:
     audio = fields(found.get("input_audio"))
     kind = text(audio.get("format"))
     mime = f"audio/{kind}" if kind else "audio"
-    url = data_url(mime, audio.get("data"))
-    if url is not None:
-        put_audio(into, prefix, url=url, mime=mime, transcript=None)
-    return url is not None
+    url, words = data_url(mime, either(audio, "data") or found.get("audio")), text(found.get("transcript"))
+    is_there = url is not None or words is not None
+    if is_there:
+        put_audio(into, prefix, url=url, mime=mime if url is not None else None, transcript=words)
+    return is_there
+
+
+def _put_spoken(into: Attributes, prefix: str, found: Fields) -> bool:
+    """Audio of the Realtime API, which has a transcript, or LangChain's, which has not."""
+    return _put_media(into, prefix, found) or _put_audio(into, prefix, found)
 
 
 def _put_media(into: Attributes, prefix: str, found: Fields) -> bool:
@@ -216,7 +222,8 @@ def _put_thinking(into: Attributes, prefix: str, found: Fields) -> bool:
 
 
 def _put_reasoning(into: Attributes, prefix: str, found: Fields) -> bool:
-    put_words(into, prefix, "reasoning", words_of(found.get("text")) or words_of(found.get("reasoning")))
+    words = (words_of(found.get(name)) for name in ("text", "reasoning", "summary"))
+    put_words(into, prefix, "reasoning", next(filter(None, words), None))
     put_opaque(into, prefix, found)
     return True
 
@@ -289,7 +296,8 @@ _PUT: Final[dict[str, _Put]] = {
     "input_audio": _put_audio,
     "file": _put_file,
     "input_file": _put_file,
-    "audio": _put_media,
+    "audio": _put_spoken,
+    "output_audio": _put_spoken,
     "video": _put_media,
     "media": _put_media,
     "audio_url": _put_linked,

@@ -64,13 +64,15 @@ def put_output(into: Attributes, words: Iterable[str]) -> None:
 
 
 def texts_of(parts: object) -> str:
-    """The texts of the parts of a content, without what the model thought."""
+    """The texts of the parts of a content, and what was said aloud, without what the model thought."""
     spoken = []
     for part in each(entries(parts)):
         found = fields(part)
         kind = text(found.get("type"))
         if kind is None or kind in ("text", "output_text", "refusal"):
             spoken.append(text(part) or _text_of(found) or text(found.get("refusal")) or "")
+        elif kind in ("audio", "output_audio"):
+            spoken.append(text(found.get("transcript")) or "")
     return "".join(spoken)
 
 

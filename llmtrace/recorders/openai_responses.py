@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from llmtrace._attributes.budget import each
-from llmtrace._attributes.fields import Attributes, Fields, entries, fields, text
+from llmtrace._attributes.fields import Attributes, Fields, either, entries, fields, text
 from llmtrace._attributes.media import data_url
 from llmtrace._attributes.messages import put_message
 from llmtrace._attributes.values import put_value
@@ -20,7 +20,7 @@ def recognises(answer: object) -> bool:
     output = found.get("output")
     if type(output) is not list:
         return False
-    if text(found.get("object")) == "response":
+    if text(found.get("object")) in ("response", "realtime.response"):
         return True
     return bool(output) and text(fields(output[0]).get("type")) is not None
 
@@ -72,20 +72,24 @@ _USAGE: Final[Counts] = (
 _INPUT_DETAILS: Final[Counts] = (
     ("cached_tokens", keys.LLM_TOKEN_COUNT_CACHE_READ),
     ("cache_write_tokens", keys.LLM_TOKEN_COUNT_CACHE_WRITE),
+    ("audio_tokens", keys.LLM_TOKEN_COUNT_PROMPT_AUDIO),
 )
-_OUTPUT_DETAILS: Final[Counts] = (("reasoning_tokens", keys.LLM_TOKEN_COUNT_REASONING),)
+_OUTPUT_DETAILS: Final[Counts] = (
+    ("reasoning_tokens", keys.LLM_TOKEN_COUNT_REASONING),
+    ("audio_tokens", keys.LLM_TOKEN_COUNT_COMPLETION_AUDIO),
+)
 
 
 def _put_usage(into: Attributes, usage: Fields) -> None:
     put_counts(into, usage, _USAGE)
-    put_counts(into, fields(usage.get("input_tokens_details")), _INPUT_DETAILS)
-    put_counts(into, fields(usage.get("output_tokens_details")), _OUTPUT_DETAILS)
+    put_counts(into, fields(either(usage, "input_tokens_details", "input_token_details")), _INPUT_DETAILS)
+    put_counts(into, fields(either(usage, "output_tokens_details", "output_token_details")), _OUTPUT_DETAILS)
 
 
 def recognises_chunk(chunk: object) -> bool:
-    """Whether `chunk` is an event of a streamed response."""
+    """Whether `chunk` is an event of a streamed response, or of a session of the Realtime API."""
     kind = text(fields(chunk).get("type"))
-    return kind is not None and kind.startswith("response.")
+    return kind is not None and kind.startswith(("response.", "session."))
 
 
 def accumulator() -> ResponsesAccumulator:

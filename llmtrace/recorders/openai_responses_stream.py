@@ -9,16 +9,22 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from llmtrace._attributes.fields import Attributes, Fields, entries, fields, kept, text
-from llmtrace.recorders.answer import place_of
+from llmtrace.recorders.answer import place_of, put_model
 from llmtrace.recorders.text import Pieces, Room
 from llmtrace.semconv import trace as keys
 
-_ENDS: Final = frozenset({"response.completed", "response.incomplete", "response.failed", "response.cancelled"})
+_ENDS: Final = frozenset(
+    {"response.completed", "response.incomplete", "response.failed", "response.cancelled", "response.done"}
+)
+"""The last one is of the Realtime API, as all events below that end in a transcript."""
 _TEXTS: Final = {
     "response.output_text": ("content", "output_text", "text"),
     "response.refusal": ("content", "refusal", "refusal"),
     "response.reasoning_text": ("content", "reasoning_text", "text"),
     "response.reasoning_summary_text": ("summary", "summary_text", "text"),
+    "response.text": ("content", "text", "text"),
+    "response.audio_transcript": ("content", "audio", "transcript"),
+    "response.output_audio_transcript": ("content", "output_audio", "transcript"),
 }
 """Event -> the list of the item that it belongs to, the type and the field of the part."""
 _ARGUMENTS: Final = {
@@ -53,6 +59,12 @@ class ResponsesAccumulator:
         if response is not None:
             self._take(kind, response)
             return False
+        if kind == "error":
+            self._begun |= {"error": event.get("error") or kept(event), "status": "failed"}
+            return False
+        if kind.startswith("session."):
+            self._begun = {"model": fields(event.get("session")).get("model")}
+            return False
         item = self._item(event)
         if item is None:
             return False
@@ -67,7 +79,7 @@ class ResponsesAccumulator:
             self._end = self._attributes(response)
         else:
             begun = fields(response)
-            self._begun = {name: begun.get(name) for name in ("id", "model")}
+            self._begun |= {name: value for name in ("id", "model") if (value := begun.get(name)) is not None}
 
     def _item(self, event: Fields) -> _Item | None:
         index = event.get("output_index")
@@ -85,6 +97,7 @@ class ResponsesAccumulator:
         if self._end is None:
             return pieces
         if any(key.startswith(keys.LLM_OUTPUT_MESSAGES) for key in self._end):
+            put_model(self._end, self._end.get(keys.LLM_MODEL_NAME) or self._begun.get("model"))
             return self._end
         return {**pieces, **self._end}  # some servers close with a response that has no output
 
