@@ -29,7 +29,14 @@ _MARKS: Final = frozenset(
     }
 )
 """What tells an answer of a model from any other dict that has a text."""
-_PROMPT: Final = ("tokens_evaluated", "prompt_token_count", "inputTextTokenCount", "prompt_tokens", "input_tokens")
+_PROMPT: Final = (
+    "tokens_evaluated",
+    "prompt_token_count",
+    "inputTextTokenCount",
+    "prompt_tokens",
+    "input_tokens",
+    "input_token_count",
+)
 _COMPLETION: Final = (
     "tokens_predicted",
     "generation_token_count",
@@ -37,6 +44,8 @@ _COMPLETION: Final = (
     "generated_tokens",
     "completion_tokens",
     "output_tokens",
+    "generated_token_count",
+    "totalOutputTextTokenCount",
 )
 _HEARD: Final[Counts] = (("audio_tokens", keys.LLM_TOKEN_COUNT_PROMPT_AUDIO),)
 _REASON: Final = ("stop_reason", "finish_reason", "stop_type", "completionReason")
@@ -85,7 +94,7 @@ def _levels(found: Fields) -> list[Fields]:
         for name in _INNER:
             inner = level.get(name)
             listed = entries(inner)
-            if type(inner) is dict or listed:
+            if listed or not issubclass(type(inner), _PLAIN):
                 levels.append(fields(listed[0] if listed else inner))
         if len(levels) > _MOST_LEVELS:
             break
@@ -93,13 +102,14 @@ def _levels(found: Fields) -> list[Fields]:
 
 
 _MOST_LEVELS: Final = 6
+_PLAIN: Final = (str, int, float, list, tuple, type(None))
 
 
 def attributes(answer: object) -> Attributes:
     """The words as the assistant's message, with model, reason and counts where they are said."""
     into: Attributes = {}
     levels = _levels(fields(_only(answer)))
-    put_model(into, next((model for level in levels if (model := text(level.get("model")))), None))
+    put_model(into, next((model for level in levels if (model := text(either(level, "model", "model_id")))), None))
     put_identity(into, either(levels[0], "generation_id", "id"))
     words = _words(levels[0]) or ""
     into[f"{keys.LLM_OUTPUT_MESSAGES}.0.{keys.MESSAGE_ROLE}"] = "assistant"

@@ -8,8 +8,9 @@ from typing import Any, Final
 
 from llmtrace._attributes.budget import each
 from llmtrace._attributes.fields import Attributes, Fields, either, entries, fields, text
+from llmtrace._attributes.media import image_url
 from llmtrace._attributes.parts import words_of
-from llmtrace._values.serialize import to_json
+from llmtrace._values.serialize import to_json, to_text
 from llmtrace.recorders.answer import place_of
 from llmtrace.recorders.text import Pieces, Room
 
@@ -78,6 +79,7 @@ class _Choice:
         self._function: _Call | None = None
         self._calls = _Calls(room)
         self._annotations: dict[str, None] = {}
+        self._images: list[object] = []
 
     def add(self, choice: Fields) -> bool:
         self.finish_reason = text(choice.get("finish_reason")) or self.finish_reason
@@ -94,8 +96,19 @@ class _Choice:
             self._annotate(annotations)
         calls = delta.get("tool_calls")
         if calls is not None:
-            for position, call in enumerate(entries(calls)):
+            for position, call in enumerate([calls] if type(calls) is dict else entries(calls)):  # alone: of TGI
                 self._calls.add(call, position)
+                brought = True
+        return brought | self._add_images(delta.get("images"))
+
+    def _add_images(self, images: object) -> bool:
+        """What a model painted comes whole, in the same list as in a whole answer; kept as far as there is room."""
+        brought = False
+        for image in each(entries(images)):
+            url = to_text(image_url(fields(image)) or "")
+            if url and self._room.characters > 0 and self._room.part():
+                self._room.characters -= len(url)
+                self._images.append({"type": "image_url", "image_url": {"url": url}})
                 brought = True
         return brought
 
@@ -129,6 +142,8 @@ class _Choice:
         transcript = message.pop("transcript", None)
         if transcript is not None or self._audio is not None:
             message["audio"] = {"id": self._audio, "transcript": transcript}
+        if self._images:
+            message["images"] = self._images
         if self._annotations:
             message["annotations"] = [json.loads(annotation) for annotation in self._annotations]
         if self._function is not None:
@@ -143,7 +158,12 @@ def _thought(delta: Fields) -> str | None:
         if words is not None:
             return words
     parts = entries(delta.get("content"))
-    return "".join(words_of(fields(part).get("thinking")) or "" for part in each(parts)) or None if parts else None
+    return "".join(map(_thought_of, map(fields, each(parts)))) or None if parts else None
+
+
+def _thought_of(part: Fields) -> str:
+    """Of Mistral's parts, and of the ones of Databricks."""
+    return words_of(either(part, "thinking", "summary")) or ""
 
 
 def _content(content: object) -> str | None:

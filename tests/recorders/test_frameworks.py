@@ -112,6 +112,23 @@ class CompletionResponse(BaseModel):
 
 
 @dataclass
+class Used:
+    """autogen-core 0.7."""
+
+    prompt_tokens: int
+    completion_tokens: int
+
+
+class CreateResult(BaseModel):
+    """autogen-core 0.7."""
+
+    finish_reason: str
+    content: Any
+    usage: Used
+    cached: bool = False
+
+
+@dataclass
 class HaystackMessage:
     """haystack-ai 2: everything is a property."""
 
@@ -269,6 +286,24 @@ WHOLE: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "a line of anthropic's batch": (
         {"custom_id": "1", "result": {"type": "succeeded", "message": ANTHROPIC}},
         ("claude", "Hi", None, 10, 5, "end_turn"),
+    ),
+    "watsonx": (
+        {
+            "model_id": "granite",
+            "results": [
+                {
+                    "generated_text": "Hi",
+                    "generated_token_count": 5,
+                    "input_token_count": 10,
+                    "stop_reason": "eos_token",
+                }
+            ],
+        },
+        ("granite", "Hi", None, 10, 5, "eos_token"),
+    ),
+    "autogen": (
+        CreateResult(finish_reason="stop", content="Hi", usage=Used(prompt_tokens=10, completion_tokens=5)),
+        (None, "Hi", None, 10, 5, "stop"),
     ),
     "a message": ({"role": "assistant", "content": "Hi"}, (None, "Hi", None, None, None, None)),
     "google's agent kit": (

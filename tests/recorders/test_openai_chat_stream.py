@@ -6,9 +6,9 @@ import json
 from typing import Any
 
 import pytest
-from provider_payloads import CHAT_USAGE, chunk, delta, piece
+from provider_payloads import CHAT_USAGE, chat, choice, chunk, delta, piece
 
-from llmtrace.recorders import llm_accumulator, openai_chat
+from llmtrace.recorders import llm_accumulator, llm_answer, openai_chat
 
 OUT = "llm.output_messages.0.message"
 
@@ -199,3 +199,45 @@ def test_annotations_without_an_end_are_bounded():
     """As everything else of a stream is."""
     attributes = recorded(*(chunk(delta(annotations=[cited(number)])) for number in range(3_000)))
     assert len(json.loads(attributes["llmtrace.llm.citations"])) <= 1_024
+
+
+def test_images_that_a_model_paints_are_kept_as_of_a_whole_answer():
+    """OpenRouter sends an image as a piece of its own; it is a part of the message, and of the answer."""
+    image = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}
+    chunks = [chunk(delta(role="assistant", content="")), chunk(delta(images=[image]))]
+    accumulator = llm_accumulator(chunks[0])
+    assert [accumulator.add(item) for item in chunks] == [False, True]
+    whole = llm_answer(chat(choice(content="", images=[image])))
+    found = accumulator.attributes()
+    images = {key: value for key, value in found.items() if "message_content" in key}
+    assert images == {key: value for key, value in whole.items() if "message_content" in key}
+    assert "AAAA" in str(images)
+
+
+def test_images_without_an_end_are_bounded():
+    """However many images a stream brings, what is kept of it stays within the room of one answer."""
+    image = {"image_url": {"url": "data:image/png;base64," + "A" * 300_000}}
+    accumulator = llm_accumulator(chunk(delta(images=[image])))
+    for _ in range(100):
+        accumulator.add(chunk(delta(images=[image])))
+    kept = sum(len(value) for value in accumulator.attributes().values() if type(value) is str)
+    assert 300_000 < kept < 3_000_000
+
+
+def test_thoughts_may_be_a_summary_in_a_part_of_the_content():
+    """Databricks answers with a reasoning part that has a summary, whole and in pieces."""
+    thought = {"type": "reasoning", "summary": [{"type": "summary_text", "text": "thought", "signature": "s"}]}
+    whole = llm_answer(chat(choice(content=[thought, {"type": "text", "text": "Hi"}])))
+    streamed = recorded(chunk(delta(content=[thought])), chunk(delta(content="Hi")))
+    for found in (whole, streamed):
+        assert found["llm.output_messages.0.message.contents.0.message_content.type"] == "reasoning"
+        assert found["llm.output_messages.0.message.contents.0.message_content.text"] == "thought"
+        assert found["output.value"] == "Hi"
+
+
+def test_a_tool_call_may_stand_alone():
+    """Hugging Face's server once sent one call in place of a list."""
+    first = {"index": 0, "id": "c", "function": {"name": "f", "arguments": "{"}}
+    rest = {"index": 0, "function": {"name": None, "arguments": "}"}}
+    found = recorded(chunk(delta(tool_calls=first)), chunk(delta(tool_calls=rest)))
+    assert found["llm.output_messages.0.message.tool_calls.0.tool_call.function.arguments"] == "{}"
