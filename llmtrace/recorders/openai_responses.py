@@ -31,7 +31,7 @@ def attributes(answer: object) -> Attributes:
     found = fields(answer)
     put_model(into, found.get("model"))
     put_identity(into, found.get("id"))
-    _put_usage(into, fields(found.get("usage")))
+    put_usage(into, fields(found.get("usage")))
     words: list[str] = []
     spoken: list[object] = []
     images = 0
@@ -80,7 +80,8 @@ _OUTPUT_DETAILS: Final[Counts] = (
 )
 
 
-def _put_usage(into: Attributes, usage: Fields) -> None:
+def put_usage(into: Attributes, usage: Fields) -> None:
+    """Token counts, in total and of which kind."""
     put_counts(into, usage, _USAGE)
     put_counts(into, fields(either(usage, "input_tokens_details", "input_token_details")), _INPUT_DETAILS)
     put_counts(into, fields(either(usage, "output_tokens_details", "output_token_details")), _OUTPUT_DETAILS)
