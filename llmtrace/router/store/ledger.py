@@ -34,6 +34,7 @@ from llmtrace.router.store.turns import past, turn_of
 _Key = tuple[str, str]
 
 _KEY: Final = ("route", "fingerprint")
+_firing = states.c.status == Status.FIRING
 _shadow = states.c.route.startswith(Rollout.SHADOW.route(""))  # what nobody is told holds nothing back
 _of_state = (states.c.route == bindparam("b_route")) & (states.c.fingerprint == bindparam("b_fingerprint"))
 _of_groups: BindParameter[Any] = bindparam("keys", expanding=True)
@@ -44,7 +45,7 @@ _STATES: Final = Statement(
 _FIRING: Final = Statement(
     select(states.c.fingerprint, *(column for column in alerts.c if column.name != "fingerprint"))
     .join(alerts, states.c.alert_id == alerts.c.id)
-    .where(states.c.status == Status.FIRING, ~_shadow)
+    .where(_firing, ~_shadow)
 )
 _GROUPS: Final = Statement(
     select(groups.c.key, groups.c.told_at, groups.c.due_at).where(groups.c.key.in_(_of_groups)), "keys"
@@ -55,7 +56,7 @@ _LIVE: Final = Statement(
 _DECISIONS: Final = Insertion(decisions, known=[about.c.decisions_pruned])
 _LET_GO: Final = Statement(
     update(states)
-    .where(states.c.held_by.in_(bindparam("over", expanding=True)), states.c.held_until.is_(None))
+    .where(_firing, states.c.held_by.in_(bindparam("over", expanding=True)), states.c.held_until.is_(None))
     .values(held_until=bindparam("now")),
     "over",
 )

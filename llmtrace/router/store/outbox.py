@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Connection, Integer, bindparam, case, exists, func, insert, or_, select, tuple_, update
+from sqlalchemy import Connection, Integer, String, bindparam, case, exists, func, insert, or_, select, tuple_, update
 
 from llmtrace.router.model import Attempt, Delivery, Destination, Outcome, Phase
 from llmtrace.router.ports import Desk
@@ -52,7 +52,9 @@ _RECORD: Final = Statement(
         detail=bindparam("said"),
         attempted_at=bindparam("at"),
         due_at=bindparam("again"),
-        fallback_at=case((bindparam("outcome") == Outcome.DELIVERED, None), else_=deliveries.c.fallback_at),
+        fallback_at=case(
+            (bindparam("outcome", type_=String) == Outcome.DELIVERED, None), else_=deliveries.c.fallback_at
+        ),
     )
 )
 

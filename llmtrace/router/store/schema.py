@@ -139,8 +139,8 @@ groups = Table(
 states = Table(
     "states",
     metadata,
+    Column("fingerprint", String(32), primary_key=True),  # the first: who decides asks for all routes
     Column("route", Text, primary_key=True),
-    Column("fingerprint", String(32), primary_key=True),
     Column("group_key", ForeignKey(groups.c.key), nullable=False, index=True),
     Column("alert_id", ForeignKey(alerts.c.id), nullable=False),
     Column("decision_id", ForeignKey(decisions.c.id), nullable=False),

@@ -33,29 +33,15 @@ _ROUND: Final = 512
 """Lists are filled up with their last element to a power of two, from here on to a multiple of this, so that few texts
 serve all."""
 
-_Process = Callable[[Any], Any] | None
-
-
-@dataclass(frozen=True, slots=True)
-class _Slot:
-    """A place for a value: of a parameter, or of a constant."""
-
-    name: str
-    process: _Process
-    is_constant: bool
-    constant: Any = None
-
 
 @dataclass(frozen=True, slots=True)
 class _Text:
-    """A statement as a dialect writes it. ``names`` and ``written`` say the same as ``slots``, for speed."""
+    """A statement as a dialect writes it."""
 
     sql: str
     is_positional: bool
-    slots: Sequence[_Slot]
     names: Sequence[str]
-    """Of each place, where its value is found: constants have keys of their own in ``constants``."""
-    constants: Mapping[str, Any]
+    """Of each place, the parameter that stands there."""
     written: Sequence[tuple[int, Callable[[Any], Any]]]
     """Places whose values the driver does not take as they are."""
     make: Callable[[Iterable[Any]], Any]
@@ -63,14 +49,12 @@ class _Text:
 
     def arguments(self, values: Mapping[str, Any]) -> Any:
         """As the driver takes them."""
-        if self.constants:
-            values = {**values, **self.constants}
         found = [values[name] for name in self.names]
         for index, write in self.written:
             found[index] = write(found[index])
         if self.is_positional:
             return found
-        return dict(zip([slot.name for slot in self.slots], found, strict=True))
+        return dict(zip(self.names, found, strict=True))
 
     def row(self, found: Sequence[Any]) -> AnyRow:
         """With names, and values as Python has them."""
@@ -198,13 +182,28 @@ def _filled(given: Iterable[Any]) -> Sequence[Any]:
     return found + [found[-1]] * (size - len(found))
 
 
+class _Literal:
+    """A compiler that writes constants into the text, where the database can tell which partial index fits.
+
+    Bound to a mark, a constant would have SQLite look again at each run whether one does.
+    """
+
+    def visit_bindparam(self, parameter: BindParameter[Any], *arguments: Any, **named: Any) -> str:
+        """A constant is one that has its value."""
+        above: Any = super()
+        found: str = above.visit_bindparam(parameter, *arguments, **{**named, "literal_binds": not parameter.required})
+        return found
+
+
 def _written(statement: Any, dialect: Dialect, values: Mapping[str, Any]) -> _Text:
-    compiled = statement.compile(dialect=dialect)
-    required = {name: None for name, bind in compiled.binds.items() if bind.required}
-    state = compiled.construct_expanded_state({**required, **values}, escape_names=False)
+    compiled: Any = type("Compiler", (_Literal, dialect.statement_compiler), {})(dialect, statement)
+    state = compiled.construct_expanded_state({**dict.fromkeys(compiled.binds), **values}, escape_names=False)
     lists = {each: name for name, names in state.parameter_expansion.items() for each in names}
-    slots = [_slot(name, compiled.binds[lists.get(name, name)], state.parameters[name], dialect)
-             for name in state.positiontup or state.parameters]  # fmt: skip
+    names = list(state.positiontup or state.parameters)
+    types = [compiled.binds[lists.get(name, name)].type.dialect_impl(dialect) for name in names]
+    written = [
+        (index, write) for index, each in enumerate(types) if (write := each.bind_processor(dialect)) is not None
+    ]
     columns = list(statement.selected_columns) if isinstance(statement, Select) else []
     readers = [
         (index, read)
@@ -212,14 +211,4 @@ def _written(statement: Any, dialect: Dialect, values: Mapping[str, Any]) -> _Te
         if (read := column.type.dialect_impl(dialect).result_processor(dialect, None)) is not None
     ]
     row = namedtuple("Row", [str(column.key) for column in columns], rename=True)  # type: ignore[misc] # noqa: PYI024 - made of columns
-    names = [f"={slot.name}" if slot.is_constant else slot.name for slot in slots]
-    constants = {name: slot.constant for name, slot in zip(names, slots, strict=True) if slot.is_constant}
-    written = [(index, slot.process) for index, slot in enumerate(slots) if slot.process is not None]
-    return _Text(state.statement, compiled.positional, slots, names, constants, written, row._make, readers)
-
-
-def _slot(name: str, bind: BindParameter[Any], value: Any, dialect: Dialect) -> _Slot:
-    process = bind.type.dialect_impl(dialect).bind_processor(dialect)
-    if bind.required:
-        return _Slot(name, process, is_constant=False)
-    return _Slot(name, None, is_constant=True, constant=value if process is None else process(value))
+    return _Text(state.statement, compiled.positional, names, written, row._make, readers)
