@@ -21,7 +21,7 @@ from llmtrace._record import SpanRecord
 from llmtrace._stats import Loss, stats
 from llmtrace.exporters.encoded import EncodedSpan, Group, request
 from llmtrace.exporters.fitting import made_fit
-from llmtrace.exporters.protobuf import framed, number_field, put_attributes, text_field
+from llmtrace.exporters.protobuf import Keys, framed, number_field, put_attributes, text_field
 from llmtrace.semconv import trace as keys
 
 _MOST_GROUPS: Final = 256
@@ -34,6 +34,9 @@ _KINDS: Final = {
     SpanKind.PRODUCER: b"\x30\x04",
     SpanKind.CONSUMER: b"\x30\x05",
 }
+_SPAN_KEYS: Final = Keys(b"\x4a")
+_EVENT_KEYS: Final = Keys(b"\x1a")
+_LINK_KEYS: Final = Keys(b"\x22")
 _HAS_IS_REMOTE: Final = 0x100
 _IS_REMOTE: Final = 0x200
 _times: Final = struct.Struct("<BQBQ").pack
@@ -132,7 +135,7 @@ def span_bytes(record: SpanRecord) -> bytes:
     append(text_field(b"\x2a", record.name))
     append(_KINDS[record.kind])
     append(_times(0x39, record.start_time, 0x41, record.end_time))
-    put_attributes(append, b"\x4a", record.attributes)
+    put_attributes(pieces, _SPAN_KEYS, record.attributes)
     if record.dropped_attributes or record.dropped_events or record.dropped_links:
         append(number_field(b"\x50", record.dropped_attributes))
         append(number_field(b"\x60", record.dropped_events))
@@ -148,7 +151,7 @@ def span_bytes(record: SpanRecord) -> bytes:
 
 def _event(event: Event) -> bytes:
     pieces = [_time(0x09, event.timestamp) if event.timestamp else b"", text_field(b"\x12", event.name)]
-    put_attributes(pieces.append, b"\x1a", event.attributes or {})
+    put_attributes(pieces, _EVENT_KEYS, event.attributes or {})
     pieces.append(number_field(b"\x20", event.dropped_attributes))
     return b"".join(pieces)
 
@@ -156,7 +159,7 @@ def _event(event: Event) -> bytes:
 def _link(link: Link) -> bytes:
     context: SpanContext = link.context
     pieces = [b"\x0a\x10" + context.trace_id.to_bytes(16, "big") + b"\x12\x08" + context.span_id.to_bytes(8, "big")]
-    put_attributes(pieces.append, b"\x22", link.attributes or {})
+    put_attributes(pieces, _LINK_KEYS, link.attributes or {})
     pieces.append(number_field(b"\x28", link.dropped_attributes))
     pieces.append(_link_flags(0x35, _HAS_IS_REMOTE | (_IS_REMOTE if context.is_remote else 0)))
     return b"".join(pieces)
@@ -184,5 +187,5 @@ def _scope_fields(scope: InstrumentationScope | None) -> bytes:
 
 def _collected(tag: bytes, attributes: Any) -> bytes:
     pieces: list[bytes] = []
-    put_attributes(pieces.append, tag, attributes)
+    put_attributes(pieces, Keys(tag), attributes)
     return b"".join(pieces)

@@ -11,10 +11,14 @@ from typing import Any, Final
 
 _SMALL: Final = 1 << 14
 """Numbers below it have their bytes ready in a table; they take at most two."""
+_ONE_BYTE: Final = 1 << 7
 _INT64: Final = 1 << 63
 _MOST_KEYS: Final = 4_096
 _LONGEST_KEY: Final = 256
-"""Attribute keys whose bytes are kept ready; a service that makes up ever new ones must not fill the memory."""
+"""Attribute keys whose bytes are kept ready."""
+_MOST_TEXTS: Final = 4_096
+_SHORT: Final = 64
+"""Texts that are kept ready with their keys, and their characters."""
 
 _double: Final = struct.Struct("<Bd").pack
 
@@ -25,7 +29,7 @@ class UnfitError(TypeError):
 
 def _long_varint(number: int) -> bytes:
     out = bytearray()
-    while number >= 1 << 7:
+    while number >= _ONE_BYTE:
         out.append(number & 0x7F | 0x80)
         number >>= 7
     out.append(number)
@@ -59,48 +63,79 @@ def number_field(tag: bytes, number: int) -> bytes:
     return tag + varint(number) if number else b""
 
 
-def put_attributes(append: Callable[[bytes], object], tag: bytes, attributes: Mapping[str, Any]) -> None:
-    """Write each attribute as a ``KeyValue`` under `tag`, piece by piece.
+class _Short(dict[str, bytes]):
+    """Short texts under one key -> the whole attribute."""
+
+    def __init__(self, keys: Keys, start: bytes) -> None:
+        self._keys = keys
+        self._start = start
+
+    def __missing__(self, value: str) -> bytes:
+        data = value.encode()
+        made = framed(self._keys.tag, self._start + _text_head(len(data)) + data)
+        self._keys.make_room()
+        self[value] = made
+        return made
+
+
+class Keys(dict[str, tuple[bytes, _Short]]):
+    """The keys of the attributes that stand under one tag -> the field ``key``, and short texts that stood under it.
+
+    What a service writes again and again has its bytes ready: its keys, and a role, a model, a type. Bounded: one that
+    makes up ever new ones must not fill the memory.
+    """
+
+    def __init__(self, tag: bytes) -> None:
+        self.tag = tag
+        self._left = _MOST_TEXTS
+
+    def __missing__(self, key: str) -> tuple[bytes, _Short]:
+        start = text_field(b"\x0a", key)
+        made = start, _Short(self, start)
+        if len(key) <= _LONGEST_KEY:
+            if len(self) >= _MOST_KEYS:
+                self.clear()
+            self[key] = made
+        return made
+
+    def make_room(self) -> None:
+        """For one more text: where there are too many, all begin anew, and the keys with them."""
+        self._left -= 1
+        if self._left < 0:
+            self._left = _MOST_TEXTS
+            self.clear()
+
+
+def put_attributes(pieces: list[bytes], known: Keys, attributes: Mapping[str, Any]) -> None:
+    """Write each attribute as a ``KeyValue``, in pieces: a long text is not copied before all are joined.
 
     The longest loop of all of delivery: what is asked for at each turn stands in a local name.
     """
-    keys, pairs, heads, varints = _keys, _pairs, _TEXT_HEADS, _VARINTS
+    put, tag, heads, varints = pieces.append, known.tag, _TEXT_HEADS, _VARINTS
     for key, value in attributes.items():
+        start, short = known[key]
         kind = type(value)
-        if kind is str and len(value) <= _SHORT:
-            append(pairs.get((tag, key, value)) or _pair(tag, key, value))
-            continue
-        start = keys.get(key) or _key(key)
         if kind is str:
+            if len(value) <= _SHORT:
+                put(short[value])
+                continue
             data = value.encode()
             length = len(data)
             head = heads[length] if length < _TABLED else _text_head(length)
             whole = len(start) + len(head) + length
-            append(tag + (varints[whole] if whole < _SMALL else _long_varint(whole)) + start + head)
-            append(data)  # by itself: a long text is not copied once more
+            pieces += (tag, varints[whole] if whole < _SMALL else _long_varint(whole), start, head, data)
+            continue
+        if kind is int and 0 <= value < _SMALL:  # a count of tokens
+            data = (b"\x12\x02\x18" if value < _ONE_BYTE else b"\x12\x03\x18") + varints[value]
         elif kind is float:
-            append(framed(tag, start + _float_field(0x12, 9, 0x21, value)))
+            data = _float_value(0x12, 9, 0x21, value)
         else:
-            inner = _scalar(value, kind) if kind is not tuple and kind is not list else _array(value)
-            append(framed(tag, start + framed(b"\x12", inner)))
+            data = _value(value, kind)
+        whole = len(start) + len(data)
+        pieces += (tag, varints[whole] if whole < _SMALL else _long_varint(whole), start, data)
 
 
-_SHORT: Final = 64
-"""Characters of a text that may stand under the same key in many spans: a role, a model, a type."""
-_MOST_PAIRS: Final = 4_096
-_pairs: dict[tuple[bytes, str, str], bytes] = {}
-_float_field: Final = struct.Struct("<BBBd").pack
-
-
-def _pair(tag: bytes, key: str, value: str) -> bytes:
-    """An attribute whose text is short; its bytes are kept ready."""
-    start, data = _keys.get(key) or _key(key), value.encode()
-    made = framed(tag, start + _TEXT_HEADS[len(data)] + data)
-    if len(key) <= _LONGEST_KEY:
-        if len(_pairs) >= _MOST_PAIRS:
-            _pairs.clear()
-        _pairs[tag, key, value] = made
-    return made
+_float_value: Final = struct.Struct("<BBBd").pack
 
 
 def _text_head(length: int) -> bytes:
@@ -112,16 +147,10 @@ def _text_head(length: int) -> bytes:
 _TABLED: Final = 4_096
 _TEXT_HEADS: Final = tuple(map(_text_head, range(_TABLED)))
 
-_keys: dict[str, bytes] = {}
 
-
-def _key(key: str) -> bytes:
-    start = text_field(b"\x0a", key)
-    if len(key) <= _LONGEST_KEY:
-        if len(_keys) >= _MOST_KEYS:
-            _keys.clear()
-        _keys[key] = start
-    return start
+def _value(value: Any, kind: type) -> bytes:
+    """The field ``value`` of a pair."""
+    return framed(b"\x12", _array(value) if kind is tuple or kind is list else _scalar(value, kind))
 
 
 def _array(values: tuple[Any, ...] | list[Any]) -> bytes:
