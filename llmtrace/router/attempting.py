@@ -14,6 +14,8 @@ from llmtrace.router.ports import Enriching, Notifier, StoreError
 _SURROUNDINGS: Final = (OSError, MemoryError, StoreError)
 """Faults that no message has brought: it is tried again as it is."""
 
+_STEPS: Final = 8
+
 _log = logging.getLogger(__name__)
 
 
@@ -58,6 +60,14 @@ def _again(delivery: Delivery, fault: Exception) -> Receipt:
 
 def where(fault: BaseException) -> str:
     """Kind and place of a fault. Not its text, which may quote what a sender wrote."""
-    frames = traceback.extract_tb(fault.__traceback__, limit=-1)
-    place = "".join(f" in {frame.name} ({PurePath(frame.filename).name}:{frame.lineno})" for frame in frames)
-    return f"{type(fault).__name__}{place}"
+    return f"{type(fault).__name__}{_places(fault, 1)}"
+
+
+def way(fault: BaseException | None) -> str:
+    """How it came to a fault, the last step first."""
+    return "" if fault is None else f" (failed{_places(fault, _STEPS)})"
+
+
+def _places(fault: BaseException, most: int) -> str:
+    steps = traceback.extract_tb(fault.__traceback__, limit=-most)
+    return "".join(f" in {step.name} ({PurePath(step.filename).name}:{step.lineno})" for step in reversed(steps))

@@ -17,13 +17,13 @@ from functools import partial
 from time import monotonic
 from typing import Final, ParamSpec, TypeVar
 
-from llmtrace.router.attempting import make_attempt, where
+from llmtrace.router.attempting import make_attempt, way, where
 from llmtrace.router.config import RouterConfig
 from llmtrace.router.decide import Deciding
 from llmtrace.router.model import Attempt, Delivery, Destination, Outcome, Receipt
 from llmtrace.router.notifiers.desk import desk_of, paces_of
 from llmtrace.router.notifiers.retry import settle
-from llmtrace.router.ports import Clock, Enriching, Notifier, Outlook, Store, StoreError
+from llmtrace.router.ports import Clock, Enriching, Notifier, Outlook, Store, StoreError, UnfitError
 
 BATCH: Final = 500
 """Alerts or groups in one transaction: the writer is never held for long."""
@@ -93,6 +93,7 @@ class Dispatcher:
         """Who says more about an alert than its sender did."""
         self.error: str | None = None
         """What is wrong, until a turn succeeds."""
+        self._unsought: str | None = None
 
     def wake(self) -> None:
         """There is something to do now."""
@@ -149,29 +150,39 @@ class Dispatcher:
     async def _guarded_turn(self) -> timedelta:
         try:
             due = await self.turn()
+        except UnfitError as error:
+            pause = self._failed(f"the store refuses a value: {where(error.__cause__ or error)}", error)
+            return timedelta(0) if await self._set_aside() else pause
         except StoreError as error:
             return self._failed(f"the store failed: {error}", None)
         except Exception as error:  # noqa: BLE001 - the loop must outlive a fault of ours
-            pause = self._failed(f"the dispatcher failed: {type(error).__name__}", error)
+            pause = self._failed(f"the dispatcher failed: {where(error)}", error)
             return timedelta(0) if await self._set_aside() else pause
-        self.error = None
+        self.error = self._unsought = None
         return LONGEST_SLEEP if due is None else min(max(due - self._clock.now(), timedelta(0)), LONGEST_SLEEP)
 
     async def _set_aside(self) -> bool:
-        """Whether the fault comes from alerts, which will not be met as they are again."""
-        deciding = Deciding(self._config, self._clock.now())
+        """Whether the fault comes from something that will not be met as it is again."""
+        deciding, attempts = Deciding(self._config, self._clock.now()), list(self._finished)
         try:
-            found = await self._in_thread(self._store.set_aside, deciding, deciding.now, SMALL_BATCH)
-        except Exception:  # noqa: BLE001 - as above; it is the same fault, or the store's
+            found = await self._in_thread(self._store.set_aside, deciding, self._desk, deciding.now, BATCH, attempts)
+        except Exception as error:  # noqa: BLE001 - as above; it is the same fault, or the store's
+            said = where(error)
+            if said != self._unsought:
+                _log.error("what is at fault cannot be found: %s", said)
+            self._unsought = said
             return False
-        for problem in found:
-            _log.error("an alert cannot be decided, and is told without its particulars: %s", problem)
-        return bool(found)
+        for attempt in found.written:
+            self._finished.remove(attempt)
+            self._under_way.pop(attempt.delivery_id, None)
+        for problem in found.problems:
+            _log.error("set aside, and told without its particulars: %s", problem)
+        return bool(found.problems)
 
     def _failed(self, problem: str, fault: Exception | None) -> timedelta:
         """Say it once, not at every turn."""
         if problem != self.error:
-            _log.error("%s; it is tried again every second", problem, exc_info=fault)
+            _log.error("%s; it is tried again every second%s", problem, way(fault))
         self.error = problem
         return AFTER_ERROR
 

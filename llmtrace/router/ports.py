@@ -191,6 +191,10 @@ class StoreError(Exception):
     """The database could not do what it was asked; nothing of it was done."""
 
 
+class UnfitError(StoreError):
+    """The database refuses a value: the fault is the data's, and to try the same again would not help."""
+
+
 Committed = Callable[[StoreError | None], None]
 """Is told that alerts are on disk, or why they are not."""
 
@@ -227,6 +231,14 @@ class Retention:
 
     alerts: timedelta = timedelta(days=30)
     audit: timedelta = timedelta(days=400)
+
+
+@dataclass(frozen=True, slots=True)
+class SetAside:
+    """What was set aside, in words, and the receipts among it, which are written by now."""
+
+    problems: Sequence[str]
+    written: Sequence[Attempt] = ()
 
 
 class Outlook(Protocol):
@@ -266,10 +278,12 @@ class Store(Protocol):
         ``busy``: deliveries under way, without those of ``attempts``, which are written with all else.
         """
 
-    def set_aside(self, decider: Decider, now: datetime, limit: int) -> list[str]:
-        """After a fault of ``advance`` that is none of the store's: let no alert keep the others from being told.
+    def set_aside(
+        self, decider: Decider, desk: Desk, now: datetime, limit: int, attempts: Sequence[Attempt] = ()
+    ) -> SetAside:
+        """After a fault of ``advance`` with these arguments that is none of the database's.
 
-        Of the next ``limit`` alerts those at which it fails are told without their particulars from now on; says which.
+        What it cannot get past is set aside, so that nothing else suffers, and told without its particulars.
         """
 
     def outlook(self, now: datetime) -> AbstractContextManager[Outlook]:

@@ -119,3 +119,23 @@ def world_of(config: RouterConfig, clock: ManualClock | None = None) -> Iterator
         yield World(config, database, clock or ManualClock())
     finally:
         database.close()
+
+
+def told(world: World) -> dict[str, str | None]:
+    """Name -> reason of each alert that anybody was told."""
+    sent = [each for notifier in world.notifiers.values() for each in notifier.notifications]
+    return {alert.name: alert.annotations.get("reason") for each in sent for alert in each.alerts}
+
+
+def turns(world: World, times: int = 4) -> Dispatcher:
+    """As many guarded turns, with what they send."""
+    dispatcher = Dispatcher(world.config, world.store, world.notifiers, world.clock, lambda: 1.0)
+
+    async def scenario() -> None:
+        for _ in range(times):
+            world.clock.move(minutes=10)
+            await dispatcher._guarded_turn()
+            await asyncio.gather(*(task for _, task in dispatcher._under_way.values()))
+
+    asyncio.run(scenario())
+    return dispatcher

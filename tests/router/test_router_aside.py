@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import replace
 
 import pytest
-from router_store import World, world_of
+from router_store import told, turns, world_of
 from router_values import MINIMAL, NOON, make_alert, make_config
 from sqlalchemy import select
 
 from llmtrace.router import decide
-from llmtrace.router.dispatcher import Dispatcher
-from llmtrace.router.model import Status
-from llmtrace.router.store.aside import UNDECIDABLE
+from llmtrace.router.model import UNDECIDABLE, Status
 from llmtrace.router.store.schema import audit
 
 BAD = make_alert(annotations={"poison": "x"}, alertname="bad")
@@ -38,26 +35,6 @@ def fault(monkeypatch):
 
     monkeypatch.setattr(decide, "place", failing)
     return at
-
-
-def told(world: World) -> dict[str, str | None]:
-    """Name -> reason of each alert that anybody was told."""
-    sent = [each for notifier in world.notifiers.values() for each in notifier.notifications]
-    return {alert.name: alert.annotations.get("reason") for each in sent for alert in each.alerts}
-
-
-def turns(world: World, times: int = 4) -> Dispatcher:
-    """As many guarded turns, with what they send."""
-    dispatcher = Dispatcher(world.config, world.store, world.notifiers, world.clock, lambda: 1.0)
-
-    async def scenario() -> None:
-        for _ in range(times):
-            world.clock.move(minutes=10)
-            await dispatcher._guarded_turn()
-            await asyncio.gather(*(task for _, task in dispatcher._under_way.values()))
-
-    asyncio.run(scenario())
-    return dispatcher
 
 
 def test_a_fault_in_an_alert_costs_only_its_particulars(world, fault, caplog):

@@ -9,8 +9,17 @@ from typing import Any, Final, Protocol
 import msgspec
 from sqlalchemy import Engine
 
+
+def _read(text: str | bytes) -> Any:
+    """None where it cannot be read: whoever needs it says so, and who only shows it shows the rest."""
+    try:
+        return msgspec.json.decode(text)
+    except (msgspec.MsgspecError, ValueError, TypeError):
+        return None
+
+
 JSON_CODEC: Final[Mapping[str, Any]] = MappingProxyType(
-    {"json_serializer": lambda value: msgspec.json.encode(value).decode(), "json_deserializer": msgspec.json.decode}
+    {"json_serializer": lambda value: msgspec.json.encode(value).decode(), "json_deserializer": _read}
 )
 """How columns of JSON are written and read, for ``create_engine``."""
 

@@ -7,20 +7,24 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, Final
 from urllib.parse import quote
 
 from sqlalchemy import Connection, create_engine, insert, select
 from sqlalchemy.engine import URL
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, ProgrammingError
 
 from llmtrace.exceptions import ConfigurationError
-from llmtrace.router.ports import StoreError
+from llmtrace.router.ports import StoreError, UnfitError
 from llmtrace.router.store import schema
 from llmtrace.router.store.backend import Backend
 from llmtrace.router.store.inbox import Inbox
 from llmtrace.router.store.postgresql import SCHEME, PostgresBackend
 from llmtrace.router.store.sqlite import SqliteBackend
 from llmtrace.router.store.statement import get_ready
+
+_OF_THE_DATA: Final = (DataError, IntegrityError, ProgrammingError)
+"""A locked database, a full disk and a lost connection are none of these."""
 
 
 class Database:
@@ -97,9 +101,11 @@ class Database:
                 yield connection
         except DBAPIError as error:
             # Without the statement: its parameters are what senders wrote.
-            raise StoreError(str(error.orig)) from error.orig
+            kind = UnfitError if isinstance(error, _OF_THE_DATA) else StoreError
+            raise kind(str(error.orig)) from error.orig
         except self._engine.dialect.loaded_dbapi.Error as error:
-            raise StoreError(str(error)) from error
+            kind = UnfitError if isinstance(error, _of_the_data(self._engine.dialect.loaded_dbapi)) else StoreError
+            raise kind(str(error)) from error
 
     def _set_up(self) -> None:
         with self.write() as connection:
@@ -114,6 +120,11 @@ class Database:
             elif version != schema.VERSION:
                 problem = f"is of schema version {version}; this llmtrace uses {schema.VERSION}: name another file"
                 raise ConfigurationError(f"store: {self._backend.name} {problem}")
+
+
+def _of_the_data(driver: Any) -> tuple[type[Exception], ...]:
+    """The same, as the driver itself calls them."""
+    return tuple(getattr(driver, kind.__name__) for kind in _OF_THE_DATA)
 
 
 @contextmanager

@@ -96,9 +96,10 @@ def explain(connection: Connection, asked: str) -> list[str]:
 
 
 def _lines(connection: Connection, alert: AnyRow) -> Iterator[str]:
-    labels = ", ".join(f"{name}={value}" for name, value in sorted(alert.labels.items()) if name != ALERTNAME)
+    said = alert.labels if isinstance(alert.labels, dict) else {}
+    labels = ", ".join(f"{name}={value}" for name, value in sorted(said.items()) if name != ALERTNAME)
     verb = "fires" if alert.status == Status.FIRING else "is over"
-    yield f"alert {alert.id}: {alert.labels.get(ALERTNAME)} {verb} ({alert.labels[SEVERITY]})"
+    yield f"alert {alert.id}: {said.get(ALERTNAME)} {verb} ({said.get(SEVERITY)})"
     yield f"  {labels}; fingerprint {alert.fingerprint}"
     yield f"  received {at(alert.received_at)}"
     made = connection.execute(select(decisions).where(decisions.c.alert_id == alert.id).order_by(decisions.c.id)).all()
@@ -116,7 +117,8 @@ def _lines(connection: Connection, alert: AnyRow) -> Iterator[str]:
 
 
 def _decision(connection: Connection, decision: AnyRow) -> Iterator[str]:
-    whom = f"told {', '.join(decision.receivers)}" if decision.due_at is not None else "nobody was told"
+    receivers = ["somebody (who, cannot be read)"] if decision.receivers is None else decision.receivers
+    whom = f"told {', '.join(receivers)}" if decision.due_at is not None else "nobody was told"
     why = WHY[Reason(decision.reason)]
     mode, route = rollout_of(decision.route)
     if mode is Rollout.SHADOW:

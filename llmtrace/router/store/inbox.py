@@ -18,6 +18,7 @@ import msgspec
 from llmtrace.router.model import Alert
 from llmtrace.router.store.backend import Rows
 from llmtrace.router.store.schema import from_microseconds, to_microseconds
+from llmtrace.router.store.unreadable import READING, salvaged
 
 MOST_IN_ENTRY: Final = 500
 """Alerts. An entry is decided as a whole, or not at all."""
@@ -36,6 +37,12 @@ class Entry:
     id: int
     received_at: datetime
     alerts: Sequence[Alert]
+    counted: int
+    """How many alerts were accepted: not all can be read, perhaps."""
+    problem: str = ""
+    """Why it cannot be read as it is."""
+    body: bytes = b""
+    """Its bytes, in that case."""
 
 
 class Inbox:
@@ -45,7 +52,7 @@ class Inbox:
         self._rows = rows
         mark = rows.mark
         self._insert = f"INSERT INTO inbox (id, received_at, alerts, body) VALUES ({mark}, {mark}, {mark}, {mark})"  # noqa: S608 - marks, no values
-        self._select = f"SELECT id, received_at, body FROM inbox WHERE id > {mark} ORDER BY id LIMIT {mark}"  # noqa: S608 - marks, no values
+        self._select = f"SELECT id, received_at, alerts, body FROM inbox WHERE id > {mark} ORDER BY id LIMIT {mark}"  # noqa: S608 - marks, no values
         self._delete = f"DELETE FROM inbox WHERE id <= {mark}"  # noqa: S608 - marks, no values
         self._lock = threading.Lock()
         self._rows.write((self._delete, [(done,)]))
@@ -94,8 +101,8 @@ class Inbox:
         found = 0
         while True:
             rows = self._rows.read(self._select, (after, _READ_AT_ONCE))
-            for number, at, body in rows:
-                entry = Entry(number, from_microseconds(at), _DECODER.decode(_bytes(body)))
+            for number, at, counted, body in rows:
+                entry = _entry(number, from_microseconds(at), counted, _bytes(body))
                 yield entry
                 after, found = number, found + len(entry.alerts)
                 if found >= most:
@@ -110,5 +117,13 @@ class Inbox:
             self._undecided -= alerts
 
 
+def _entry(number: int, at: datetime, counted: int, body: bytes) -> Entry:
+    """Written by another version, perhaps, or damaged: what cannot be read must not keep the rest from being told."""
+    try:
+        return Entry(number, at, _DECODER.decode(body), counted)
+    except READING as fault:
+        return Entry(number, at, salvaged(body, counted, at), counted, type(fault).__name__, body)
+
+
 def _bytes(body: Any) -> bytes:
-    return body if isinstance(body, bytes) else bytes(body)
+    return body.encode(errors="replace") if isinstance(body, str) else bytes(body)

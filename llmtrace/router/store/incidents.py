@@ -12,6 +12,7 @@ from llmtrace.router.model import Act, IncidentState, Phase, Reason, Status, Ste
 from llmtrace.router.ports import Desk
 from llmtrace.router.store.audit import AuditTrail
 from llmtrace.router.store.messages import Message, send_all
+from llmtrace.router.store.repair import mend_incident
 from llmtrace.router.store.rows import AnyRow, to_incident
 from llmtrace.router.store.schema import Time, groups, incidents, members, states
 from llmtrace.router.store.statement import Statement
@@ -48,6 +49,9 @@ def act(connection: Connection, incident_id: int, what: Act, who: str, desk: Des
         return None
     if row.state == IncidentState.RESOLVED or (what is Act.ACKNOWLEDGE and row.state == IncidentState.ACKNOWLEDGED):
         return False
+    if not isinstance(row.receivers, list):  # what a person does must not fail for what nobody can read
+        mend_incident(connection, row)
+        row = connection.execute(select(incidents).where(incidents.c.id == incident_id)).one()
     trail = AuditTrail(connection, now)
     if what is Act.ACKNOWLEDGE:
         _acknowledge(connection, row, who, desk, trail, now)

@@ -25,9 +25,10 @@ from llmtrace.router.model import (
 )
 from llmtrace.router.ports import Desk
 from llmtrace.router.store.audit import AuditTrail
-from llmtrace.router.store.rows import AnyRow, to_alert
+from llmtrace.router.store.rows import AnyRow
 from llmtrace.router.store.schema import PENDING, alerts, deliveries, groups, members, notifications
 from llmtrace.router.store.statement import Insertion, Statement, inserting
+from llmtrace.router.store.unreadable import alert_of, known, stand_in
 
 GONE = "the configuration names this receiver or notifier no more"
 
@@ -184,7 +185,7 @@ def _notifications_of(connection: Connection, rows: Iterable[AnyRow]) -> dict[in
 def _alerts_of(connection: Connection, notification_ids: dict[int, list[int]]) -> dict[int, list[Alert]]:
     by_notification: dict[int, list[Alert]] = {each: [] for ids in notification_ids.values() for each in ids}
     for row in _ALERTS.rows(connection, ids=list(by_notification)):
-        by_notification[row.notification_id].append(ended(to_alert(row), row.ended_at))
+        by_notification[row.notification_id].append(ended(alert_of(row), row.ended_at))
     return {
         delivery: [alert for each in ids for alert in by_notification[each]]
         for delivery, ids in notification_ids.items()
@@ -192,18 +193,20 @@ def _alerts_of(connection: Connection, notification_ids: dict[int, list[int]]) -
 
 
 def _delivery(row: AnyRow, told: list[Alert]) -> Delivery:
+    """Whatever cannot be read of it: it goes out."""
+    told = told or [stand_in(None, "the router cannot read what this is about", row.notified_at)]
     notification = Notification(
         dedup_key=row.dedup_key,
         sequence=row.sequence,
-        group=Group(row.key, row.labels),
+        group=Group(row.key, row.labels or {}),
         route=row.route,
-        tier=Tier(row.tier),
-        reason=Reason(row.reason),
+        tier=known(Tier, row.tier, Tier.PAGE),
+        reason=known(Reason, row.reason, Reason.NEW),
         decision_id=row.decision_id,
         created_at=row.notified_at,
         alerts=latest_of_each(told),
         escalation_step=row.step,
-        phase=Phase(row.phase),
+        phase=known(Phase, row.phase, Phase.FIRING),
         incident_id=row.incident_id,
         acted_by=row.acted_by,
     )

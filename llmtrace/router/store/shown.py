@@ -15,8 +15,9 @@ from llmtrace.router.model import Alert, IncidentState, Phase, Rollout, Tier
 from llmtrace.router.store import rollouts, shadows, silences
 from llmtrace.router.store.database import Database
 from llmtrace.router.store.explain import explain
-from llmtrace.router.store.rows import AnyRow, to_alert
+from llmtrace.router.store.rows import AnyRow
 from llmtrace.router.store.schema import alerts, audit, decisions, deliveries, incidents, members, notifications
+from llmtrace.router.store.unreadable import alert_of
 
 T = TypeVar("T")
 
@@ -119,13 +120,13 @@ class SqlShown:
                 query = query.where(decisions.c.tier == tier, decisions.c.id > top - WINDOW)
             rows = connection.execute(query).all()
             more = rows[-1].id if len(rows) == limit else (top - WINDOW + 1 if tier is not None else 0)
-        return Page([ShownDecision(row, to_alert(row)) for row in rows], more if more > 1 else None)
+        return Page([ShownDecision(row, alert_of(row)) for row in rows], more if more > 1 else None)
 
     def alert(self, number: int) -> tuple[Alert, Sequence[str]] | None:
         """An alert and why somebody was told of it, or nobody."""
         with self._database.read() as connection:
             row = connection.execute(select(alerts).where(alerts.c.id == number)).one_or_none()
-            return None if row is None else (to_alert(row), explain(connection, str(number)))
+            return None if row is None else (alert_of(row), explain(connection, str(number)))
 
     def silences(self, now: datetime) -> Sequence[Silence]:
         """Those that are not over, the first to end first."""
@@ -175,7 +176,7 @@ def _first_alerts(connection: Connection, messages: Collection[int]) -> list[tup
     )
     query = select(told.c.notification_id, alerts).join(alerts, told.c.alert_id == alerts.c.id)
     rows = connection.execute(query.where(told.c.place <= _MOST_OF_MESSAGE))
-    return [(row.notification_id, to_alert(row)) for row in rows]
+    return [(row.notification_id, alert_of(row)) for row in rows]
 
 
 def _shown(row: AnyRow, told: Sequence[Alert]) -> ShownIncident:
@@ -195,7 +196,7 @@ def _alerts_of(connection: Connection, incident: int) -> list[tuple[int, Alert]]
     )
     newest: dict[str, tuple[int, Alert]] = {}
     for row in connection.execute(query):
-        newest.setdefault(row.fingerprint, (row.id, to_alert(row)))
+        newest.setdefault(row.fingerprint, (row.id, alert_of(row)))
     return list(newest.values())[:MOST_ALERTS]
 
 

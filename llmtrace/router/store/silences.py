@@ -14,13 +14,14 @@ from llmtrace.router.store.audit import AuditTrail
 from llmtrace.router.store.rows import AnyRow
 from llmtrace.router.store.schema import Time, silences, states
 from llmtrace.router.store.statement import Statement
+from llmtrace.router.store.unreadable import READING
 
 _ACTIVE: Final = Statement(select(silences).where(silences.c.ends_at > bindparam("now", type_=Time)))
 
 
 def active(connection: Connection, now: datetime) -> Sequence[Silence]:
     """Those that are not over."""
-    return [_silence(row) for row in _ACTIVE.rows(connection, now=now)]
+    return [each for row in _ACTIVE.rows(connection, now=now) if (each := _silence(row)) is not None]
 
 
 def add(connection: Connection, silence: Silence, trail: AuditTrail, now: datetime) -> None:
@@ -50,6 +51,10 @@ def end(connection: Connection, identifier: str, who: str, trail: AuditTrail, no
     return True
 
 
-def _silence(row: AnyRow) -> Silence:
-    read = tuple(matchers.parse(text) for text in row.matchers)
+def _silence(row: AnyRow) -> Silence | None:
+    """None: it cannot be read, so that it holds nothing back."""
+    try:
+        read = tuple(matchers.parse(text) for text in row.matchers)
+    except READING:
+        return None
     return Silence(row.id, read, row.starts_at, row.ends_at, row.created_by, row.comment)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,20 +13,23 @@ from sqlalchemy import Connection, bindparam, insert, select, update
 
 from llmtrace.router.matchers import Silence
 from llmtrace.router.model import Act, Alert, Attempt, Change, Delivery, Destination
-from llmtrace.router.ports import Decider, Desk, Retention, StoreError
+from llmtrace.router.ports import Decider, Desk, Retention, SetAside
 from llmtrace.router.store import changes as change_book
 from llmtrace.router.store import incidents as incident_book
-from llmtrace.router.store import outbox, pruning
+from llmtrace.router.store import outbox, pruning, quarantine
 from llmtrace.router.store import silences as silence_book
-from llmtrace.router.store.advance import Work, advance, decide, keep_alerts
+from llmtrace.router.store.advance import Work, advance
 from llmtrace.router.store.aside import Aside
 from llmtrace.router.store.audit import AuditTrail
 from llmtrace.router.store.database import Database
 from llmtrace.router.store.due import next_due
 from llmtrace.router.store.inbox import Entry, Inbox
-from llmtrace.router.store.ledger import Ledger
+from llmtrace.router.store.inquiry import Inquiry
+from llmtrace.router.store.quarantine import Kind
 from llmtrace.router.store.schema import about, decisions, states, tails
 from llmtrace.router.store.statement import Statement
+
+_log = logging.getLogger(__name__)
 
 _DONE: Final = Statement(select(about.c.inbox_done))
 _SET_DONE: Final = Statement(update(about).values(inbox_done=bindparam("done")))
@@ -81,7 +85,7 @@ class SqlStore:
         """
         with self._database.write() as connection:
             trail = AuditTrail(connection, now)
-            taken = _take(connection, self._database.inbox, self._aside, trail, limit)
+            taken = _take(connection, self._database.inbox, self._aside, trail, now, limit)
             work = Work(decider, desk, busy, limit)
             more = advance(connection, work, taken.entries, attempts, trail, now)
         if taken.entries:
@@ -89,24 +93,14 @@ class SqlStore:
             self._database.inbox.decided(taken.entries[-1].id, taken.alerts)
         return more or taken.alerts >= limit
 
-    def set_aside(self, decider: Decider, now: datetime, limit: int) -> list[str]:
-        """After a fault: which of the next alerts it comes from. They are told without their particulars."""
-
-        def trial(entry: Entry) -> Exception | None:
-            try:
-                with self._database.trial() as connection:
-                    ledger = Ledger(connection, now)
-                    decide(decider, ledger, keep_alerts(connection, [entry], now))
-                    ledger.write(AuditTrail(connection, now))
-            except StoreError:
-                raise
-            except Exception as fault:  # noqa: BLE001 - that is what is looked for
-                return fault
-            return None
-
+    def set_aside(
+        self, decider: Decider, desk: Desk, now: datetime, limit: int, attempts: Sequence[Attempt] = ()
+    ) -> SetAside:
+        """After a fault: what it comes from is set aside, and told without its particulars."""
         with self._database.read() as connection:
             done = int(_DONE.scalar(connection))
-        return self._aside.look(list(self._database.inbox.read(done, limit)), trial, now)
+        entries = list(self._database.inbox.read(done, limit))
+        return Inquiry(self._database, Work(decider, desk, (), limit), now).run(self._aside, entries, attempts)
 
     @contextmanager
     def outlook(self, now: datetime) -> Iterator[Outlook]:
@@ -219,7 +213,7 @@ class _Taken:
     alerts: int
 
 
-def _take(connection: Connection, inbox: Inbox, aside: Aside, trail: AuditTrail, limit: int) -> _Taken:
+def _take(connection: Connection, inbox: Inbox, aside: Aside, trail: AuditTrail, now: datetime, limit: int) -> _Taken:
     """The oldest entries of the inbox, marked as decided."""
     done = int(_DONE.scalar(connection))
     entries = []
@@ -227,7 +221,10 @@ def _take(connection: Connection, inbox: Inbox, aside: Aside, trail: AuditTrail,
         entry, problems = aside.replaced(each)
         entries.append(entry)
         for problem in problems:
-            trail.add("set_aside", {"alert": problem})
+            quarantine.put(connection, trail, Kind.ALERT, f"an alert of entry {each.id}", problem, now)
+        if each.problem:
+            _log.error("entry %d of the inbox cannot be read (%s): %d alerts", each.id, each.problem, each.counted)
+            quarantine.put(connection, trail, Kind.ENTRY, f"entry {each.id}", each.problem, now, each.body)
     if entries:
         _SET_DONE.run(connection, done=entries[-1].id)
-    return _Taken(entries, sum(len(entry.alerts) for entry in entries))
+    return _Taken(entries, sum(entry.counted for entry in entries))
