@@ -13,12 +13,13 @@ from typing import Any, Final
 from llmtrace._attributes import pydantic_ai
 from llmtrace._attributes.budget import MOST_TAKEN, each
 from llmtrace._attributes.calls import put_tool_calls
+from llmtrace._attributes.converse import converse_block, is_converse
 from llmtrace._attributes.fields import Attributes, Fields, either, entries, fields, listed, read, text
 from llmtrace._attributes.gemini import put_content
 from llmtrace._attributes.items import put_item
 from llmtrace._attributes.media import bare_image, image_url, put_audio, put_image
 from llmtrace._attributes.message_keys import KEPT, MOST_KEPT, MessageKeys, keep_keys, message_keys
-from llmtrace._attributes.parts import converse_block, is_converse, put_parts, put_plain_parts, put_words
+from llmtrace._attributes.parts import put_parts, put_plain_parts, put_words
 from llmtrace._attributes.values import put_value
 from llmtrace._values.serialize import to_text
 from llmtrace.semconv import trace as keys

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from llmtrace._attributes.budget import each
 from llmtrace._attributes.calls import put_call
+from llmtrace._attributes.converse import converse_block, is_converse
 from llmtrace._attributes.fields import Attributes, Fields, either, entries, fields, text
 from llmtrace._attributes.media import (
     data_url,
@@ -240,42 +241,6 @@ def _put_fallback(into: Attributes, prefix: str, found: Fields) -> bool:
     category = text(fields(found.get("trigger")).get("category"))
     put_words(into, prefix, "fallback", " -> ".join(models) + (f" (refusal: {category})" if category else ""))
     return True
-
-
-def converse_block(block: object) -> object:
-    """A block of Bedrock's Converse, which is named by its only field, as Anthropic's block that says the same."""
-    found = fields(block)
-    used, result = found.get("toolUse"), found.get("toolResult")
-    thought = fields(found.get("reasoningContent"))
-    if used is not None:
-        use = fields(used)
-        return {"type": "tool_use", "id": use.get("toolUseId"), "name": use.get("name"), "input": use.get("input")}
-    if result is not None:
-        returned = fields(result)
-        content = [_converse_result(item) for item in each(entries(returned.get("content")))]
-        return {"type": "tool_result", "tool_use_id": returned.get("toolUseId"), "content": content}
-    if found.get("reasoningContent") is not None:
-        words = fields(thought.get("reasoningText"))
-        return {"type": "thinking", "thinking": words.get("text"), "signature": words.get("signature")}
-    image = fields(found.get("image"))
-    source = fields(image.get("source"))
-    if source.get("bytes") is not None:
-        kind = text(image.get("format")) or "png"
-        return {"type": "image", "source": {"media_type": f"image/{kind}", "data": source.get("bytes")}}
-    return {"type": "text", "text": found.get("text")} if text(found.get("text")) is not None else block
-
-
-def _converse_result(item: object) -> object:
-    found = fields(item)
-    return found.get("json") if found.get("json") is not None else converse_block(item)
-
-
-_CONVERSE: Final = frozenset({"toolUse", "toolResult", "reasoningContent", "image"})
-
-
-def is_converse(part: object) -> bool:
-    """Whether a part of a content is a block of Bedrock's Converse that is more than a text."""
-    return type(part) is dict and len(part) == 1 and any(type(name) is str and name in _CONVERSE for name in part)
 
 
 def _put_untyped(into: Attributes, prefix: str, found: Fields) -> bool:

@@ -23,8 +23,13 @@ _DELTAS: Final = {
     "signature_delta": "signature",
     "input_json_delta": "partial_json",
     "compaction_delta": "content",
+    "redacted_delta": "data",
 }
-"""Type of a delta -> the field that grows, of the delta and of its block."""
+"""Type of a delta -> the field that grows, of the delta and of its block; the last one is Bedrock's."""
+
+
+_UNTYPED: Final = (("thinking", "thinking"), ("data", "redacted_thinking"))
+"""Field of a block that does not say what it is, as Bedrock's do not -> its type."""
 
 
 class MessageAccumulator:
@@ -101,7 +106,7 @@ class _Block:
         if name is None or words is None:
             return False
         self._grown.setdefault(name, Pieces(self._room)).add(words)
-        return name != "signature"
+        return name not in ("signature", "data")
 
     def whole(self) -> dict[str, Any]:
         grown = {name: str(pieces) for name, pieces in self._grown.items()}
@@ -110,7 +115,7 @@ class _Block:
         if arguments is not None:
             block["input"] = _parsed(arguments)
         if "type" not in block:
-            block["type"] = "thinking" if "thinking" in block else "text"
+            block["type"] = next((kind for field, kind in _UNTYPED if field in block), "text")
         return block
 
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 from typing import Any, Final
 
 from llmtrace._attributes.budget import each
+from llmtrace._attributes.converse import converse_block
 from llmtrace._attributes.fields import Attributes, Fields, entries, fields, text
-from llmtrace._attributes.parts import converse_block
+from llmtrace._attributes.media import encoded_bytes
 from llmtrace.recorders import anthropic
 from llmtrace.recorders.anthropic_stream import MessageAccumulator
 
@@ -101,13 +102,14 @@ def _event(kind: str, body: Fields) -> dict[str, Any] | None:
 
 
 def _delta(delta: Fields) -> dict[str, Any]:
-    words = text(delta.get("text"))
-    if words is not None:
-        return {"type": "text_delta", "text": words}
+    """The delta of Anthropic's that says the same: it has one field that is set."""
     reasoning = fields(delta.get("reasoningContent"))
-    thought, signature = text(reasoning.get("text")), text(reasoning.get("signature"))
-    if thought is not None:
-        return {"type": "thinking_delta", "thinking": thought}
-    if signature is not None:
-        return {"type": "signature_delta", "signature": signature}
-    return {"type": "input_json_delta", "partial_json": fields(delta.get("toolUse")).get("input")}
+    said = (
+        ("text_delta", "text", text(delta.get("text"))),
+        ("thinking_delta", "thinking", text(reasoning.get("text"))),
+        ("signature_delta", "signature", text(reasoning.get("signature"))),
+        ("redacted_delta", "data", encoded_bytes(reasoning.get("redactedContent"))),
+        ("citations_delta", "citation", delta.get("citation")),
+        ("input_json_delta", "partial_json", fields(delta.get("toolUse")).get("input")),
+    )
+    return next(({"type": kind, name: value} for kind, name, value in said if value is not None), {})

@@ -49,7 +49,11 @@ def _bytes(chunk: object) -> bytes | None:
         return chunk  # type: ignore[return-value]  # by its exact type
     if kind is str:
         return chunk.encode(errors="replace")  # type: ignore[attr-defined,no-any-return]  # by its exact type
-    data = text(fields(chunk).get("data"))
+    found = fields(chunk)
+    piece = fields(found.get("chunk")).get("bytes")
+    if type(piece) is bytes:  # an event of Bedrock's, whatever the model is
+        return b"data: " + piece + b"\n\n" if piece[:1] == b"{" else None
+    data = text(found.get("data"))
     if data is None or data[:1] not in ("{", "["):
         return None
     return b"data: " + data.encode(errors="replace") + b"\n\n"
