@@ -6,7 +6,7 @@ from typing import Final
 
 from llmtrace._attributes import Attributes
 from llmtrace._attributes.budget import each
-from llmtrace._attributes.fields import entries
+from llmtrace._attributes.fields import entries, fields
 from llmtrace._values.storage import top_module
 from llmtrace.recorders import (
     anthropic,
@@ -27,8 +27,10 @@ from llmtrace.recorders import (
     text,
 )
 from llmtrace.recorders.raw import raw_accumulator
+from llmtrace.recorders.several import AnswersAccumulator
 from llmtrace.recorders.shape import Accumulator, Shape
 from llmtrace.recorders.wrappers import NOT_READ, inner_answers, inner_chunks, unwrapped
+from llmtrace.semconv import trace as keys
 
 SHAPES: Final[tuple[Shape, ...]] = (
     openai_chat,
@@ -50,6 +52,8 @@ SHAPES: Final[tuple[Shape, ...]] = (
 """Every known shape, in the order in which they are asked."""
 _USUAL: Final = SHAPES[:6]
 """Asked before anything else is tried."""
+_WHOLE: Final = (openai_chat, openai_responses, anthropic, bedrock, cohere, google_interactions)
+"""Of which whole answers may come one after another."""
 _MOCKS: Final = "unittest"
 """A mock has every field, and each costs it another mock."""
 _MOST_CHUNKS: Final = 100_000
@@ -76,7 +80,11 @@ def _within(answer: object) -> Attributes | None:
     for inner in inner_answers(answer):
         shape = _shape_of(inner, SHAPES)
         if shape is not None:
-            return shape.attributes(inner)
+            into = shape.attributes(inner)
+            counted = fields(answer).get("usage")
+            if counted is not None and keys.LLM_TOKEN_COUNT_COMPLETION not in into:
+                openai_chat.put_usage(into, fields(counted))  # beside it, as of Alibaba's models
+            return into
     return None
 
 
@@ -117,7 +125,8 @@ def _parsed(chunk: object) -> Accumulator | None:
         for shape in SHAPES:
             if shape.recognises_chunk(inner):
                 return InnerAccumulator(shape.accumulator())
-    return None
+    whole = _shape_of(chunk, _WHOLE)
+    return None if whole is None else AnswersAccumulator(whole)
 
 
 class InnerAccumulator:

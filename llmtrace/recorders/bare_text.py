@@ -8,8 +8,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
+from llmtrace._attributes.calls import put_tool_calls
 from llmtrace._attributes.fields import Attributes, Fields, either, entries, fields, text, whole_number
-from llmtrace.recorders.answer import Counts, put_counts, put_identity, put_model, put_output
+from llmtrace._attributes.message_keys import message_keys
+from llmtrace.recorders.answer import Counts, put_citations, put_counts, put_identity, put_model, put_output
 from llmtrace.recorders.text import Pieces, Room
 from llmtrace.semconv import trace as keys
 
@@ -26,6 +28,9 @@ _MARKS: Final = frozenset(
         "details",
         "stop_type",
         "raw",
+        "citations",
+        "generations",
+        "metrics",
     }
 )
 """What tells an answer of a model from any other dict that has a text."""
@@ -36,6 +41,7 @@ _PROMPT: Final = (
     "prompt_tokens",
     "input_tokens",
     "input_token_count",
+    "inputTokenCount",
 )
 _COMPLETION: Final = (
     "tokens_predicted",
@@ -45,11 +51,27 @@ _COMPLETION: Final = (
     "completion_tokens",
     "output_tokens",
     "generated_token_count",
+    "output_token_count",
+    "outputTokenCount",
     "totalOutputTextTokenCount",
 )
 _HEARD: Final[Counts] = (("audio_tokens", keys.LLM_TOKEN_COUNT_PROMPT_AUDIO),)
 _REASON: Final = ("stop_reason", "finish_reason", "stop_type", "completionReason")
-_INNER: Final = ("results", "outputs", "generations", "details", "usage", "meta", "tokens")
+_INNER: Final = (
+    "results",
+    "outputs",
+    "output",
+    "generations",
+    "details",
+    "usage",
+    "usage_metadata",
+    "meta",
+    "tokens",
+    "metrics",
+    "llm_output",
+    "token_usage",
+    "amazon-bedrock-invocationMetrics",
+)
 """Where further fields may stand."""
 
 
@@ -79,6 +101,9 @@ def _words(found: Fields) -> str | None:
             words = level.get(name)
             if type(words) is str:
                 return words
+        pieces = entries(level.get("output"))  # of Replicate
+        if pieces and all(type(piece) is str for piece in pieces):
+            return "".join(pieces)
     return None
 
 
@@ -95,7 +120,8 @@ def _levels(found: Fields) -> list[Fields]:
             inner = level.get(name)
             listed = entries(inner)
             if listed or not issubclass(type(inner), _PLAIN):
-                levels.append(fields(listed[0] if listed else inner))
+                first = listed[0] if listed else inner
+                levels.append(fields(entries(first)[0] if entries(first) else first))
         if len(levels) > _MOST_LEVELS:
             break
     return levels
@@ -109,13 +135,18 @@ def attributes(answer: object) -> Attributes:
     """The words as the assistant's message, with model, reason and counts where they are said."""
     into: Attributes = {}
     levels = _levels(fields(_only(answer)))
-    put_model(into, next((model for level in levels if (model := text(either(level, "model", "model_id")))), None))
+    put_model(
+        into,
+        next((model for level in levels if (model := text(either(level, "model", "model_id", "model_name")))), None),
+    )
     put_identity(into, either(levels[0], "generation_id", "id"))
     words = _words(levels[0]) or ""
     into[f"{keys.LLM_OUTPUT_MESSAGES}.0.{keys.MESSAGE_ROLE}"] = "assistant"
     if words:
         into[f"{keys.LLM_OUTPUT_MESSAGES}.0.{keys.MESSAGE_CONTENT}"] = words
     put_output(into, (words,))
+    put_citations(into, levels[:1])
+    put_tool_calls(into, message_keys(keys.LLM_OUTPUT_MESSAGES, 0).tools, levels[0].get("tool_calls"))
     reason = next((word for level in levels if (word := text(either(level, *_REASON)))), None)
     if reason is not None:
         into[keys.LLM_FINISH_REASON] = reason

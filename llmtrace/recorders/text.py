@@ -72,6 +72,8 @@ class Pieces:
 
 _PIECES: Final = ("delta", "content", "text", "token", "chunk")
 """Where frameworks put the words of a chunk."""
+_EVENTS: Final = ("type", "event", "event_type")
+"""Where they say what kind of event a chunk is."""
 
 
 def _words(chunk: object) -> str | None:
@@ -79,18 +81,31 @@ def _words(chunk: object) -> str | None:
     return next((words for name in _PIECES if (words := text(found.get(name))) is not None), None)
 
 
+def _is_event(chunk: object) -> bool:
+    """Whether a chunk says what happens: it has the type of an event, and no words."""
+    found = fields(chunk)
+    return any(text(found.get(name)) is not None for name in _EVENTS)
+
+
 class TextAccumulator:
-    """Joins chunks that are texts; others are rendered."""
+    """Joins chunks that are texts; others are rendered, events only where there are no words at all."""
 
     def __init__(self) -> None:
-        self._text = Pieces()
+        self._room = Room()
+        self._text = Pieces(self._room)
+        self._events = Pieces(self._room)
 
     def add(self, chunk: object) -> bool:
-        """Append a chunk."""
-        piece = chunk if type(chunk) is str else _words(chunk) or to_text(chunk)
+        """Append a chunk; True where it brought words, or what is no event."""
+        piece = chunk if type(chunk) is str else _words(chunk)
+        if piece is None and _is_event(chunk):
+            self._events.add(to_text(chunk))
+            return False
+        piece = to_text(chunk) if piece is None else piece
         self._text.add(piece)
         return bool(piece)
 
     def attributes(self) -> Attributes:
         """What has arrived so far."""
-        return attributes(str(self._text)) if self._text else {}
+        joined = str(self._text) or str(self._events)
+        return attributes(joined) if joined else {}

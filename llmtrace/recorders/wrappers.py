@@ -33,24 +33,39 @@ def unwrapped(answer: object) -> object:
 
 
 _PATHS: Final = (
+    ("data", "output"),
+    ("data", "chunk"),
     ("response", "body"),
     ("result", "message"),
     ("modelOutput",),
     ("raw",),
     ("raw_response",),
+    ("_raw_response",),
     ("inner_content",),
     ("data",),
     ("response",),
     ("body",),
     ("result",),
     ("message",),
+    ("output",),
 )
-"""Where one answer stands inside another: batches of OpenAI, Anthropic, Google and Bedrock, LlamaIndex, and others."""
-_CHUNK_PATHS: Final = (("data",), ("raw",), ("raw_chunk",), ("chunk",), ("inner_content",), ("message",))
+"""Where one answer stands inside another: events of LangChain, batches of OpenAI, Anthropic and others, LlamaIndex,
+Instructor."""
+_CHUNK_PATHS: Final = (
+    ("data", "chunk"),
+    ("data",),
+    ("raw",),
+    ("raw_chunk",),
+    ("chunk",),
+    ("inner_content",),
+    ("message",),
+)
 
 
 def inner_answers(answer: object) -> Iterator[object]:
-    """What may be the real answer inside this one, the likeliest first."""
+    """What may be the real answer inside this one, the likeliest first; of a pair, what stands behind the other."""
+    if type(answer) is tuple:
+        return reversed(answer[:2])
     return _at(answer, _PATHS)
 
 
