@@ -52,7 +52,7 @@ def put_call(into: Attributes, base: str, identity: object, name: object, argume
 
 
 def put_tool_calls(into: Attributes, prefix: str, calls: object) -> None:
-    """Flatten tool calls: OpenAI's (``function.name``, ``.arguments``) or LangChain's (``name``, ``args``)."""
+    """Flatten tool calls: OpenAI's (``function.name``, ``.arguments``) LangChain's (``name``, ``args``), Cohere's."""
     items = calls if type(calls) is list else entries(calls)
     done = _put_plain(into, prefix, items)
     if done == len(items):
@@ -67,7 +67,7 @@ def put_tool_calls(into: Attributes, prefix: str, calls: object) -> None:
             continue
         function = found.get("function")
         chosen = found if function is None else fields(function)
-        put_call(into, base, found.get("id"), chosen.get("name"), either(chosen, "arguments", "args"))
+        put_call(into, base, found.get("id"), chosen.get("name"), either(chosen, "arguments", "args", "parameters"))
 
 
 def _put_plain(into: Attributes, prefix: str, calls: Sequence[Any]) -> int:

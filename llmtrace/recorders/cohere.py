@@ -42,7 +42,8 @@ def attributes(answer: object) -> Attributes:
 
 def _message(message: Fields) -> dict[str, Any]:
     names = ("role", "content", "tool_calls")
-    return {"reasoning": message.get("tool_plan"), **{name: message.get(name) for name in names}}
+    said = {name: message.get(name) for name in names}
+    return {"reasoning": message.get("tool_plan"), "annotations": message.get("citations"), **said}
 
 
 def _usage(usage: object) -> dict[str, Any] | None:
@@ -88,6 +89,9 @@ class CohereAccumulator:
             said["reasoning"] = fields(content).get("thinking")
         if call is not None and type(call) is not list:
             said["tool_calls"] = [{"index": event.get("index"), **_piece(fields(call))}]
+        cited = message.get("citations")
+        if cited is not None:
+            said["annotations"] = cited if type(cited) is list else [cited]
         choice = {"index": 0, "delta": said, "finish_reason": delta.get("finish_reason")}
         return self._inner.add({"id": event.get("id"), "choices": [choice], "usage": _usage(delta.get("usage"))})
 

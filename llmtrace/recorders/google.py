@@ -11,7 +11,7 @@ from typing import Any, Final
 from llmtrace._attributes.budget import each
 from llmtrace._attributes.fields import Attributes, Fields, either, entries, fields, kept, text, whole_number
 from llmtrace._attributes.gemini import put_content
-from llmtrace.recorders.answer import MOST_CHOICES, place_of, put_identity, put_model, put_output
+from llmtrace.recorders.answer import MOST_CHOICES, place_of, put_citations, put_identity, put_model, put_output
 from llmtrace.recorders.text import Pieces, Room
 from llmtrace.semconv import trace as keys
 
@@ -23,6 +23,8 @@ _COUNTS: Final = (
     ("thoughts", ("thoughts_token_count", "thoughtsTokenCount")),
     ("total", ("total_token_count", "totalTokenCount")),
 )
+_GROUNDS: Final = ("grounding_metadata", "groundingMetadata")
+_QUOTES: Final = ("citation_metadata", "citationMetadata")
 
 
 def recognises(answer: object) -> bool:
@@ -62,10 +64,21 @@ def attributes(answer: object) -> Attributes:
             reasons[index] = reason
         if len(candidates) == 1:
             put_output(into, _spoken(fields(content)))
+            put_citations(into, ({"citations": _references(candidate)},))
     feedback = fields(either(found, "prompt_feedback", "promptFeedback"))
     blocked = text(either(feedback, "block_reason", "blockReason"))
     _put_reasons(into, reasons, blocked)
     return into
+
+
+def _references(candidate: Fields) -> list[Any]:
+    """What an answer refers to: pages and documents that it is grounded in, and what it quotes."""
+    grounds = fields(either(candidate, *_GROUNDS))
+    quotes = fields(either(candidate, *_QUOTES))
+    return [
+        *entries(either(grounds, "grounding_chunks", "groundingChunks")),
+        *entries(either(quotes, "citations", "citationSources")),
+    ]
 
 
 def _of_adk(found: Fields) -> Sequence[Any]:
@@ -176,9 +189,14 @@ class _Candidate:
         self._role: str | None = None
         self._reason: str | None = None
         self._parts: list[object] = []
+        self._references: dict[str, object] = {}
 
     def add(self, candidate: Fields) -> bool:
         self._reason = text(either(candidate, "finish_reason", "finishReason")) or self._reason
+        for names in (_GROUNDS, _QUOTES):
+            said = either(candidate, *names)
+            if said is not None and self._room.part():
+                self._references[names[0]] = said
         content = fields(candidate.get("content"))
         self._role = text(content.get("role")) or self._role
         parts = entries(content.get("parts"))
@@ -204,7 +222,7 @@ class _Candidate:
     def whole(self) -> dict[str, Any]:
         parts = [part.whole() if type(part) is _Text else part for part in self._parts]
         content = {"role": self._role, "parts": parts} if parts or self._role else None
-        return {"content": content, "finish_reason": self._reason}
+        return {"content": content, "finish_reason": self._reason, **self._references}
 
 
 class _Text:

@@ -24,7 +24,7 @@ from llmtrace.recorders.answer import (
     put_output,
     texts_of,
 )
-from llmtrace.recorders.openai_chat_stream import ChatAccumulator
+from llmtrace.recorders.openai_chat_stream import SOURCES, ChatAccumulator
 from llmtrace.semconv import trace as keys
 
 
@@ -65,6 +65,9 @@ def attributes(answer: object) -> Attributes:
             put_output(into, (_text_of(said),))
     if reasons:
         _put_reasons(into, reasons)
+    for name in SOURCES:
+        if found.get(name) is not None and keys.CITATIONS not in into:
+            put_citations(into, ({"citations": found.get(name)},))
     return into
 
 

@@ -15,6 +15,8 @@ from llmtrace.recorders.answer import place_of
 from llmtrace.recorders.text import Pieces, Room
 
 _REASONING: Final = ("reasoning_content", "reasoning")
+SOURCES: Final = ("citations", "search_results")
+"""Where Perplexity and xAI say beside the choices what an answer refers to."""
 _LAST: Final = 1_000_000
 """Where calls without an index stand, behind those that have one."""
 
@@ -33,6 +35,7 @@ class ChatAccumulator:
         self._model: object = None
         self._identity: str | None = None
         self._usage: object = None
+        self._sources: dict[str, object] = {}
         self._choices: dict[int, _Choice] = {}
 
     def add(self, chunk: object) -> bool:
@@ -47,6 +50,9 @@ class ChatAccumulator:
             usage = fields(found.get("x_groq")).get("usage")
         if usage is not None:
             self._usage = usage
+        for name in SOURCES:
+            if found.get(name) is not None:  # with each chunk, all of them
+                self._sources[name] = found.get(name)
         brought = False
         seen: set[int] = set()
         for position, entry in enumerate(entries(found.get("choices"))):
@@ -64,7 +70,8 @@ class ChatAccumulator:
             {"index": index, "message": choice.message(), "finish_reason": choice.finish_reason}
             for index, choice in sorted(self._choices.items())
         ]
-        return self._whole({"id": self._identity, "model": self._model, "usage": self._usage, "choices": choices})
+        named = {"id": self._identity, "model": self._model, "usage": self._usage}
+        return self._whole({**named, "choices": choices, **self._sources})
 
 
 class _Choice:

@@ -51,8 +51,9 @@ def put_usual(into: Attributes, answer: object) -> bool:  # noqa: PLR0911 - the 
         into.update(text.attributes(answer))
         return True
     try:
-        identity, model, choices, usage = _of_answer(answer if type(answer) is dict else _stored(answer))
-        if type(choices) is not list or len(choices) != 1:
+        found = answer if type(answer) is dict else _stored(answer)
+        identity, model, choices, usage = _of_answer(found)
+        if type(choices) is not list or len(choices) != 1 or "citations" in found or "search_results" in found:
             return False
         choice = choices[0]
         index, message, reason = _of_choice(choice if type(choice) is dict else _stored(choice))

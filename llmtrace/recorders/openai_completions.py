@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from llmtrace._attributes.budget import each
-from llmtrace._attributes.fields import Attributes, entries, fields, text
+from llmtrace._attributes.fields import Attributes, either, entries, fields, text
 from llmtrace.recorders.answer import MOST_CHOICES, place_of, put_identity, put_model, put_output
 from llmtrace.recorders.openai_chat import put_usage
 from llmtrace.recorders.text import Pieces, Room
@@ -32,7 +32,7 @@ def attributes(answer: object) -> Attributes:
     for position, entry in enumerate(each(choices, MOST_CHOICES)):
         choice = fields(entry)
         index = place_of(choice.get("index"), position)
-        words, reason = text(choice.get("text")), text(choice.get("finish_reason"))
+        words, reason = text(choice.get("text")), text(either(choice, "finish_reason", "stop_reason"))
         if words is not None:
             into[f"{keys.LLM_CHOICES}.{index}.{keys.COMPLETION_TEXT}"] = words
         if index == 0 and reason is not None:

@@ -56,6 +56,7 @@ CHOICES = st.fixed_dictionaries(
     },
 )
 OTHERS = dict.fromkeys(ChatCompletion.model_fields.keys() - {"choices", "id", "model", "usage"}, plain_values)
+OTHERS |= dict.fromkeys(("citations", "search_results"), plain_values)
 ANSWERS = st.fixed_dictionaries(
     {"choices": st.lists(CHOICES, min_size=1, max_size=2), "model": st.sampled_from(["gpt-4o", "", None, 7])},
     optional={"usage": USAGES, "id": st.sampled_from(["chatcmpl-1", "", None, 7]), **OTHERS},
