@@ -118,6 +118,7 @@ class Connection:
         *,
         timeout: float | None = None,
         most: int = LONGEST_ANSWER,
+        needs_body: bool = True,
     ) -> Reply:
         """Send one request and read its answer.
 
@@ -128,6 +129,7 @@ class Connection:
             headers: in addition.
             timeout: seconds, where not those of the connection.
             most: bytes of the answer that are read.
+            needs_body: False: an answer that breaks off behind its head is one, without a body.
 
         Raises:
             UnreachableError: there is no connection.
@@ -139,16 +141,17 @@ class Connection:
         http_client = self._http
         http_client.deadline = time.monotonic() + (self._timeout if timeout is None else timeout)
         sent = method, self._target(url), body, {**self._headers, **(headers or {})}
+        read = most, needs_body
         try:
             was_kept = self._open(http_client)
             try:
-                return self._exchange(http_client, *sent, most)
+                return self._exchange(http_client, *sent, *read)
             except (http.client.RemoteDisconnected, ConnectionResetError):
                 if not was_kept:
                     raise
             http_client.close()  # the server closed what was idle, while the request was on its way
             self._open(http_client)
-            return self._exchange(http_client, *sent, most)
+            return self._exchange(http_client, *sent, *read)
         except BaseException:
             http_client.close()
             raise
@@ -190,12 +193,19 @@ class Connection:
         body: bytes | None,
         headers: Mapping[str, str],
         most: int,
+        needs_body: bool,
     ) -> Reply:
         with suppress(BrokenPipeError, ConnectionResetError):
             # A server that refuses a body may answer, and close, before it has read it.
             client.request(method, target, body, headers)
         response = client.getresponse()
-        content = response.read(most)
+        content = b""
+        try:
+            content = response.read(most)
+        except (OSError, http.client.HTTPException):
+            if needs_body:
+                raise
+            client.close()
         if not response.isclosed():
             response.close()
             client.close()
@@ -209,10 +219,30 @@ class _Punctual(http.client.HTTPConnection):
     """Every operation on the socket gets what is left of the time."""
 
     deadline = 0.0
+    _reached: Any = None
 
     def connect(self) -> None:
         self.timeout = self.left()
+        self._create_connection = self._reach
         super().connect()
+
+    def _reach(self, address: tuple[str, int], *_: Any) -> socket.socket:
+        """The first of the host's addresses that answers. Each gets its share of the time: one of them may be dead."""
+        found = socket.getaddrinfo(*address, type=socket.SOCK_STREAM)
+        found.sort(key=lambda entry: entry[4] != self._reached)
+        trouble: OSError | None = None
+        for number, (family, kind, protocol, _name, where) in enumerate(found):
+            sock = socket.socket(family, kind, protocol)
+            try:
+                sock.settimeout(self.left() / (len(found) - number))
+                sock.connect(where)
+            except OSError as error:
+                sock.close()
+                trouble = error
+            else:
+                self._reached = where
+                return sock
+        raise trouble or OSError("no address")
 
     def left(self) -> float:
         left = self.deadline - time.monotonic()
@@ -229,9 +259,19 @@ class _Punctual(http.client.HTTPConnection):
     def response_class(  # type: ignore[override]  # http.client calls it, whatever it is
         self, sock: socket.socket, *args: Any, **kwargs: Any
     ) -> http.client.HTTPResponse:
-        response = http.client.HTTPResponse(sock, *args, **kwargs)
+        response = _Response(sock, *args, **kwargs)
         response.fp = io.BufferedReader(_TimedReader(response.fp.detach(), sock, self))
         return response
+
+
+class _Response(http.client.HTTPResponse):
+    """Goes past every 1xx, and not past 100 alone: what follows it is the answer."""
+
+    def begin(self) -> None:
+        super().begin()
+        while http.client.SWITCHING_PROTOCOLS < self.status < min(_SUCCESS):
+            self.headers = self.msg = None  # type: ignore[assignment] # else there is nothing to begin
+            super().begin()
 
 
 class _Http(_Punctual):

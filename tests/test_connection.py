@@ -128,6 +128,7 @@ def test_a_new_connection_that_is_closed_is_an_error():
         (b"HTTP/1.1 204 No Content\r\n\r\n", b""),
         (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n", b"ok"),
         (b"HTTP/1.1 100 Continue\r\n\r\n" + OK, b"ok"),
+        (b"HTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </>\r\n\r\n" + OK, b"ok"),
         (b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n" + b"x" * 1_000_000, b"x" * 100),
     ],
 )
@@ -169,6 +170,20 @@ def test_an_answer_that_trickles_ends_in_time(piece):
         assert time.monotonic() - began < 4.5
 
 
+@pytest.mark.parametrize("head", [b"Content-Length: 9", b"Transfer-Encoding: chunked\r\n\r\n9", b"Content-Length: -9"])
+def test_a_head_is_an_answer_where_nobody_needs_the_body(head):
+    """A server that is cut off, or miscounts, has still said what it did; it costs the connection."""
+
+    def serve(connection: socket.socket) -> None:
+        head_of(connection)
+        connection.sendall(b"HTTP/1.1 413 Too Large\r\n" + head + b"\r\n\r\nx")
+        connection.settimeout(5)
+        assert not connection.recv(1)
+
+    with server(serve) as port:
+        assert get(port, timeout=0.4, needs_body=False)[0] == 413
+
+
 def test_a_body_that_nobody_reads_ends_in_time():
     """A server that stops reading costs the given time."""
     over = threading.Event()
@@ -204,6 +219,26 @@ def test_nobody_there_is_told_from_silence():
     assert isinstance(caught.value.__cause__, ConnectionRefusedError)
     with socket.create_server(("127.0.0.1", 0)) as silent, pytest.raises(TimeoutError):
         get(silent.getsockname()[1], timeout=0.2)
+
+
+def test_a_dead_address_of_a_host_leaves_time_for_the_next(monkeypatch):
+    """Of several addresses one may take no connection, and not refuse one either."""
+    with socket.create_server(("127.0.0.2", 0), backlog=0) as dead, suppress(OSError):
+        port = dead.getsockname()[1]
+        full = [socket.socket() for _ in range(3)]  # so many wait to be accepted that no more are taken
+        for each in full:
+            each.setblocking(False)
+            with suppress(BlockingIOError):
+                each.connect(("127.0.0.2", port))
+        both = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (host, port)) for host in ("127.0.0.2", "127.0.0.1")]
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: both)
+        with otlp_sink(port) as sink, Connection(f"http://phoenix.invalid:{port}", timeout=2) as connection:
+            for _ in range(2):
+                assert connection.request("POST", f"http://phoenix.invalid:{port}/v1/traces", b"").is_success
+                connection.close()
+            assert sink.connections == 2
+        for each in full:
+            each.close()
 
 
 @pytest.mark.parametrize("url", ["", "host", "ftp://host/", "http://", "http://host:port/"])

@@ -94,12 +94,17 @@ class Sender:
                 self.most_bytes = usual  # a backend that takes nothing has said nothing of sizes
         report.left += [parcel for part in reversed(parts) for parcel in part]
         self._judge(suspects, report, patience)
+        self._conclude(report)
+        return report
+
+    def _conclude(self, report: Report) -> None:
+        if report.trouble is not None and report.trouble.wait is None:
+            self._client.close()  # the host's name may stand for another server by the next time
         if report.aside:
             said = (
                 f"fails at {len(report.aside)} spans (HTTP 500) and takes others; it is asked again from time to time"
             )
             self._tally.say("aside", said)
-        return report
 
     def _judge(self, suspects: list[Parcel], report: Report, patience: float) -> None:
         """Spans that were refused one by one are at fault only where the backend takes others at the same time."""
@@ -156,7 +161,10 @@ class Sender:
     def _post(self, spans: list[EncodedSpan], patience: float) -> Answer:
         body, headers = self._compressed(request(spans))
         try:
-            reply = self._client.request("POST", self._destination.url, body, headers, timeout=patience)
+            # The head says whether the spans were taken; who sent them again for a body that broke off would never end.
+            reply = self._client.request(
+                "POST", self._destination.url, body, headers, timeout=patience, needs_body=False
+            )
         except Exception as error:  # noqa: BLE001 - whatever the network or a proxy does, the spans wait
             return of_error(error)
         if headers and reply.status == _UNSUPPORTED:

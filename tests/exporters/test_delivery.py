@@ -226,12 +226,16 @@ def test_a_backend_that_takes_not_even_a_tombstone_is_counted(sink, counts):
 
 def test_a_backend_that_finds_everything_too_large_costs_no_span(sink, counts):
     """A 413 even to a request without spans is no span's fault: they wait, whole, and so does the size of requests."""
-    sink.then = Answer(413)
+
+    def until_asked_twice_without_spans(request: Request) -> Answer:
+        refused.append(request)
+        return TAKEN if sum(not each.spans for each in refused[:-1]) >= 2 else Answer(413)
+
+    refused: list[Request] = []
+    sink.rule = until_asked_twice_without_spans
     with delivery(sink.url) as running:
         for number in range(40):
             running.offer(encoded(str(number), number + 1, text="x" * 10_000))
-        sink.wait_for_requests(20)
-        sink.then = TAKEN
         assert running.flush(soon())
     assert {span.attributes["text"] for span in sink.spans} == {"x" * 10_000}
     assert counts() == {"accepted": 40, "delivered": 40}
@@ -326,6 +330,27 @@ def test_a_success_with_any_body_is_a_success(sink, counts, body):
         offer(running, "a")
         assert running.flush(soon())
     assert counts() == {"accepted": 1, "delivered": 1}
+
+
+def test_a_success_whose_body_breaks_off_is_a_success(sink, counts):
+    """The head says that the spans were taken: who sends them again would do so for ever."""
+    sink.answers.append(Answer(headers={"transfer-encoding": "chunked", "connection": "close"}, body=b"9\r\nx"))
+    with delivery(sink.url) as running:
+        offer(running, "a")
+        assert running.flush(soon())
+    assert len(sink.requests) == 1
+    assert counts() == {"accepted": 1, "delivered": 1}
+
+
+def test_a_backend_that_is_away_is_looked_up_again(sink, counts):
+    """Behind a host's name there may be another server the next time: the connection to the old one is not kept."""
+    sink.answers += [TAKEN, Answer(421), TAKEN]
+    with delivery(sink.url) as running:
+        for name in "ab":
+            offer(running, name)
+            assert running.flush(soon())
+    assert sink.connections == 2
+    assert counts() == {"accepted": 2, "delivered": 2}
 
 
 def test_a_backend_that_is_down_is_one_line(counts, caplog):
