@@ -273,11 +273,11 @@ class Dispatcher:
             made = settle(delivery, Receipt(Outcome.RETRY, type(fault).__name__), self._clock.now(), 1.0)
         self._finished.append(made)
         # Receipts can wait for each other and for the next alert: each turn is a wait for the disk.
-        asyncio.get_running_loop().call_later(RECEIPTS, self._write_soon)
+        asyncio.get_running_loop().call_later(RECEIPTS, self._write_soon, delivery.id)
 
-    def _write_soon(self) -> None:
-        """Unless a turn has written them by now."""
-        if self._finished:
+    def _write_soon(self, delivery_id: int) -> None:
+        """Unless a turn has written its receipt by now."""
+        if delivery_id in self._under_way:
             self.wake()
 
     async def _attempt(self, delivery: Delivery) -> Attempt:
