@@ -164,6 +164,51 @@ def test_bombs_and_large_bodies_do_not_grow_it(router: RouterProcess):
     assert is_well(router)
 
 
+def raw(router: RouterProcess, *parts: bytes) -> bytes:
+    """What comes back for these bytes until the router closes, or has answered."""
+    with socket.create_connection(("127.0.0.1", int(router.client.base_url.port or 0)), timeout=20) as one:
+        for part in parts:
+            one.sendall(part)
+        answer = b""
+        while not answer.endswith(b"}") and (more := one.recv(65_536)):
+            answer += more
+        return answer
+
+
+@pytest.mark.parametrize("protocol", [b"h2c", b"websocket"])
+@pytest.mark.parametrize("cut", [0, 40, -10])
+def test_who_would_speak_another_protocol_is_served_in_this_one(router: RouterProcess, protocol: bytes, cut: int):
+    """Java's client asks for HTTP/2 with its first POST: the body is read all the same, in one piece or in two."""
+    request = b"".join([
+        b"POST /api/v2/alerts HTTP/1.1\r\nhost: 127.0.0.1\r\nconnection: Upgrade, HTTP2-Settings\r\n",
+        b"upgrade: %s\r\nhttp2-settings: AAMAAABkAAQAAP__\r\n" % protocol,
+        b"authorization: Bearer %s\r\ncontent-length: %d\r\n\r\n" % (TOKEN.encode(), len(GOOD)),
+        GOOD,
+    ])  # fmt: skip
+    answer = raw(router, request[:cut], request[cut:])
+    assert answer.startswith(b"HTTP/1.1 200 ")
+    assert answer.endswith(b'{"accepted":1}')
+    assert raw(router, b"CONNECT x:1 HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n").startswith(b"HTTP/1.1 4")
+
+
+def send_long(one: socket.socket, line: bytes) -> None:
+    """Some thirty megabytes."""
+    for _ in range(2_000):
+        one.sendall(line * 1_000)
+
+
+@pytest.mark.parametrize("start", [b"POST /", b"POST / HTTP/1.1\r\n", b"POST / HTTP/1.1\r\nx: "])
+def test_a_head_without_end_is_cut_off(router: RouterProcess, start: bytes):
+    """Before anybody knows who sends it: memory stays as it was."""
+    before, line = memory(router), b"x-a: abcdefgh\r\n" if start.endswith(b"\n") else b"a" * 15
+    with socket.create_connection(("127.0.0.1", int(router.client.base_url.port or 0)), timeout=20) as one:
+        one.sendall(start)
+        with pytest.raises(OSError, match=r"reset|pipe"):
+            send_long(one, line)
+    assert memory(router) < before + 20
+    assert is_well(router)
+
+
 def test_who_may_not_send_is_not_even_read(router: RouterProcess):
     """A wrong token or none is a 401, however large the body; nothing of it is kept."""
     for headers in ({}, {"authorization": "Bearer wrong"}, {"authorization": "Basic eDp5"}, {"authorization": ""}):

@@ -13,7 +13,15 @@ from llmtrace.router.intake.body import bounded, read_json
 from llmtrace.router.intake.pushed import read as pushed_quickly
 from llmtrace.router.intake.refusal import RefusedError
 from llmtrace.router.intake.severities import AS_SENT, as_sent, severity_of
-from llmtrace.router.intake.texts import LONGEST_ANNOTATION, LONGEST_LABEL, clean, label_name, texts, unknown_fields
+from llmtrace.router.intake.texts import (
+    LONGEST_ANNOTATION,
+    LONGEST_LABEL,
+    clean,
+    label_name,
+    leap,
+    texts,
+    unknown_fields,
+)
 from llmtrace.router.model import SEVERITY, SOURCE, Alert, Annotation, Status
 
 ALERTMANAGER: Final = "alertmanager"
@@ -23,7 +31,7 @@ _NEVER: Final = 1970
 
 
 def _zero_is_none(value: Any) -> Any:
-    return None if value == "" or (isinstance(value, str) and value.startswith("0001-")) else value
+    return None if value == "" or (isinstance(value, str) and value.startswith("0001-")) else leap(value)
 
 
 def _text(value: Any) -> Any:
@@ -31,12 +39,14 @@ def _text(value: Any) -> Any:
 
 
 def _names(value: Any) -> Any:
-    """Newer senders name labels as they like; here they become names that rules can use."""
-    return (
-        {label_name(str(name))[:LONGEST_NAME]: text for name, text in value.items()}
-        if isinstance(value, dict)
-        else value
-    )
+    """Newer senders name labels as they like; here they become names that rules can use.
+
+    A name that is one already keeps its value, whatever becomes of others.
+    """
+    if not isinstance(value, dict):
+        return value
+    found = {label_name(str(name))[:LONGEST_NAME]: text for name, text in value.items()}
+    return found | {name: text for name, text in value.items() if name in found}
 
 
 def _nothing(value: Any) -> Any:
@@ -44,9 +54,18 @@ def _nothing(value: Any) -> Any:
     return {} if value is None else value
 
 
+def _said(value: Any) -> Any:
+    """As Go reads it: null is an empty text."""
+    return "" if value is None else value
+
+
+def _word(value: Any) -> Any:
+    return value.strip().lower() if isinstance(value, str) else value
+
+
 Moment = Annotated[datetime | None, BeforeValidator(_zero_is_none)]
 Text = Annotated[str, BeforeValidator(_text)]
-Name = Annotated[str, Field(pattern=r"^[a-zA-Z_][a-zA-Z0-9_]*$", max_length=LONGEST_NAME)]
+Said = Annotated[str, BeforeValidator(_said)]
 
 
 class _Alert(BaseModel):
@@ -59,9 +78,9 @@ class _Alert(BaseModel):
     startsAt: Moment = None  # noqa: N815 - Alertmanager's own name
     endsAt: Moment = None  # noqa: N815 - Alertmanager's own name
     generatorURL: Text = ""  # noqa: N815 - Alertmanager's own name
-    status: Literal["firing", "resolved"] | None = None
-    fingerprint: Text = ""
-    values: dict[str, float | str | bool | None] | None = None
+    status: Annotated[Literal["firing", "resolved"] | None, BeforeValidator(_word)] = None
+    fingerprint: Any = ""
+    values: Any = None
 
 
 class _Pushed(_Alert):
@@ -69,8 +88,9 @@ class _Pushed(_Alert):
 
     model_config = ConfigDict(coerce_numbers_to_str=False)
 
-    labels: Annotated[dict[Name, str], Field(min_length=1)]
-    annotations: Annotated[dict[str, str], BeforeValidator(_nothing)] = {}
+    labels: Annotated[dict[str, Said], BeforeValidator(_names), Field(min_length=1)]
+    annotations: Annotated[dict[str, Said], BeforeValidator(_nothing)] = {}
+    status: Any = None  # what is read from such an API has one too, and may be posted to another
 
 
 class _Webhook(BaseModel):
@@ -155,9 +175,10 @@ def _annotations(given: _Alert) -> dict[str, str]:
     return clean(annotations.items(), LONGEST_ANNOTATION)
 
 
-def _value(values: Mapping[str, object] | None) -> object:
+def _value(values: object) -> object:
     """What Grafana measured: the one value, or all of them by their names."""
-    said = {name: value for name, value in (values or {}).items() if value is not None}
+    found = values if isinstance(values, Mapping) else {}
+    said = {name: value for name, value in found.items() if isinstance(value, str | int | float)}
     if len(said) <= 1:
         return next(iter(said.values()), None)
     return ", ".join(f"{name}={value}" for name, value in said.items())

@@ -15,6 +15,9 @@ MOST_ALERTS: Final = 10_000
 """In one request."""
 
 _GZIP: Final = 16 + zlib.MAX_WBITS
+_GZIP_MAGIC: Final = b"\x1f\x8b\x08"
+_MOST_STREAMS: Final = 1_000
+_NOT_WHOLE: Final = "the body is not one whole gzip stream"
 
 
 def decompress(body: bytes, content_encoding: str) -> bytes:
@@ -23,21 +26,35 @@ def decompress(body: bytes, content_encoding: str) -> bytes:
     Raises:
         RefusedError: 400, 413 or 415.
     """
-    if content_encoding in ("", "identity"):
+    # Whoever lists encodings has applied them in this order; doing nothing is no step.
+    steps = [each for each in map(str.strip, content_encoding.split(",")) if each not in ("", "identity")]
+    if not steps:
+        if body.startswith(_GZIP_MAGIC):  # neither JSON nor a message of OTLP begins so
+            raise RefusedError(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "the body is gzip: say so by content-encoding: gzip")
         return body
-    if content_encoding != "gzip":
+    if steps not in (["gzip"], ["x-gzip"]):
         raise RefusedError(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "content-encoding must be gzip or identity")
-    stream = zlib.decompressobj(_GZIP)
-    try:
-        text = stream.decompress(body, LARGEST_DECOMPRESSED)
-    except zlib.error as error:
-        raise RefusedError(HTTPStatus.BAD_REQUEST, "the body is not gzip") from error
-    if len(text) == LARGEST_DECOMPRESSED and not stream.eof:
-        problem = f"the body is larger than {LARGEST_DECOMPRESSED} bytes when decompressed"
-        raise RefusedError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, problem)
-    if not stream.eof or stream.unused_data:
-        raise RefusedError(HTTPStatus.BAD_REQUEST, "the body is not one whole gzip stream")
-    return text
+    return _unzipped(body)
+
+
+def _unzipped(body: bytes) -> bytes:
+    """Of one gzip stream, or of several behind each other, as its format allows."""
+    found: list[bytes] = []
+    size = 0
+    while body or not found:
+        stream = zlib.decompressobj(_GZIP)
+        try:
+            found.append(stream.decompress(body, LARGEST_DECOMPRESSED - size + 1))
+        except zlib.error as error:
+            raise RefusedError(HTTPStatus.BAD_REQUEST, _NOT_WHOLE if found else "the body is not gzip") from error
+        size += len(found[-1])
+        if size > LARGEST_DECOMPRESSED:
+            problem = f"the body is larger than {LARGEST_DECOMPRESSED} bytes when decompressed"
+            raise RefusedError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, problem)
+        if not stream.eof or len(found) > _MOST_STREAMS:
+            raise RefusedError(HTTPStatus.BAD_REQUEST, _NOT_WHOLE)
+        body = stream.unused_data
+    return found[0] if len(found) == 1 else b"".join(found)
 
 
 def read_json(body: bytes) -> Any:
@@ -49,7 +66,8 @@ def read_json(body: bytes) -> Any:
     try:
         return json.loads(body, parse_constant=_no_constant)
     except (ValueError, RecursionError) as error:
-        raise RefusedError(HTTPStatus.BAD_REQUEST, "the body is not JSON that can be read") from error
+        problem = f"the body is not JSON that can be read{_why(error)}"
+        raise RefusedError(HTTPStatus.BAD_REQUEST, problem) from error
 
 
 def bounded(alerts: list[Any]) -> list[Any]:
@@ -64,4 +82,17 @@ def bounded(alerts: list[Any]) -> list[Any]:
 
 
 def _no_constant(name: str) -> NoReturn:
-    raise ValueError(name)
+    raise _ConstantError(name)
+
+
+class _ConstantError(ValueError):
+    """A word for a number that no JSON has."""
+
+
+def _why(error: Exception) -> str:
+    """What is wrong, and where; nothing of what stands there."""
+    if isinstance(error, _ConstantError):
+        return f": {error} is no number in JSON, null is"
+    if isinstance(error, json.JSONDecodeError):
+        return f": {error.msg} at line {error.lineno}, column {error.colno}"
+    return ": it is not UTF-8" if isinstance(error, UnicodeDecodeError) else ""

@@ -7,13 +7,13 @@ from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from llmtrace.router.config import Links
 from llmtrace.router.intake.body import bounded, read_json
 from llmtrace.router.intake.refusal import RefusedError
 from llmtrace.router.intake.severities import AS_SENT, as_sent, severity_of
-from llmtrace.router.intake.texts import LONGEST_ANNOTATION, LONGEST_LABEL, clean, label_name, unknown_fields
+from llmtrace.router.intake.texts import LONGEST_ANNOTATION, LONGEST_LABEL, clean, label_name, leap, unknown_fields
 from llmtrace.router.model import ALERTNAME, REGULATED, SEVERITY, SOURCE, Alert, Annotation, Status
 from llmtrace.semconv.alert import Severity
 
@@ -23,6 +23,9 @@ _TRACE_ID_LENGTH: Final = 32
 
 Text = Annotated[str, Field(max_length=LONGEST_ANNOTATION)]
 Number = float | Annotated[str, Field(max_length=64)]
+
+
+Moment = Annotated[datetime | None, BeforeValidator(leap)]
 
 
 def _segment(value: Any) -> Any:
@@ -61,10 +64,16 @@ class GenericAlert(BaseModel):
     trace_url: Text | None = None
     source_url: Text | None = None
     runbook_url: Text | None = None
-    starts_at: datetime | None = None
-    ends_at: datetime | None = None
+    starts_at: Moment = None
+    ends_at: Moment = None
     labels: dict[str, Text] = {}
     annotations: dict[str, Text] = {}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_nothing(cls, data: Any) -> Any:
+        """Many senders write null for what they do not say."""
+        return {name: value for name, value in data.items() if value is not None} if isinstance(data, dict) else data
 
 
 class GenericBody(BaseModel):

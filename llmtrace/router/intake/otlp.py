@@ -156,7 +156,7 @@ def _decode(body: bytes, encoding: Encoding, request: Message) -> None:
 
 def _json(body: bytes) -> Any:
     """Half a surrogate pair, cut off by some sender, must not cost it the whole batch: it becomes a question mark."""
-    data = json.loads(body.decode("utf-8", "replace"))
+    data = json.loads(body.decode("utf-8-sig", "replace"))
     if b"\\u" in body:
         data = json.loads(json.dumps(data, ensure_ascii=False).encode("utf-8", "replace"))
     return data

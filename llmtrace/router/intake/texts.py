@@ -25,6 +25,7 @@ _CONTENT: Final = frozenset(
 _SECRET: Final = ("token", "secret", "password", "authorization", "api_key", "apikey", "cookie", "credential")
 
 _NOT_IN_NAMES: Final = re.compile(r"[^a-zA-Z0-9_]", re.ASCII)
+_LEAP_SECOND: Final = re.compile(r"^(.{10}[Tt ][0-9]{2}:[0-9]{2}:)60")
 _CANNOT_BE_STORED: Final = re.compile(r"[\x00\ud800-\udfff]")
 
 
@@ -43,6 +44,11 @@ def label_name(text: str) -> str:
     """A name that a label may have."""
     name = _NOT_IN_NAMES.sub("_", text)
     return f"_{name}" if name[:1].isdigit() else name
+
+
+def leap(value: Any) -> Any:
+    """A moment in a leap second, which RFC 3339 has and Python has not, as the last one before it."""
+    return _LEAP_SECOND.sub(r"\g<1>59", value) if isinstance(value, str) else value
 
 
 def unknown_fields(extra: Mapping[str, Any]) -> Iterator[tuple[str, object]]:

@@ -8,10 +8,12 @@ uvicorn's way, as if the short one had not been tried.
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Callable
 from functools import partial
 from typing import Any, Final, Protocol
 
+import httptools
 from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
@@ -20,6 +22,13 @@ from llmtrace.router.web.whole import read
 
 SLOWEST_HEAD: Final = 10.0
 """Seconds in which the head of a request must be whole, lest connections be held by senders who never finish one."""
+LARGEST_HEAD: Final = 64 * 1024
+"""Bytes of it, give or take what the system hands over at once: it is read before anybody knows who sends it."""
+_TOO_LARGE: Final = (
+    b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-type: text/plain; charset=utf-8\r\n"
+    b"content-length: 26\r\nconnection: close\r\n\r\nThe headers are too large."
+)
+_OF_THE_UPGRADE: Final = frozenset({b"upgrade", b"http2-settings", b"connection"})
 
 
 class Quick(Protocol):
@@ -36,8 +45,11 @@ class Connection(HttpToolsProtocol):
     """Who does not finish the head of a request in time is cut off."""
 
     _head: asyncio.TimerHandle | None = None
+    _head_size = 0
     _begun = False
     """Whether the parser has the beginning of a request."""
+    _fed = b""
+    """What the parser is reading."""
 
     def connection_made(self, transport: Any) -> None:
         """The clock starts with the connection."""
@@ -49,7 +61,15 @@ class Connection(HttpToolsProtocol):
         """Take it at once, or parse it."""
         if self._is_idle and not self._begun and self._at_once(data):
             return
+        self._fed = data
         super().data_received(data)
+        self._fed = b""
+        if self._head is not None:
+            self._head_size += len(data)
+            if self._head_size > LARGEST_HEAD:
+                self._stop_waiting()
+                self._wire.write_now(_TOO_LARGE)
+                self.transport.close()
         if self._is_idle and self._head is None and self.timeout_keep_alive_task is None:
             self._expect_head()  # its first bytes are here
 
@@ -60,13 +80,37 @@ class Connection(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """The head is whole."""
+        if self.parser.should_upgrade():
+            return
         self._stop_waiting()
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
         """The body is."""
+        if self.parser.should_upgrade():
+            return
         self._begun = False
         super().on_message_complete()
+
+    def _unsupported_upgrade_warning(self) -> None:
+        """Uvicorn's parser has stopped before the body, for the sender would speak another protocol (Java's does: h2c).
+
+        Who does not go along takes the request as it is.
+        """
+        stopped = sys.exc_info()[1]
+        method = self.parser.get_method()
+        if not isinstance(stopped, httptools.HttpParserUpgrade) or method == b"CONNECT":
+            self.send_400_response("Invalid HTTP request received.")
+            return
+        words = [word.strip() for name, value in self.headers if name == b"connection" for word in value.split(b",")]
+        kept = [word for word in words if word.lower() not in _OF_THE_UPGRADE]
+        lines = [(name, value) for name, value in self.headers if name not in _OF_THE_UPGRADE]
+        lines += [(b"connection", b", ".join(kept))] if kept else []
+        head = b"%s %s HTTP/%s\r\n" % (method, self.url, self.parser.get_http_version().encode())
+        head += b"".join(b"%s: %s\r\n" % line for line in lines) + b"\r\n"
+        rest = self._fed[stopped.args[0] :]
+        self.parser = httptools.HttpRequestParser(self)
+        super().data_received(head + rest)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """It is over."""
@@ -113,7 +157,7 @@ class Connection(HttpToolsProtocol):
     def _stop_waiting(self) -> None:
         if self._head is not None:
             self._head.cancel()
-            self._head = None
+            self._head, self._head_size = None, 0
 
 
 class _Quick:

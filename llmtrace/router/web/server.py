@@ -35,6 +35,7 @@ class Server(uvicorn.Server):
             uvicorn.Config(
                 app,
                 http=Connection,
+                ws="none",
                 proxy_headers=False,
                 log_config=None,
                 access_log=False,
