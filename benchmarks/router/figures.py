@@ -151,7 +151,7 @@ def keeping() -> Iterator[Row]:
             for body in bodies(ADAY, A_POST, ADAY // 10):
                 store.accept(intake.read_push(body, timedelta(minutes=5), at), at)
             for moment in (at, at + timedelta(hours=1)):
-                while store.advance(Deciding(config, moment), desk_of(config), (), moment, 500):
+                while store.advance(Deciding(config, moment), desk_of(config), (), moment, 500).more:
                     pass
             store.retire([], at)
             while store.prune(Retention(timedelta(days=2), timedelta(days=2)), at):

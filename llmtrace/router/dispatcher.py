@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -23,7 +23,7 @@ from llmtrace.router.decide import Deciding
 from llmtrace.router.model import Attempt, Delivery, Destination, Outcome, Receipt
 from llmtrace.router.notifiers.desk import desk_of, paces_of
 from llmtrace.router.notifiers.retry import settle
-from llmtrace.router.ports import Clock, Enriching, Notifier, Outlook, Store, StoreError, UnfitError
+from llmtrace.router.ports import Clock, Enriching, Notifier, Store, StoreError, UnfitError
 
 BATCH: Final = 500
 """Alerts or groups in one transaction: the writer is never held for long."""
@@ -201,7 +201,7 @@ class Dispatcher:
     async def _in_thread(self, work: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, partial(work, *arguments, **named))
 
-    def _advance(self, now: datetime) -> tuple[list[Delivery], datetime | None]:
+    def _advance(self, now: datetime) -> tuple[Sequence[Delivery], datetime | None]:
         """All of a turn that blocks, in one thread, for it is a handful of short transactions."""
         if not self._retired:
             self._retire(now)
@@ -210,18 +210,19 @@ class Dispatcher:
         finished = list(self._finished)
         over = {attempt.delivery_id for attempt in finished}
         busy = [each for each in self._under_way if each not in over]
-        more = self._store.advance(Deciding(self._config, now), self._desk, busy, now, limit, finished)
+        room = self._room(busy, now)
+        done = self._store.advance(Deciding(self._config, now), self._desk, busy, now, limit, finished, room)
         self._forget(finished)
-        with self._store.outlook(now) as outlook:
-            claimed, next_due = self._claim(outlook, now), outlook.next_due()
-        if more:
-            return claimed, now
+        for destination, count in Counter(each.destination for each in done.claimed).items():
+            self._paces[destination].take(count)
+        if done.more:
+            return done.claimed, now
         if self._prune_at is None:
             self._prune_at = now + PRUNE_FIRST
         if now >= self._prune_at:
             # A little at a time, and only while nothing else waits.
             self._prune_at = now + (PRUNE_ON if self._prune(now) else PRUNE_EVERY)
-        return claimed, min((at for at in (next_due, self._next_opening(now)) if at), default=None)
+        return done.claimed, min((at for at in (done.next_due, self._next_opening(now)) if at), default=None)
 
     def _prune(self, now: datetime) -> bool:
         """Whether there may be more. What waits must not suffer from what is over."""
@@ -243,16 +244,14 @@ class Dispatcher:
             _log.error("%d deliveries of the last run end: their receivers are not configured any more", retired)
         self._retired = True
 
-    def _claim(self, outlook: Outlook, now: datetime) -> list[Delivery]:
-        busy = Counter(destination for destination, _ in self._under_way.values())
-        claimed: list[Delivery] = []
-        for destination in self._notifiers:
-            free = self._paces[destination].allowance(AT_ONCE - busy[destination], busy[destination], now)
-            if free > 0:
-                found = outlook.claim(destination, list(self._under_way), free)
-                self._paces[destination].take(len(found))
-                claimed += found
-        return claimed
+    def _room(self, busy: Collection[int], now: datetime) -> dict[Destination, int]:
+        """How many messages each destination may get now."""
+        under_way = Counter(self._under_way[each][0] for each in busy)
+        free = {
+            each: self._paces[each].allowance(AT_ONCE - under_way[each], under_way[each], now)
+            for each in self._notifiers
+        }
+        return {each: count for each, count in free.items() if count > 0}
 
     def _write_finished(self) -> None:
         attempts = list(self._finished)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import Any, Protocol
 
 import aiohttp
@@ -241,14 +241,13 @@ class SetAside:
     written: Sequence[Attempt] = ()
 
 
-class Outlook(Protocol):
-    """What may be sent at a moment, and when there is something to do again."""
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """What a turn came to: whether there may be more to do at once, what is to be sent, and when the next comes due."""
 
-    def claim(self, destination: Destination, busy: Collection[int], limit: int) -> list[Delivery]:
-        """Deliveries that are due, without those in ``busy``, and none before an older one of its group."""
-
-    def next_due(self) -> datetime | None:
-        """When the next thing comes due, after the moment."""
+    more: bool
+    claimed: Sequence[Delivery] = ()
+    next_due: datetime | None = None
 
 
 class Store(Protocol):
@@ -272,10 +271,12 @@ class Store(Protocol):
         now: datetime,
         limit: int,
         attempts: Sequence[Attempt] = (),
-    ) -> bool:
-        """Decide, expire, escalate and notify what is due, at most ``limit`` of each; whether there may be more.
+        room: Mapping[Destination, int] = MappingProxyType({}),
+    ) -> Progress:
+        """Decide, expire, escalate and notify what is due, at most ``limit`` of each.
 
-        ``busy``: deliveries under way, without those of ``attempts``, which are written with all else.
+        ``busy``: deliveries under way, without those of ``attempts``, which are written with all else. ``room``: how
+        many may be sent to each destination; none goes out before an older one of its group.
         """
 
     def set_aside(
@@ -285,9 +286,6 @@ class Store(Protocol):
 
         What it cannot get past is set aside, so that nothing else suffers, and told without its particulars.
         """
-
-    def outlook(self, now: datetime) -> AbstractContextManager[Outlook]:
-        """One state of the outbox."""
 
     def record(self, attempts: Sequence[Attempt]) -> None:
         """Write what became of deliveries."""

@@ -168,4 +168,4 @@ class Calling:
 
 def advance(world, decider, limit=10):
     """One turn of the store."""
-    return world.store.advance(Calling(decider), Desk([]), (), NOON, limit)
+    return world.store.advance(Calling(decider), Desk([]), (), NOON, limit).more

@@ -104,9 +104,7 @@ class _Stage:
         while True:
             while inputs and inputs[0][0] <= self._now:
                 heapq.heappop(inputs)[2]()
-            self._settle()
-            with self._store.outlook(self._now) as outlook:
-                times = (outlook.next_due(), inputs[0][0] if inputs else None)
+            times = (self._settle(), inputs[0][0] if inputs else None)
             due = [at for at in times if at is not None]
             if not due or min(due) > end:
                 digests = bundled(self._config, self._database, self._case.start, end)
@@ -139,17 +137,15 @@ class _Stage:
                 about[notification.incident_id] |= {alert.name for alert in notification.alerts}
         return sorted(incident for incident, names in about.items() if name is None or name in names)
 
-    def _settle(self) -> None:
-        """Do all that is due now, as the dispatcher does; every destination takes what it is given."""
-        busy = True
-        while busy:
-            busy = self._store.advance(Deciding(self._config, self._now), self._desk, (), self._now, BATCH)
-            for destination in self._desk.destinations:
-                with self._store.outlook(self._now) as outlook:
-                    claimed = outlook.claim(destination, (), BATCH)
-                if claimed:
-                    self._store.record([self._deliver(delivery) for delivery in claimed])
-                    busy = True
+    def _settle(self) -> datetime | None:
+        """Do all that is due now, as the dispatcher does; every destination takes what it is given. What is next?"""
+        deciding, room = Deciding(self._config, self._now), dict.fromkeys(self._desk.destinations, BATCH)
+        attempts: list[Attempt] = []
+        while True:
+            done = self._store.advance(deciding, self._desk, (), self._now, BATCH, attempts, room)
+            attempts = [self._deliver(delivery) for delivery in done.claimed]
+            if not done.more and not attempts:
+                return done.next_due
 
     def _deliver(self, delivery: Delivery) -> Attempt:
         notification, receiver = delivery.notification, delivery.destination.receiver

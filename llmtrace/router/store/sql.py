@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any, Final
 
 from sqlalchemy import Connection, bindparam, insert, select, update
 
 from llmtrace.router.matchers import Silence
-from llmtrace.router.model import Act, Alert, Attempt, Change, Delivery, Destination
-from llmtrace.router.ports import Decider, Desk, Retention, SetAside
+from llmtrace.router.model import Act, Alert, Attempt, Change, Destination
+from llmtrace.router.ports import Decider, Desk, Progress, Retention, SetAside
 from llmtrace.router.store import changes as change_book
 from llmtrace.router.store import incidents as incident_book
 from llmtrace.router.store import outbox, pruning, quarantine
@@ -78,20 +78,27 @@ class SqlStore:
         now: datetime,
         limit: int,
         attempts: Sequence[Attempt] = (),
-    ) -> bool:
-        """Decide, expire, escalate and notify what is due, at most ``limit`` of each; whether there may be more.
+        room: Mapping[Destination, int] = MappingProxyType({}),
+    ) -> Progress:
+        """Decide, expire, escalate and notify what is due, at most ``limit`` of each.
 
-        What became of deliveries is written with it: one commit, one wait for the disk.
+        What became of deliveries is written with it, and what is to be sent is found: one wait for the disk.
         """
         with self._database.write() as connection:
             trail = AuditTrail(connection, now)
             taken = _take(connection, self._database.inbox, self._aside, trail, now, limit)
             work = Work(decider, desk, busy, limit)
-            more = advance(connection, work, taken.entries, attempts, trail, now)
+            more = advance(connection, work, taken.entries, attempts, trail, now) or taken.alerts >= limit
+            claimed = [
+                delivery
+                for destination, free in room.items()
+                for delivery in outbox.claim(connection, destination, busy, now, free)
+            ]
+            progress = Progress(more, claimed, next_due(connection, now))
         if taken.entries:
             self._aside.decided(taken.entries[-1].id)
             self._database.inbox.decided(taken.entries[-1].id, taken.alerts)
-        return more or taken.alerts >= limit
+        return progress
 
     def set_aside(
         self, decider: Decider, desk: Desk, now: datetime, limit: int, attempts: Sequence[Attempt] = ()
@@ -101,12 +108,6 @@ class SqlStore:
             done = int(_DONE.scalar(connection))
         entries = list(self._database.inbox.read(done, limit))
         return Inquiry(self._database, Work(decider, desk, (), limit), now).run(self._aside, entries, attempts)
-
-    @contextmanager
-    def outlook(self, now: datetime) -> Iterator[Outlook]:
-        """One state of the outbox, while the ``with`` block runs."""
-        with self._database.read() as connection:
-            yield Outlook(connection, now)
 
     def record(self, attempts: Sequence[Attempt]) -> None:
         """Write what became of deliveries."""
@@ -187,22 +188,6 @@ class SqlStore:
             more = pruning.prune(connection, retention, trail, now)
             trail.write()
         return more
-
-
-@dataclass(frozen=True, slots=True)
-class Outlook:
-    """What may be sent at a moment, and when there is something to do again."""
-
-    connection: Connection
-    now: datetime
-
-    def claim(self, destination: Destination, busy: Collection[int], limit: int) -> list[Delivery]:
-        """Deliveries that are due, without those in ``busy``, and none before an older one of its group."""
-        return outbox.claim(self.connection, destination, busy, self.now, limit)
-
-    def next_due(self) -> datetime | None:
-        """When the next thing comes due, after the moment."""
-        return next_due(self.connection, self.now)
 
 
 @dataclass(frozen=True, slots=True)
