@@ -6,7 +6,7 @@ What is not exactly of a type that OTLP carries raises: `UnfitError`, or whateve
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 
 _SMALL: Final = 1 << 14
