@@ -46,6 +46,9 @@ class Kept:
             said = record.attributes
             self.roots.append((record.name, said[keys.ADJUSTED_COUNT], said["cost"]))
 
+    def hand_on(self) -> None:
+        """Nothing waits."""
+
     def flush(self, deadline: float) -> bool:  # noqa: ARG002 - a sink's signature
         """Nothing waits."""
         return True

@@ -59,6 +59,9 @@ class Console:
         elif len(self._traces) > _MOST_TRACES:
             self._draw(self._traces.popitem(last=False)[1])
 
+    def hand_on(self) -> None:
+        """What waits, waits for its topmost span."""
+
     def flush(self, deadline: float) -> bool:  # noqa: ARG002 - a sink's signature
         """Draw what waits for its topmost span."""
         while self._traces:

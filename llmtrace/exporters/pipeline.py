@@ -210,6 +210,7 @@ class Pipeline(SpanProcessor):
         with guarded("what is due by time"):
             if self._tail is not None:
                 self._release_all(self._tail.tick())
+                self._hand_on()
             pause = None if self._alerts is None else self._alerts.tick()
             if self._tail is None or self._tail.may_doze():
                 return pause
@@ -228,6 +229,7 @@ class Pipeline(SpanProcessor):
                 raise
             except BaseException as error:  # noqa: BLE001 - `guarded`, without the cost of a block for each span
                 swallowed("working on a span", error)
+        self._hand_on()
 
     def _obey(self, order: Order) -> None:
         if isinstance(order, Weighed):
@@ -244,6 +246,7 @@ class Pipeline(SpanProcessor):
             if order.is_last and self._tail is not None:
                 with guarded("deciding what is open at the end"):
                     self._release_all(self._tail.close())
+            self._hand_on()
             order.passed.set()
 
     def _work(self, span: Any) -> None:
@@ -291,6 +294,12 @@ class Pipeline(SpanProcessor):
                 with guarded("handing on a span"):
                     sink.offer(record)
 
+    def _hand_on(self) -> None:
+        """What was released waits for no more."""
+        for sink in self._sinks:
+            with guarded("handing on a span"):
+                sink.hand_on()
+
     def flush(self, deadline: float) -> bool:
         """Work on all that has ended, then flush the sinks; False where `deadline` (time.monotonic()) passed first."""
         settled = self._settle(deadline)
@@ -332,6 +341,7 @@ class Pipeline(SpanProcessor):
         """After `close`, at the end of the process: let the worker hand on what it has still to do, then count."""
         if self._worker is not None:
             self._worker.join(grace)
+        self._hand_on()
         left = sum(isinstance(item, Weighed) or not isinstance(item, Order) for item in list(self._waiting))
         if left:
             stats.lose(Loss.SHUTDOWN, left)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import gzip
 import logging
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Final
 
 from llmtrace._connection import Connection
@@ -155,7 +155,7 @@ class Sender:
             data = tombstone(parcel.span.data, "too large")
             self._tally.add("tombstones")
             parcel.shape = Shape.TOMBSTONE
-        parcel.span = replace(parcel.span, data=data)
+        parcel.span = parcel.span._replace(data=data)
         return [part]
 
     def _post(self, spans: list[EncodedSpan], patience: float) -> Answer:

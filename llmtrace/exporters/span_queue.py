@@ -32,10 +32,11 @@ class SpanQueue:
         yield from self._by_rule
         yield from self._by_chance
 
-    def put(self, parcel: Parcel) -> list[Parcel]:
-        """Take a parcel; returns those that had to go for it, the oldest of the lower class first. It may be itself."""
-        self._line(parcel).append(parcel)
-        self.bytes += parcel.span.size
+    def put(self, parcels: Iterable[Parcel]) -> list[Parcel]:
+        """Take parcels; returns those that had to go for them, the oldest of the lower class first: some of these too."""
+        for parcel in parcels:
+            self._line(parcel).append(parcel)
+            self.bytes += parcel.span.size
         return self._excess()
 
     def put_back(self, parcels: Iterable[Parcel]) -> list[Parcel]:

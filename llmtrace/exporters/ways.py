@@ -46,6 +46,9 @@ class Sink(Way, Protocol):
     def offer(self, record: SpanRecord) -> None:
         """Take a record without blocking."""
 
+    def hand_on(self) -> None:
+        """No more records come for now: those that were offered may wait no longer for others."""
+
 
 class Alerts(Sink, Protocol):
     """The sink of tagged spans, some of which wait there for a time."""

@@ -33,6 +33,7 @@ class WriteAheadPipeline(Pipeline):
         with self._my_turn(), guarded("working on a span"):
             self._prepare()
             self._work(span)
+            self._hand_on()
         self._ensure_worker()
 
     def _drain(self) -> None:

@@ -55,7 +55,7 @@ def delivery(url: str, timeout: float = 5.0, **arguments) -> Iterator[Delivery]:
 def offer(running: Delivery, *names: str) -> None:
     """Offer a span of each name."""
     for number, name in enumerate(names):
-        running.offer(encoded(name, number + 1))
+        running.offer([encoded(name, number + 1)])
 
 
 def encoded(name: str, span_id: int = 1, by_rule: bool = False, **attributes) -> EncodedSpan:
@@ -178,11 +178,11 @@ def test_what_is_too_large_together_goes_in_parts(sink, counts):
     sink.rule = lambda request: Answer(413 if len(request.body) > 1_000_000 else 200)
     with delivery(sink.url) as running:
         for number in range(400):
-            running.offer(encoded(str(number), number + 1, text="x" * 10_000))
+            running.offer([encoded(str(number), number + 1, text="x" * 10_000)])
         assert running.flush(soon(20))
         refused = len([request for request in sink.requests if not request.taken])
         for number in range(400, 600):
-            running.offer(encoded(str(number), number + 1, text="x" * 10_000))
+            running.offer([encoded(str(number), number + 1, text="x" * 10_000)])
         assert running.flush(soon(20))
     assert sorted(map(int, sink.names)) == list(range(600))
     assert counts() == {"accepted": 600, "delivered": 600}
@@ -194,7 +194,7 @@ def test_a_span_that_is_too_large_is_cut_until_it_is_taken(sink, counts, caplog)
     sink.rule = lambda request: Answer(413 if len(request.body) > 1_000_000 else 200)
     with delivery(sink.url) as running:
         offer(running, *map(str, range(1, 100)))
-        running.offer(encoded("large", 100, prompt="y" * 3_000_000, short="stays"))
+        running.offer([encoded("large", 100, prompt="y" * 3_000_000, short="stays")])
         assert running.flush(soon(20))
     large = sink.span("large").attributes
     assert len(sink.names) == len(set(sink.names)) == 100
@@ -209,7 +209,7 @@ def test_a_span_that_is_too_large_even_then_becomes_a_tombstone(sink, counts):
     """A backend that takes next to nothing gets the span's place in its trace."""
     sink.rule = lambda request: Answer(413 if len(request.body) > 300 else 200)
     with delivery(sink.url) as running:
-        running.offer(encoded("large", 1, **{f"key-{number}": "z" * 100 for number in range(100)}))
+        running.offer([encoded("large", 1, **{f"key-{number}": "z" * 100 for number in range(100)})])
         assert running.flush(soon(20))
     assert sink.span("large").attributes == {"llmtrace.tombstone": "too large"}
     assert counts()["delivered"] == counts()["tombstones"] == 1
@@ -235,7 +235,7 @@ def test_a_backend_that_finds_everything_too_large_costs_no_span(sink, counts):
     sink.rule = until_asked_twice_without_spans
     with delivery(sink.url) as running:
         for number in range(40):
-            running.offer(encoded(str(number), number + 1, text="x" * 10_000))
+            running.offer([encoded(str(number), number + 1, text="x" * 10_000)])
         assert running.flush(soon())
     assert {span.attributes["text"] for span in sink.spans} == {"x" * 10_000}
     assert counts() == {"accepted": 40, "delivered": 40}
@@ -495,7 +495,7 @@ def test_our_requests_are_no_spans_of_an_instrumented_client(sink, monkeypatch):
 def test_gzip_is_used_where_it_is_asked_for(sink):
     """With compression the body is gzip and says so."""
     running = Delivery(Destination("test", f"{sink.url}/v1/traces", compression="gzip"))
-    running.offer(encoded("a", text="x" * 2_000))
+    running.offer([encoded("a", text="x" * 2_000)])
     assert running.close(soon())
     assert sink.requests[0].headers["content-encoding"] == "gzip"
     assert len(request_of("a")) > int(sink.requests[0].headers["content-length"])
@@ -528,7 +528,7 @@ def test_a_backend_that_takes_no_gzip_gets_none(sink, counts):
     sink.rule = lambda request: Answer(415 if "content-encoding" in request.headers else 200)
     running = Delivery(Destination("backend", f"{sink.url}/v1/traces", compression="gzip"))
     for name in ("a", "b"):
-        running.offer(encoded(name, text="x" * 2_000))
+        running.offer([encoded(name, text="x" * 2_000)])
         assert running.flush(soon())
     assert running.close(soon())
     assert sorted(sink.names) == ["a", "b"]

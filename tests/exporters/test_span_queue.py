@@ -28,7 +28,7 @@ def test_it_never_holds_more_than_it_may(of, most_spans, most_bytes):
     """In number and in bytes; what comes in either waits or is handed back, once."""
     queue, gone = SpanQueue(most_spans, most_bytes), []
     for each in parcels(of):
-        gone += queue.put(each)
+        gone += queue.put([each])
         assert len(queue) <= most_spans
         assert queue.bytes == sum(waiting.span.size for waiting in queue) <= most_bytes
     assert len(gone) + len(list(queue)) == len(of)
@@ -40,7 +40,7 @@ def test_what_a_rule_kept_goes_first_and_is_given_up_last(of, most_spans):
     """While anything that chance kept waits, nothing that a rule kept is given up; and it is taken before."""
     queue = SpanQueue(most_spans, 10_000)
     for each in parcels(of):
-        for gone in queue.put(each):
+        for gone in queue.put([each]):
             assert not gone.span.by_rule or all(waiting.span.by_rule for waiting in queue)
     taken = queue.take(100, 10_000)
     classes = [each.span.by_rule for each in taken]
@@ -55,7 +55,7 @@ def test_what_is_taken_is_as_much_as_was_asked_for(of, most_spans, most_bytes):
     """One span at least, however large; and what is put back comes again in the same order."""
     queue = SpanQueue()
     for each in parcels(of):
-        queue.put(each)
+        queue.put([each])
     before = list(queue)
     taken = queue.take(most_spans, most_bytes)
     assert len(taken) <= most_spans
@@ -70,7 +70,7 @@ def test_what_has_waited_since_a_moment_is_found(of, moment):
     """By `take_since` and `waiting_since` alike; the first takes it away."""
     queue = SpanQueue()
     for each in parcels(of):
-        queue.put(each)
+        queue.put([each])
     found = queue.waiting_since(float(moment))
     assert {each.since for each in found} == {float(number) for number in range(min(len(of), moment + 1))}
     assert queue.take_since(float(moment)) == found

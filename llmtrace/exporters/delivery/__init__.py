@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from llmtrace._connection import Connection
 from llmtrace._guard import logger
@@ -76,21 +76,23 @@ class Delivery:
             if self._keeping is not None and self._keeping.looks_first:
                 self._ensure_threads()
 
-    def offer(self, span: EncodedSpan) -> None:
-        """Take a span; where there is no room the oldest of the lower class goes: to disk, or lost and counted."""
-        parcel = Parcel(span, time.monotonic())
-        self._tally.add("accepted")
+    def offer(self, spans: Sequence[EncodedSpan]) -> None:
+        """Take spans; where there is no room the oldest of the lower class go: to disk, or lost and counted."""
+        now = time.monotonic()
+        parcels = [Parcel(span, now) for span in spans]
+        self._tally.add("accepted", len(parcels))
         if self._spool is not None and self._spool.write_ahead:
-            self._spool.append([parcel])
+            self._spool.append(parcels)
         with self._stock.changed:
             if not self._ending.is_over:
                 queue = self._stock.queue
-                gone = queue.put(parcel)
+                waited = len(queue)
+                gone = queue.put(parcels)
                 self._ensure_threads()
-                if len(queue) in (1, BATCH) or queue.is_nearly_full:
+                if not waited or waited < BATCH <= len(queue) or queue.is_nearly_full:
                     self._stock.changed.notify_all()
             else:
-                gone = [parcel]
+                gone = parcels
         if gone:
             self._stock.put_away(gone, Loss.SHUTDOWN if self._ending.is_over else Loss.QUEUE_FULL)
 
