@@ -20,6 +20,7 @@ from typing import Any, Final, NamedTuple
 PACKAGE: Final = "genai_prices"
 _DATA: Final = f"{PACKAGE}.data"
 _MILLION: Final = 1_000_000
+_NANO: Final = 1_000_000_000
 
 _OWN: Final = frozenset({"input_mtok", "output_mtok", "cache_read_mtok", "cache_write_mtok"})
 """Prices that are multiplied here, in a microsecond; the table's own calculation takes half a millisecond."""
@@ -81,25 +82,38 @@ def load() -> None:
     import_module(_DATA)
 
 
-def cost(model: str, tokens: Tokens, provider: str | None = None, at: datetime | None = None) -> Cost | None:
+def cost(model: str, tokens: Tokens, provider: str | None = None, at: datetime | int | None = None) -> Cost | None:
     """What a call cost; None where that is not known.
 
     Args:
         model: the model that answered, as its provider calls it.
         tokens: what it read and wrote.
         provider: who ran it, in OpenInference's or OpenTelemetry's words; None: whoever the model's name stands for.
-        at: when; prices change, and some providers are cheaper at night.
+        at: when, as nanoseconds since the epoch too; prices change, and some providers are cheaper at night.
     """
     known = _known(model, provider)
     if known is None:
         return None
-    prices = known.model.get_prices(at or datetime.now(tz=UTC))
-    rates = _rates(prices, tokens)
-    return _by_table(prices, tokens) if rates is None else rates
+    prices = known.only_prices or known.model.get_prices(_moment(at))
+    found = _by_rates(prices, tokens)
+    return _by_table(prices, tokens) if found is None else found
+
+
+def _moment(at: datetime | int | None) -> datetime:
+    if at is None:
+        return datetime.now(tz=UTC)
+    return at if isinstance(at, datetime) else datetime.fromtimestamp(at / _NANO, tz=UTC)
 
 
 class _Known(NamedTuple):
+    """The table's entry for a model.
+
+    Attributes:
+        only_prices: its prices, where they are the same at any time.
+    """
+
     model: Any
+    only_prices: Any
 
 
 @lru_cache(maxsize=512)
@@ -117,7 +131,8 @@ def _known(model: str, provider: str | None) -> _Known | None:
         _, found = get_snapshot().find_provider_model(name, None, said, None)
     except LookupError:
         return None
-    return _Known(found)
+    changes = isinstance(found.prices, list)
+    return _Known(found, None if changes else found.prices)
 
 
 class _Rates(NamedTuple):
@@ -135,18 +150,18 @@ class _Rates(NamedTuple):
     unit: int
 
 
-def _rates(prices: Any, tokens: Tokens) -> Cost | None:
+def _by_rates(prices: Any, tokens: Tokens) -> Cost | None:
     """The cost by the four usual prices; None where others may matter."""
-    if tokens.cache_write_1h or tokens.prompt_audio or tokens.completion_audio:
+    asked, answered, read, written, *special = tokens
+    if any(special):
         return None
     stored = _usual(prices)
     if stored is None:
         return None
-    rates = stored if isinstance(stored, _Rates) else _in_tier(stored, tokens.prompt)
-    plain, read, written = rates.plain, tokens.cache_read, tokens.cache_write
-    prompt = plain * (tokens.prompt - read - written) + rates.cache_read * read + rates.cache_write * written
-    completion = rates.output * tokens.completion
-    return Cost(prompt / rates.unit, completion / rates.unit, (prompt + completion) / rates.unit)
+    plain, of_read, of_written, output, unit = stored if isinstance(stored, _Rates) else _in_tier(stored, asked)
+    prompt = plain * (asked - read - written) + of_read * read + of_written * written
+    completion = output * answered
+    return Cost(prompt / unit, completion / unit, (prompt + completion) / unit)
 
 
 def _in_tier(stored: Mapping[str, Any], prompt: int) -> _Rates:

@@ -18,6 +18,7 @@ from opentelemetry.trace import Link, SpanContext, SpanKind, Status
 from llmtrace._forks import importing
 from llmtrace._guard import say_once
 from llmtrace._record import SpanRecord
+from llmtrace._span import UNSET_STATUS
 from llmtrace._stats import Loss, stats
 from llmtrace.exporters.encoded import EncodedSpan, Group, request
 from llmtrace.exporters.fitting import made_fit
@@ -53,7 +54,15 @@ class Encoder:
 
     def encode(self, record: SpanRecord) -> EncodedSpan | None:
         """The span's bytes; None, counted, where there is not even a tombstone to be made of it. Never raises."""
-        for way in (self._written, self._cleaned, self._by_reference, self._tombstone):
+        try:
+            return self._written(record)
+        except KeyboardInterrupt:
+            raise
+        except BaseException:  # noqa: BLE001 - whatever a hostile value raises, the span takes another way
+            return self._another_way(record)
+
+    def _another_way(self, record: SpanRecord) -> EncodedSpan | None:
+        for way in (self._cleaned, self._by_reference, self._tombstone):
             try:
                 return way(record)
             except BaseException as error:
@@ -144,7 +153,7 @@ def span_bytes(record: SpanRecord) -> bytes:
         append(framed(b"\x5a", _event(event)))
     for link in record.links:
         append(framed(b"\x6a", _link(link)))
-    append(_status(record.status))
+    append(b"\x7a\x00" if record.status is UNSET_STATUS else _status(record.status))
     append(_span_flags(0x0185, flags))
     return b"".join(pieces)
 

@@ -33,7 +33,7 @@ class SpanQueue:
         yield from self._by_chance
 
     def put(self, parcels: Iterable[Parcel]) -> list[Parcel]:
-        """Take parcels; returns those that had to go for them, the oldest of the lower class first: some of these too."""
+        """Take parcels; returns those that had to go for them, first the oldest of the lower class; maybe of these."""
         for parcel in parcels:
             self._line(parcel).append(parcel)
             self.bytes += parcel.span.size

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import Any, Final
 
 from llmtrace import pricing
@@ -24,7 +23,6 @@ _COUNTS: Final = (
 )
 """In the order of `pricing.Tokens`."""
 _MODELS: Final = {keys.KIND_LLM: keys.LLM_MODEL_NAME, keys.KIND_EMBEDDING: keys.EMBEDDING_MODEL_NAME}
-_NANO: Final = 1_000_000_000
 
 
 def cost_step() -> tuple[Callable[[Seen], Seen], ...]:
@@ -79,8 +77,7 @@ def _priced(model: str, tokens: pricing.Tokens, record: Seen) -> pricing.Cost | 
     if not pricing.is_loaded():
         with importing:
             pricing.load()
-    at = datetime.fromtimestamp(record.start_time / _NANO, tz=UTC)
-    return pricing.cost(model, tokens, _provider(record.attributes), at)
+    return pricing.cost(model, tokens, _provider(record.attributes), record.start_time)
 
 
 def _provider(attributes: Any) -> str | None:

@@ -8,7 +8,7 @@ resource. It decides nothing about what a secret is (`llmtrace.secrets`), and re
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
@@ -73,12 +73,13 @@ class Redaction:
 
     def __call__(self, record: SpanRecord) -> SpanRecord:
         """The record without secrets; the same object where there was none."""
-        shared = {
-            "resource": self._once(record.resource, self.resource),
-            "instrumentation_scope": self._once(record.instrumentation_scope, self._scope),
-        }
-        own = {} if self._is_clean(record) else self._own_parts(record)
-        changed = {name: new for name, new in (shared | own).items() if new is not getattr(record, name)}
+        resource = self._once(record.resource, self.resource)
+        scope = self._once(record.instrumentation_scope, self._scope)
+        if resource is not record.resource or scope is not record.instrumentation_scope:
+            record = record._replace(resource=resource, instrumentation_scope=scope)
+        if self._is_clean(record):
+            return record
+        changed = {name: new for name, new in self._own_parts(record).items() if new is not getattr(record, name)}
         return record._replace(**changed) if changed else record
 
     def text(self, text: str) -> str:
@@ -124,17 +125,16 @@ class Redaction:
             return False
         if not self._defaults:
             return True
-        texts: list[str] = [record.name]
+        texts: list[str] = [record.name, *[event.name for event in record.events]]
         if record.status.description:
             texts.append(record.status.description)
-        groups = [record.attributes, *(event.attributes or {} for event in record.events)]
+        groups = [record.attributes, *[event.attributes or {} for event in record.events]]
         groups += [link.attributes or {} for link in record.links]
-        texts.extend(event.name for event in record.events)
-        if not all(self._gather(group, texts) for group in groups):
+        if not all([self._gather(group, texts) for group in groups]):  # noqa: C419 - mostly one
             return False
-        if any(self._context(context) is not context for context in _contexts(record)):
+        if any([self._context(context) is not context for context in _contexts(record)]):  # noqa: C419 - mostly empty
             return False
-        return self._are_clean(self._clean.unknown(texts))
+        return self._clean.young.issuperset(texts) or self._are_clean(self._clean.unknown(texts))
 
     def _are_clean(self, texts: list[str]) -> bool:
         if not texts:
@@ -375,8 +375,7 @@ def _trace_state(context: SpanContext | None) -> Mapping[str, str]:
     return context.trace_state if context is not None and context.trace_state else {}
 
 
-def _contexts(record: SpanRecord) -> Iterator[SpanContext]:
+def _contexts(record: SpanRecord) -> list[SpanContext]:
     """Those with a trace state."""
-    for context in (record.context, record.parent, *[link.context for link in record.links]):
-        if context is not None and context.trace_state:
-            yield context
+    found = [record.context, record.parent, *[link.context for link in record.links]]
+    return [context for context in found if context is not None and context.trace_state]
