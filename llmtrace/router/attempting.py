@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import PurePath
 from typing import Final
 
-from llmtrace.router.model import Delivery, Outcome, Receipt, plain
+from llmtrace.router.model import Delivery, Notification, Outcome, Phase, Receipt, Tier, plain
 from llmtrace.router.ports import Enriching, Notifier, StoreError
 
 _SURROUNDINGS: Final = (OSError, MemoryError, StoreError)
@@ -23,19 +23,33 @@ async def make_attempt(delivery: Delivery, notifier: Notifier, enricher: Enrichi
     """What it came to, and why the message was told without its particulars (empty: it was told whole)."""
     if enricher is not None:
         delivery = await _enriched(delivery, enricher)
-    problem = delivery.set_aside
     try:
-        return _told(await notifier.send(delivery), problem)
+        receipt = await notifier.send(delivery)
     except _SURROUNDINGS as fault:
         return _again(delivery, fault), ""
     except Exception as fault:  # noqa: BLE001 - somebody must hear of it all the same
-        problem = where(fault)
+        return await _plainly(delivery, notifier, where(fault), None)
+    if receipt.outcome is Outcome.REFUSED and _is_page(delivery.notification):
+        # What it does not like may be a particular; if it is not, nothing is lost by asking.
+        return await _plainly(delivery, notifier, f"the destination refused it: {receipt.detail}", receipt)
+    return _told(receipt, delivery.set_aside)
+
+
+async def _plainly(
+    delivery: Delivery, notifier: Notifier, problem: str, refusal: Receipt | None
+) -> tuple[Receipt, str]:
+    """``refusal``: what holds if this fails too."""
     try:
-        return _told(
-            await notifier.send(replace(delivery, notification=plain(delivery.notification, problem))), problem
-        )
+        receipt = await notifier.send(replace(delivery, notification=plain(delivery.notification, problem)))
     except Exception as fault:  # noqa: BLE001 - a fault in one notifier must not stop the others
-        return _again(delivery, fault), ""
+        return refusal or _again(delivery, fault), ""
+    if refusal is not None and receipt.outcome is not Outcome.DELIVERED:
+        return refusal, ""
+    return _told(receipt, problem)
+
+
+def _is_page(notification: Notification) -> bool:
+    return notification.tier is Tier.PAGE and notification.phase is Phase.FIRING
 
 
 def _told(receipt: Receipt, problem: str) -> tuple[Receipt, str]:

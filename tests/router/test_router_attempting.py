@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from router_store import DELIVERED, KeepingNotifier, World, world_of
-from router_values import MINIMAL, make_alert, make_config
+from router_values import make_alert, make_config
 from sqlalchemy import select
 from starlette.testclient import TestClient
 
@@ -20,6 +20,13 @@ from llmtrace.router.web.intake import Door
 if TYPE_CHECKING:
     from llmtrace.router.model import Delivery
 
+REFUSED = Receipt(Outcome.REFUSED, "HTTP 400")
+RULES = """
+    version: 1
+    store: sqlite:///router.db
+    receivers: {hook: {webhook: {url: "http://127.0.0.1:9099/hook", allow_private: true}}}
+    routes: [{tier: page, matchers: ['severity="critical"'], receivers: [hook]}, {tier: channel, receivers: [hook]}]
+"""
 POISON = "what nobody can render"
 
 
@@ -37,7 +44,7 @@ class PickyNotifier(KeepingNotifier):
 @pytest.fixture
 def world(tmp_path):
     """A router whose one receiver cannot tell everything."""
-    with world_of(make_config(tmp_path, f"{MINIMAL}    store: sqlite:///router.db\n")) as made:
+    with world_of(make_config(tmp_path, RULES)) as made:
         made.notifiers = {destination: PickyNotifier() for destination in made.notifiers}
         yield made
 
@@ -85,6 +92,28 @@ def test_what_was_told_plain_is_counted_and_audited(world):
         bodies = list(connection.scalars(select(audit.c.body).where(audit.c.kind == "set_aside")))
     assert len(bodies) == 1
     assert "ArithmeticError" in bodies[0]
+
+
+@pytest.mark.parametrize(
+    ("severity", "answers", "state", "sent"),
+    [
+        pytest.param("critical", [REFUSED], Outcome.DELIVERED, 2, id="taken-plain"),
+        pytest.param("critical", [REFUSED, REFUSED], Outcome.REFUSED, 2, id="refused-plain"),
+        pytest.param("critical", [REFUSED, RuntimeError()], Outcome.REFUSED, 2, id="a-fault-of-ours"),
+        pytest.param("warning", [REFUSED], Outcome.REFUSED, 1, id="no-page"),
+    ],
+)
+def test_a_page_that_its_destination_refuses_is_tried_plain_once(world, severity, answers, state, sent):
+    """What it does not like may be a particular. If it is not, the refusal stands; what is no page is not repeated."""
+    (notifier,) = world.notifiers.values()
+    notifier.receipts = list(answers)
+    world.accept(make_alert(severity, {Annotation.REASON: "all of it"}, alertname="one"))
+    world.turn()
+    world.turn(minutes=10)
+    assert states(world) == {state}
+    assert len(notifier.deliveries) == sent
+    assert ("HTTP 400" in told(world)["one"]) is (sent == 2)
+    assert world.records.set_aside() == ({"delivery": 1} if state is Outcome.DELIVERED else {})
 
 
 def test_a_fault_of_the_surroundings_costs_no_particulars(world, caplog):

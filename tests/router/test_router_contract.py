@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
-from datetime import timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from time import monotonic
 
 import pytest
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 from router_values import make_alert
 from test_router_notifiers import ANNOTATIONS
 
-from llmtrace.router.model import Annotation, Outcome, Phase
+from llmtrace.router.model import Alert, Annotation, Outcome, Phase, plain
 from llmtrace.router.notifiers import KINDS
 from llmtrace.semconv.alert import Severity
 
@@ -73,6 +74,18 @@ def test_huge_and_hostile_alerts_fit_the_limits(name, phase):
     with CONTRACTS[name].serve() as service:
         (receipt,) = reach(name, service, about(phase, *alerts, acted_by="mina" * 500))
     assert receipt.outcome is Outcome.DELIVERED
+
+
+@EVERY
+def test_a_plain_message_and_one_of_a_thousand_labels_are_taken(name):
+    """What is told where the particulars cannot be is in the destination's format; so is an alert without a name."""
+    many = make_alert(annotations={f"a{n}": "x" for n in range(1000)}, **{f"l{n}": "y" for n in range(1000)})
+    nameless = Alert({"severity": "critical"}, {}, datetime.max.replace(tzinfo=UTC))
+    messages = [about(Phase.FIRING, many), about(Phase.FIRING, nameless)]
+    messages += [replace(each, notification=plain(each.notification, "odd")) for each in messages]
+    with CONTRACTS[name].serve() as service:
+        receipts = reach(name, service, *messages)
+    assert {receipt.outcome for receipt in receipts} == {Outcome.DELIVERED}
 
 
 @EVERY

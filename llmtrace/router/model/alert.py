@@ -16,6 +16,7 @@ ALERTNAME: Final = "alertname"
 SEVERITY: Final = "severity"
 REGULATED: Final = "regulated"
 SOURCE: Final = "source"
+UNNAMED: Final = "unnamed alert"
 
 
 class Annotation(StrEnum):
@@ -73,8 +74,8 @@ class Alert:
 
     @property
     def name(self) -> str:
-        """The ``alertname``."""
-        return self.labels.get(ALERTNAME, "")
+        """The ``alertname``. One without is legal, and must not be a line without text: there are who refuse those."""
+        return self.labels.get(ALERTNAME) or UNNAMED
 
     @property
     def severity(self) -> Severity:
