@@ -12,6 +12,7 @@ from router_values import make_alert, make_config
 from sqlalchemy import select
 
 from llmtrace.router.model import UNDECIDABLE, Act
+from llmtrace.router.store import messages
 from llmtrace.router.store.schema import audit, quarantine
 
 ESCALATING = """
@@ -128,6 +129,23 @@ def test_a_message_about_an_alert_that_cannot_be_read_goes_out(world, damaged):
     assert world.shown().incidents(10, None, live=True).rows[0].worst is not None
     assert len(world.records.alerts(10, None)) >= 1
     assert world.records.explain("1") or damaged
+
+
+def test_a_message_that_cannot_be_made_goes_out_by_what_its_row_says(world, monkeypatch):
+    """A fault of ours at one message is found, and is none of those that are sent with it."""
+    latest = messages.latest_of_each
+
+    def failing(alerts):
+        if any(alert.name == "bad" for alert in alerts):
+            raise LookupError
+        return latest(alerts)
+
+    monkeypatch.setattr(messages, "latest_of_each", failing)
+    world.accept(make_alert(alertname="one"), make_alert(alertname="bad"), make_alert(alertname="two"))
+    assert turns(world, 2).error is None
+    assert set(told(world)) == {"one", "bad", "two"}
+    assert "cannot read what this is about" in (told(world)["bad"] or "")
+    assert aside(world) == {"delivery": 1}
 
 
 @pytest.mark.parametrize("damaged", ["tier = 'odd'", "phase = 'odd'", "reason = 'odd'"])

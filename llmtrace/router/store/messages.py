@@ -28,7 +28,7 @@ from llmtrace.router.store.audit import AuditTrail
 from llmtrace.router.store.rows import AnyRow
 from llmtrace.router.store.schema import PENDING, alerts, deliveries, groups, members, notifications
 from llmtrace.router.store.statement import Insertion, Statement, inserting
-from llmtrace.router.store.unreadable import alert_of, known, stand_in
+from llmtrace.router.store.unreadable import READING, alert_of, known, stand_in
 
 GONE = "the configuration names this receiver or notifier no more"
 
@@ -114,12 +114,29 @@ def send_all(
 
 
 def load_deliveries(connection: Connection, ids: Sequence[int]) -> list[Delivery]:
-    """Whole deliveries, in the order of ``ids``, each with the alerts of those that it replaced."""
+    """Whole deliveries, in the order of ``ids``, each with the alerts of those that it replaced.
+
+    One that cannot be made goes out by what its row says, and keeps no other.
+    """
     if not ids:
         return []
     rows = {row.id: row for row in _LOAD.rows(connection, ids=ids)}
-    told = _alerts_of(connection, _notifications_of(connection, rows.values()))
-    return [_delivery(rows[identifier], told[identifier]) for identifier in ids]
+    try:
+        return _whole(connection, [rows[identifier] for identifier in ids])
+    except READING:
+        return [_alone(connection, rows[identifier]) for identifier in ids]
+
+
+def _whole(connection: Connection, rows: Sequence[AnyRow]) -> list[Delivery]:
+    told = _alerts_of(connection, _notifications_of(connection, rows))
+    return [_delivery(row, latest_of_each(told[row.id])) for row in rows]
+
+
+def _alone(connection: Connection, row: AnyRow) -> Delivery:
+    try:
+        return _whole(connection, [row])[0]
+    except READING as fault:
+        return replace(_delivery(row, ()), set_aside=type(fault).__name__)
 
 
 def ended(alert: Alert, at: datetime | None) -> Alert:
@@ -192,9 +209,9 @@ def _alerts_of(connection: Connection, notification_ids: dict[int, list[int]]) -
     }
 
 
-def _delivery(row: AnyRow, told: list[Alert]) -> Delivery:
+def _delivery(row: AnyRow, told: Sequence[Alert]) -> Delivery:
     """Whatever cannot be read of it: it goes out."""
-    told = told or [stand_in(None, "the router cannot read what this is about", row.notified_at)]
+    unknown = stand_in(row.labels, "the router cannot read what this is about", row.notified_at)
     notification = Notification(
         dedup_key=row.dedup_key,
         sequence=row.sequence,
@@ -204,7 +221,7 @@ def _delivery(row: AnyRow, told: list[Alert]) -> Delivery:
         reason=known(Reason, row.reason, Reason.NEW),
         decision_id=row.decision_id,
         created_at=row.notified_at,
-        alerts=latest_of_each(told),
+        alerts=tuple(told) or (unknown,),
         escalation_step=row.step,
         phase=known(Phase, row.phase, Phase.FIRING),
         incident_id=row.incident_id,
