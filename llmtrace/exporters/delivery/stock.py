@@ -156,6 +156,7 @@ class Stock:
         spooled = 0
         if self.spool is not None:
             self.spool.finish([parcel for parcel in rest if parcel.is_done])
+            self.spool.retry()
             self.spool.append(rest)
             spooled = self.spool.close()
         return spooled, sum(parcel.segment is None and not parcel.is_done for parcel in rest)

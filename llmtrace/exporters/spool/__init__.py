@@ -11,12 +11,12 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from llmtrace._guard import say_once
 from llmtrace._stats import Loss
+from llmtrace.exporters.spool.bounds import Bounds as Bounds
 from llmtrace.exporters.spool.folder import Folder, Owner, file_name, is_of_rule, is_spool_file, owner_of
 from llmtrace.exporters.spool.frames import PROGRESS_AT, progress_bytes, read
 from llmtrace.exporters.spool.parcel import Parcel
@@ -31,16 +31,6 @@ OPEN_FOR: Final = 60.0
 """Seconds for which spans are appended to one file: the age of a file is the age of its spans."""
 BROKEN_FOR: Final = 10.0
 """Seconds for which a disk that refused something is not asked again."""
-
-
-@dataclass(frozen=True, slots=True)
-class Bounds:
-    """What a spool may hold."""
-
-    most_bytes: int = 256 * 1024 * 1024
-    """Of the whole folder, whichever process wrote it."""
-    most_age: float = 24 * 3600.0
-    """Seconds after which spans are given up."""
 
 
 class DiskSpool:
@@ -78,7 +68,6 @@ class DiskSpool:
         self._segments: list[Segment] = []
         self._open: dict[bool, Segment] = {}
         self._owner: Owner | None = None
-        self._adopted: dict[str, Owner] = {}
         self._shelf = Shelf()
         self._others_bytes = 0
         self._made = 0
@@ -102,7 +91,7 @@ class DiskSpool:
         """Seconds since the oldest file in which something waits was made."""
         with self._lock:
             made = [segment.made_at for segment in self._segments if segment.undone]
-            return self._now() - min(made) if made else None
+            return time.monotonic() - min(made) if made else None
 
     def is_left(self) -> bool:
         """Whether an earlier process may have left something. Makes nothing."""
@@ -117,10 +106,7 @@ class DiskSpool:
     def append(self, parcels: Iterable[Parcel]) -> bool:
         """Write those that are not there yet; False where the disk does not take them all."""
         with self._lock:
-            for parcel in parcels:
-                if parcel.segment is None and not parcel.is_done and not self._append(parcel):
-                    return False
-            return True
+            return all(map(self._append, [parcel for parcel in parcels if parcel.is_unwritten()]))
 
     def _append(self, parcel: Parcel) -> bool:
         if time.monotonic() < self._broken_until:
@@ -169,8 +155,7 @@ class DiskSpool:
     def load(self, most_spans: int, most_bytes: int) -> list[Parcel]:
         """The next spans that wait only here: what a rule kept first, in it the oldest."""
         with self._lock:
-            if not self._shelf.has_next:
-                self._read_next()
+            self._read_more(most_spans - self._shelf.next_ones, most_bytes)
             taken = self._shelf.take(most_spans, most_bytes)
             self._tally.add("replayed", len(taken))
             return taken
@@ -189,42 +174,49 @@ class DiskSpool:
             self._shelf.put_aside(parcel for parcel in parcels if parcel.segment is not None)
         return [parcel for parcel in parcels if parcel.segment is None]
 
-    def _read_next(self) -> None:
-        waiting = [segment for segment in self._segments if segment.on_disk_only]
+    def _read_more(self, spans: int, most_bytes: int) -> None:
+        """So many: of 10,000 files with a span each, a request must not carry one."""
+        waiting = [segment for segment in self._segments if segment.on_disk_only] if spans > 0 else []
+        enough = self._shelf.next_ones + spans
         for segment in sorted(waiting, key=lambda segment: (not segment.by_rule, segment.made_at, segment.name)):
             if self._open.get(segment.by_rule) is segment:
+                if self._shelf.next_ones:
+                    continue
                 self._seal(segment)
             self._read(segment)
-            if self._shelf.has_next:
+            most_bytes -= segment.size
+            if self._shelf.next_ones >= enough or most_bytes <= 0:
                 return
 
     def _read(self, segment: Segment) -> None:
         try:
             found = list(read(self._home().read(segment.name), by_rule=segment.by_rule))
         except OSError as error:
-            self._lost(segment, Loss.SPOOL_ERROR, f"{segment.name} cannot be read ({type(error).__name__})")
+            if isinstance(error, FileNotFoundError):
+                self._gone([segment])
+            if not segment.is_gone:
+                self._lost(segment, Loss.SPOOL_ERROR, f"{segment.name} cannot be read ({type(error).__name__})")
             return
         damaged = [frame for frame in found if frame.span is None]
         if damaged:
-            self._tally.lose(Loss.SPOOL_ERROR, len(damaged))
-            self._tally.say(
-                "damaged", f"the spool's {segment.name} is damaged in {len(damaged)} places; the rest is used"
-            )
+            said = f"the spool's {segment.name} is damaged in {len(damaged)} places; the rest is used"
+            self._tally.say("damaged", said)
         if not segment.is_read:
+            self._tally.lose(Loss.SPOOL_ERROR, sum(frame.lost for frame in damaged))
             segment.is_read = True
             segment.places = [frame.at for frame in found if frame.span is not None]
             self._tally.add("adopted", len(segment.places))
         numbers = {place: number for number, place in enumerate(segment.places)}
         now = time.monotonic()
         for frame in found:
-            number = numbers.get(frame.at)
-            if frame.span is not None and number is not None and number not in segment.in_memory | segment.done:
+            number = numbers.get(frame.at, -1)
+            is_elsewhere = number < 0 or number in segment.in_memory or number in segment.done
+            if frame.span is not None and not is_elsewhere:
                 self._shelf.put([Parcel(frame.span, now, segment, number)])
                 segment.in_memory.add(number)
-        missing = segment.on_disk_only
-        if missing:  # of our own file: what we wrote is no longer there
+        if missing := segment.on_disk_only:  # of our own file: what we wrote is no longer there
             segment.done.update(set(range(len(segment.places))) - segment.in_memory)
-            self._tally.lose(Loss.SPOOL_ERROR, max(0, missing - len(damaged)))
+            self._tally.lose(Loss.SPOOL_ERROR, missing)
         if segment.undone == 0:
             self._remove(segment)
 
@@ -242,48 +234,66 @@ class DiskSpool:
                 self._broke(error)
             for segment in list(self._segments):
                 waits = segment.on_disk_only or any(parcel.segment is segment for parcel in self._shelf)
-                if waits and self._now() - segment.made_at > self._bounds.most_age:
+                if waits and time.monotonic() - segment.made_at > self._bounds.most_age:
                     self._lost(segment, Loss.EXPIRED, f"gave up spans of {segment.name}: too old")
 
     def _adopt(self) -> None:
-        home = self._home()
-        files = home.sizes()
-        ours = {segment.name for segment in self._segments}
-        own = self._owner.name if self._owner else ""
+        """What dead processes left becomes ours by its very name: one lock of ours is enough for all of it."""
+        files = self._there()
+        left: dict[str, list[str]] = {owner: [] for owner in self._home().locks()}
+        for name in sorted(files.keys() - {segment.name for segment in self._segments}):
+            left.setdefault(owner_of(name), []).append(name)
         self._others_bytes = 0
-        for name, (size, written_at) in sorted(files.items()):
-            owner = owner_of(name)
-            if name in ours or owner == own:
+        for owner, names in left.items():
+            is_ours = self._owner is not None and owner == self._owner.name
+            given = None if is_ours else self._home().inherit(owner, names, self._new_name)
+            if given is None:
+                self._others_bytes += sum(files[name][0] for name in names)
                 continue
-            if owner not in self._adopted:
-                lock = home.adopt(owner)
-                if lock is None:
-                    self._others_bytes += size
-                    continue
-                self._adopted[owner] = lock
-            self._segments.append(Segment(name, owner, is_of_rule(name), written_at, size=size, is_read=False))
-        for owner in home.locks() - {owner_of(name) for name in files} - {own}:
-            lock = home.adopt(owner)
-            if lock is not None:
-                home.release(lock, is_empty=True)
+            for name, ours in given.items():
+                made_at = time.monotonic() - (self._now() - files[name][1])
+                self._segments.append(Segment(ours, is_of_rule(ours), made_at, size=files[name][0], is_read=False))
+
+    def _there(self) -> dict[str, tuple[int, float]]:
+        """The files in the folder. Those of ours that somebody removed are lost, but for what is in memory too."""
+        files = self._home().sizes()
+        self._gone([segment for segment in self._segments if segment.name not in files])
+        return files
+
+    def _gone(self, segments: list[Segment]) -> None:
+        lost = 0
+        for segment in segments:
+            lost += 0 if segment.is_gone else segment.on_disk_only
+            segment.is_gone = True
+            segment.seal()
+        self._segments = [segment for segment in self._segments if not segment.is_gone]
+        self._open = {by_rule: segment for by_rule, segment in self._open.items() if not segment.is_gone}
+        if lost:
+            self._tally.lose(Loss.SPOOL_ERROR, lost)
+            self._tally.say("gone", f"had spans in files of the spool that somebody removed: {lost} lost")
 
     def _home(self) -> Folder:
+        if self._folder is not None and not self._folder.is_at(self._path):
+            self._gone(list(self._segments))
+            self._let_go()
         if self._folder is None:
             self._folder = Folder(self._path)
         return self._folder
 
+    def _new_name(self, by_rule: bool) -> str:
+        self._owner = self._owner or self._home().own()
+        self._made += 1
+        return file_name(self._owner, self._made, by_rule=by_rule)
+
     def _writable(self, by_rule: bool) -> Segment:
         segment = self._open.get(by_rule)
-        if segment is not None and (segment.is_full or self._now() - segment.made_at > OPEN_FOR):
+        if segment is not None and (segment.is_full or time.monotonic() - segment.made_at > OPEN_FOR):
             self._seal(segment)
             segment = None
         if segment is None:
-            home = self._home()
-            self._owner = self._owner or home.own()
-            self._made += 1
-            name = file_name(self._owner, self._made, by_rule=by_rule)
+            home, name = self._home(), self._new_name(by_rule)
             most_bytes = min(SEGMENT_BYTES, self._bounds.most_bytes // 8)
-            segment = Segment(name, self._owner.name, by_rule, self._now(), home.create(name), most_bytes)
+            segment = Segment(name, by_rule, time.monotonic(), home.create(name), most_bytes)
             self._open[by_rule] = segment
             self._segments.append(segment)
         return segment
@@ -312,7 +322,8 @@ class DiskSpool:
         number = segment.on_disk_only
         if not segment.is_read:
             with suppress(OSError):
-                number = sum(frame.span is not None for frame in read(self._home().read(segment.name), by_rule=False))
+                found = read(self._home().read(segment.name), by_rule=False)
+                number = sum(frame.lost or frame.span is not None for frame in found)
         self._tally.lose(why, number + self._shelf.drop(segment))
         self._tally.say(why.value, said)
         if self._open.get(segment.by_rule) is segment:
@@ -326,12 +337,8 @@ class DiskSpool:
         self._segments.remove(segment)
         with suppress(OSError):
             self._home().remove(segment.name)
-        if any(other.owner == segment.owner for other in self._segments):
-            return
-        owner = self._adopted.pop(segment.owner, None)
-        if owner is None and self._owner is not None and self._owner.name == segment.owner:
+        if not self._segments and self._owner is not None:
             owner, self._owner = self._owner, None
-        if owner is not None:
             with suppress(OSError):
                 self._home().release(owner, is_empty=True)
 
@@ -339,9 +346,6 @@ class DiskSpool:
         self._broken_until = time.monotonic() + BROKEN_FOR
         for segment in list(self._open.values()):
             self._seal(segment)
-        if self._folder is not None and not self._path.is_dir():
-            self._tally.lose(Loss.SPOOL_ERROR, self.on_disk_only)
-            self._let_go()
         say_once(
             f"spool:{self._path}:{error.errno}",
             "llmtrace: the spool %s cannot be used (%s); spans wait in memory only",
@@ -354,29 +358,37 @@ class DiskSpool:
         for segment in list(self._open.values()):
             self._seal(segment)
         home, self._folder = self._folder, None
+        owner, self._owner = self._owner, None
         if home is None:
             return
-        owners = [*self._adopted.values(), *([self._owner] if self._owner else [])]
-        self._owner, self._adopted = None, {}
-        for owner in owners:
-            is_empty = not any(segment.owner == owner.name for segment in self._segments)
+        if owner is not None:
             with suppress(OSError):
-                home.release(owner, is_empty=is_empty)
+                home.release(owner, is_empty=not self._segments)
         self._segments.clear()
-        self._shelf = Shelf()
         home.close()
+
+    def retry(self) -> None:
+        """Before the end: what the disk refused, or what somebody removed from it, is written once more."""
+        with self._lock:
+            self._broken_until = float("-inf")
+            if self._folder is not None:
+                with suppress(OSError):
+                    self._there()
+            self.append(self._shelf)
 
     def close(self) -> int:
         """Let go of everything; returns how many spans wait for the next process."""
         with self._lock:
+            self._tally.lose(Loss.SPOOL_ERROR, sum(parcel.is_unwritten() for parcel in self._shelf))
             left = sum(segment.undone for segment in self._segments)
             self._let_go()
+            self._shelf = Shelf()
             return left
 
     def after_fork_in_child(self) -> None:
         """The files, and the locks on them, belong to the parent: close our copies without a word to the kernel."""
         fds = [segment.fd for segment in self._open.values()]
-        fds += [owner.fd for owner in (*self._adopted.values(), *([self._owner] if self._owner else []))]
+        fds += [self._owner.fd] if self._owner else []
         for fd in fds:
             if fd is not None:
                 with suppress(OSError):

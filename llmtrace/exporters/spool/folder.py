@@ -1,7 +1,8 @@
 """The spool's folder: who may look into it, which files are in it, and whose they are.
 
 A process owns the files that begin with its name there, for as long as it holds the lock beside them; the kernel
-lets go of the lock when the process ends, however it ends. Then the files are for the next process.
+lets go of the lock when the process ends, however it ends. Then the files are for the next process, which gives them
+names of its own: however many processes have died, one lock is held.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import os
 import re
 import secrets
 import stat
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,6 +70,13 @@ class Folder:
         with suppress(FileNotFoundError):
             os.unlink(name, dir_fd=self._fd)
 
+    def is_at(self, path: Path) -> bool:
+        """Whether it is what stands there now."""
+        try:
+            return os.path.samestat(path.lstat(), os.fstat(self._fd))
+        except OSError:
+            return False
+
     def sizes(self) -> dict[str, tuple[int, float]]:
         """Each spool file's bytes, and when it was last written (seconds since the epoch)."""
         found = {}
@@ -93,10 +102,24 @@ class Folder:
             if owner is not None:
                 return owner
 
-    def adopt(self, name: str) -> Owner | None:
-        """Become the owner of what another process left; None where it lives, or somebody else was quicker."""
+    def inherit(self, owner: str, names: Iterable[str], name: Callable[[bool], str]) -> dict[str, str] | None:
+        """Give a dead owner's files names of ours, made of their class; None where it lives, or has another heir."""
         flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
-        return self._locked(name, os.open(name + _LOCK, flags, 0o600, dir_fd=self._fd))
+        lock = self._locked(owner, os.open(owner + _LOCK, flags, 0o600, dir_fd=self._fd))
+        if lock is None:
+            return None
+        given: dict[str, str] = {}
+        is_empty = False
+        try:
+            for old in names:
+                new = name(is_of_rule(old))
+                with suppress(FileNotFoundError):  # another heir was quicker
+                    os.rename(old, new, src_dir_fd=self._fd, dst_dir_fd=self._fd)
+                    given[old] = new
+            is_empty = True
+        finally:
+            self.release(lock, is_empty=is_empty)
+        return given
 
     def _locked(self, name: str, fd: int) -> Owner | None:
         try:

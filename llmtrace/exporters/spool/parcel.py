@@ -37,6 +37,12 @@ class Parcel:
     is_done: bool = False
     """Delivered, or given up: nothing is to be done for it any more."""
 
+    def is_unwritten(self) -> bool:
+        """Whether it is to be written to disk, where it goes there; what somebody removed from it, again."""
+        if self.segment is not None and self.segment.is_gone:
+            self.segment = None
+        return self.segment is None and not self.is_done
+
 
 def taken_from(lines: Iterable[deque[Parcel]], most_spans: int, most_bytes: int) -> list[Parcel]:
     """Take the next parcels out of these lines; one at least, if there is one, however large it is."""

@@ -20,10 +20,9 @@ class Segment:
     """What this process knows of a file of its own, or of one that it adopted."""
 
     name: str
-    owner: str
     by_rule: bool
     made_at: float
-    """Seconds since the epoch."""
+    """By time.monotonic(): a clock that somebody sets makes no span older."""
     fd: int | None = None
     """Open as long as spans are appended."""
     most_bytes: int = MOST_BYTES
@@ -37,7 +36,10 @@ class Segment:
     """Spans at the beginning that are done without a gap."""
     is_read: bool = True
     """False: adopted, and not yet looked into."""
-    _groups: dict[Group, int] = field(default_factory=dict)
+    is_gone: bool = False
+    """Somebody removed it."""
+    _groups: dict[Group, tuple[int, int]] = field(default_factory=dict)
+    """The number of each, and how many spans of it are in the file."""
 
     @property
     def on_disk_only(self) -> int:
@@ -60,15 +62,14 @@ class Segment:
         Raises:
             OSError: from the disk; the file is then as before.
         """
-        number = self._groups.get(span.group)
+        number, spans = self._groups.get(span.group, (len(self._groups), 0))
         data = header() if self.size == 0 else b""
-        if number is None:
-            number = len(self._groups)
+        if spans & (spans - 1) == 0:  # again before its second span, the third, the fifth, the ninth ...
             data += group_frame(number, span.group)
         place = self.size + len(data)
-        data += span_frame(number, span.data)
+        data += span_frame(number, len(self.places), span.data)
         self._write(data)
-        self._groups[span.group] = number
+        self._groups[span.group] = number, spans + 1
         self.places.append(place)
         index = len(self.places) - 1
         self.in_memory.add(index)

@@ -30,9 +30,9 @@ class Shelf:
         yield from self._aside
 
     @property
-    def has_next(self) -> bool:
-        """Whether more need not be read before something can be taken."""
-        return bool(self._next)
+    def next_ones(self) -> int:
+        """How many can be taken before more need be read."""
+        return len(self._next)
 
     @property
     def kept_back(self) -> int:
