@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
+import msgspec
 from sqlalchemy import Connection, select
 
 from llmtrace.router.store.rows import AnyRow
@@ -22,9 +23,8 @@ from llmtrace.router.store.statement import Statement, inserting
 FIRST: Final = "0" * 64
 """What the first entry's hash covers in place of one before it."""
 _AT_ONCE: Final = 1_000
-# Made once: each call of json.dumps with options of its own makes one.
-_PLAIN: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
-_SORTED: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), sort_keys=True)
+# To the byte what ``json.dumps`` writes with ensure_ascii=False, separators=(",", ":") and sort_keys=True.
+_JSON: Final = msgspec.json.Encoder(order="sorted")
 
 _LAST: Final = Statement(select(audit.c.id, audit.c.hash).order_by(audit.c.id.desc()).limit(1))
 _INSERT: Final = inserting(audit)
@@ -42,7 +42,7 @@ class AuditTrail:
         self, kind: str, body: Mapping[str, Any], alert_id: int | None = None, incident_id: int | None = None
     ) -> None:
         """One entry."""
-        text = _SORTED.encode(body)
+        text = _JSON.encode(body).decode()
         entry = {"at": self._now, "kind": kind, "alert_id": alert_id, "incident_id": incident_id, "body": text}
         self._entries.append(entry)
 
@@ -68,8 +68,7 @@ def beginning(connection: Connection) -> tuple[int, str]:
 def chained(previous: str, entry: Mapping[str, Any]) -> str:
     """The hash of an entry: SHA-256 over the hash before it and a JSON list of its fields."""
     fields = [previous, entry["id"], _utc(entry["at"]), entry["kind"], entry["alert_id"], entry["incident_id"]]
-    text = _PLAIN.encode([*fields, entry["body"]])
-    return hashlib.sha256(text.encode()).hexdigest()
+    return hashlib.sha256(_JSON.encode([*fields, entry["body"]])).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 from typing import Any, Final
@@ -50,13 +50,13 @@ class Time(TypeDecorator[datetime]):
     impl = BigInteger
     cache_ok = True
 
-    def process_bind_param(self, value: datetime | None, _dialect: Dialect) -> int | None:
+    def bind_processor(self, _dialect: Dialect) -> Callable[[datetime | None], int | None]:
         """To the database."""
-        return None if value is None else to_microseconds(value)
+        return lambda value: None if value is None else to_microseconds(value)
 
-    def process_result_value(self, value: int | None, _dialect: Dialect) -> datetime | None:
+    def result_processor(self, _dialect: Dialect, _type: object) -> Callable[[int | None], datetime | None]:
         """From the database."""
-        return None if value is None else from_microseconds(value)
+        return lambda value: None if value is None else from_microseconds(value)
 
 
 def to_microseconds(moment: datetime) -> int:

@@ -80,13 +80,7 @@ class Statement:
     def rows(self, connection: Connection, **values: Any) -> list[AnyRow]:
         """All that it finds."""
         text, filled = self._prepared(connection, values)
-        cursor = connection.connection.cursor()
-        try:
-            cursor.execute(text.sql, text.arguments(filled))
-            found = cursor.fetchall()
-        finally:
-            cursor.close()
-        return [text.row(each) for each in found]
+        return [text.row(each) for each in _driver(connection).execute(text.sql, text.arguments(filled)).fetchall()]
 
     def first(self, connection: Connection, **values: Any) -> AnyRow | None:
         """The first row that it finds."""
@@ -100,23 +94,14 @@ class Statement:
     def run(self, connection: Connection, **values: Any) -> int:
         """Run it; how many rows it changed."""
         text, filled = self._prepared(connection, values)
-        cursor = connection.connection.cursor()
-        try:
-            cursor.execute(text.sql, text.arguments(filled))
-            return int(cursor.rowcount)
-        finally:
-            cursor.close()
+        return int(_driver(connection).execute(text.sql, text.arguments(filled)).rowcount)
 
     def run_all(self, connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
         """Run it once for each; it has no lists."""
         if not rows:
             return
         text, _ = self._prepared(connection, {})
-        cursor = connection.connection.cursor()
-        try:
-            cursor.executemany(text.sql, [text.arguments(row) for row in rows])
-        finally:
-            cursor.close()
+        _driver(connection).cursor().executemany(text.sql, [text.arguments(row) for row in rows])
 
     def get_ready(self, dialect: Dialect) -> None:
         """Write it beforehand, for lists of one."""
@@ -139,6 +124,11 @@ class Statement:
         if text is None:
             text = self._texts[key] = _written(self._statement, dialect, values)
         return text
+
+
+def _driver(connection: Connection) -> Any:
+    """The connection of the driver: its own ``execute`` saves what SQLAlchemy would wrap a cursor in."""
+    return connection.connection.driver_connection
 
 
 def get_ready(dialect: Dialect) -> None:

@@ -88,6 +88,7 @@ class Telling:
         self._connection = connection
         self._rows = rows
         self._keys = [row.key for row in rows]
+        self._policies = {row.key: to_policy(row.policy) for row in rows}
         self._now = now
         self._waiting = _waiting(connection, self._keys)
         self._firing = _firing(connection, self._keys)
@@ -106,21 +107,21 @@ class Telling:
     def _open(self, trail: AuditTrail) -> None:
         """Incidents for groups that fire and have none; a digest is no incident."""
         opening = [row for row in self._rows if self._opens(row)]
-        rows = [_incident(row, to_policy(row.policy), self._config_hash(row.key), self._now) for row in opening]
+        rows = [_incident(row, self._policies[row.key], self._config_hash(row.key), self._now) for row in opening]
         for group, row, identifier in zip(opening, rows, _INCIDENTS.run(self._connection, rows), strict=True):
             self._incidents[group.key] = _Live(identifier, tuple(row["receivers"]))
             trail.add("incident_opened", {"group": group.key, "steps": row["steps"]}, incident_id=identifier)
 
     def _opens(self, row: AnyRow) -> bool:
         has_one = row.key in self._incidents
-        policy = to_policy(row.policy)
+        policy = self._policies[row.key]
         return bool(self._firing[row.key]) and not has_one and _opens(policy) and policy.rollout is not Rollout.SHADOW
 
     def _config_hash(self, key: str) -> str:
         return next((str(member.config_hash) for member in self._waiting[key]), "")
 
     def _message(self, row: AnyRow) -> Message:
-        policy, incident = to_policy(row.policy), self._incidents.get(row.key)
+        policy, incident = self._policies[row.key], self._incidents.get(row.key)
         is_over = policy.tier is not Tier.DIGEST and not self._firing[row.key]
         lead = _lead(self._waiting[row.key], Status.RESOLVED if is_over else Status.FIRING)
         receivers = policy.receivers
@@ -154,7 +155,7 @@ class Telling:
         found: list[rollouts.Rule] = []
         hidden: list[shadows.Told] = []
         for row, message in told:
-            policy = to_policy(row.policy)
+            policy = self._policies[row.key]
             if policy.rollout is Rollout.PAGE:
                 continue
             waiting, ended_at = self._waiting[row.key], None
