@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import sqlite3
 import textwrap
 import threading
 from contextlib import closing
@@ -15,6 +16,8 @@ import pytest
 from router_process import RouterProcess
 from waiting import wait_until
 from webhook_receiver import WebhookReceiver
+
+from llmtrace.router.model import UNDECIDABLE
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -112,3 +115,48 @@ def test_what_was_accepted_is_told_however_often_the_router_dies(tmp_path: Path,
         accepted = end_again_and_again(tmp_path, receiver, lives, number)
         assert len(accepted) > lives * 5
         check_all_told(tmp_path, receiver, accepted)
+
+
+@pytest.mark.full
+def test_what_a_death_leaves_damaged_stops_neither_the_next_life_nor_the_one_after(tmp_path: Path):
+    """An entry that nobody can read, one of a later version and an incident without steps: all else is told, once."""
+    file = tmp_path / "alerts.yaml"
+    with WebhookReceiver() as receiver:
+        file.write_text(textwrap.dedent(RULES.format(url=receiver.url)))
+        with RouterProcess(file) as router:
+            post_named(router, "before")
+            wait_until(lambda: receiver.accepted, "the first is told")
+            router.kill()
+        damage(tmp_path)
+        for life in range(3):
+            with RouterProcess(file) as router:
+                post_named(router, f"life-{life}")
+                wait_until(lambda life=life: f"life-{life}" in names_of(receiver), "the new one is told")
+                wait_until(lambda: router.client.get("/healthz").json().get("set_aside"), "it is shown")
+                wait_until(lambda: {"later", UNDECIDABLE} <= names_of(receiver), "what can be read is told")
+                assert router.client.get("/healthz").json()["status"] == "ok"
+                assert router.client.get("/healthz").json()["set_aside"]["inbox_entry"] == 2
+                router.kill()
+
+
+def post_named(router: RouterProcess, name: str) -> None:
+    """An alert that pages."""
+    alert = {"labels": {"alertname": name, "severity": "critical"}}
+    assert router.client.post("/api/v2/alerts", json=[alert], headers=HEADERS).status_code == 200
+
+
+def names_of(receiver: WebhookReceiver) -> set[str]:
+    """All that was told."""
+    return {alert["labels"]["alertname"] for got in receiver.accepted for alert in got.body["alerts"]}
+
+
+def damage(folder: Path) -> None:
+    """What a bad disk and a downgrade do."""
+    (inbox,) = folder.glob("*.inbox")
+    later = json.dumps([{"labels": {"alertname": "later", "severity": "critical"}, "begins": 7}]).encode()
+    with closing(sqlite3.connect(inbox)) as connection, connection:
+        for body in (b"\x00\x01", later):
+            last = connection.execute("SELECT coalesce(max(id), 1000) FROM inbox").fetchone()[0]
+            connection.execute("INSERT INTO inbox VALUES (?, 0, 1, ?)", (last + 1, body))
+    with closing(sqlite3.connect(inbox.with_suffix(""))) as connection, connection:
+        connection.execute("UPDATE incidents SET steps = '[{'")

@@ -12,12 +12,16 @@ import pytest
 from router_values import NOON
 
 from llmtrace.router.config import Links
-from llmtrace.router.intake import alertmanager, generic, otlp
+from llmtrace.router.intake import alertmanager, generic, mapping, otlp
 from llmtrace.router.intake.body import LARGEST_DECOMPRESSED, decompress, read_json
+from llmtrace.router.intake.builtin import mapping_of
 from llmtrace.router.intake.refusal import RefusedError
+from llmtrace.router.intake.texts import LONGEST_ANNOTATION, LONGEST_LABEL
 from llmtrace.router.model import Annotation, Status
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from llmtrace.router.model import Alert
 
 LINKS = Links("")
@@ -90,6 +94,61 @@ def test_null_says_nothing_in_the_generic_format():
     """In every field but the name."""
     nothing = dict.fromkeys(set(generic.GenericAlert.model_fields) - {"name"})
     assert posted(**nothing) == posted()
+
+
+ODD = {"an object": {"a": {"b": 1}}, "a list": [1, {"a": 2}], "a long text": "x" * 10_000, "a large number": 10**30,
+       "true": True, "null": None, "the year 1": "0001-01-01T00:00:00Z"}  # fmt: skip
+TOOLS = {
+    "langfuse": {"type": "monitor-alert", "timestamp": "2026-01-01T00:00:00Z",
+                 "payload": {"monitorId": "m", "projectId": "p", "severity": "ALERT", "permalink": "https://l",
+                             "message": {"title": "latency", "body": "slow"}}},
+    "langsmith": {"alert_rule_name": "errors", "alert_rule_id": "r", "project_name": "p", "triggered_threshold": 3,
+                  "triggered_metric_value": 5, "timestamp": "2026-01-01T00:00:00Z"},
+    "opik": {"alertName": "errors", "alertId": "a", "createdAt": "2026-01-01T00:00:00Z", "message": "m"},
+    "arize": {"monitor_name": "drift", "severity": "critical", "metric_value": 1.5, "threshold": 2, "segment": "s",
+              "description": "d", "url": "https://a"},
+}  # fmt: skip
+
+
+def places(data: dict[str, Any], *above: str) -> Iterator[tuple[str, ...]]:
+    """Every field, those within fields too."""
+    for name, value in data.items():
+        yield (*above, name)
+        if isinstance(value, dict):
+            yield from places(value, *above, name)
+
+
+def put(data: dict[str, Any], place: Sequence[str], value: Any) -> dict[str, Any]:
+    """The same with another value there."""
+    name, *rest = place
+    return {**data, name: put(data[name], rest, value) if rest else value}
+
+
+@pytest.mark.parametrize("tool", TOOLS)
+@pytest.mark.parametrize("odd", ODD)
+def test_no_alert_of_another_tool_is_lost_over_a_field_of_another_shape(tool, odd):
+    """What fits is told, and what was left out is named; only a name it must have."""
+    for place in places(TOOLS[tool]):
+        body = put(TOOLS[tool], place, ODD[odd])
+        try:
+            items = mapping.apply(mapping_of(tool), body)
+            (alert,) = generic.build(items, tool, LINKS, HOUR, NOON, is_foreign=True)
+        except RefusedError as refused:
+            assert "name: " in str(refused)  # noqa: PT017 - of most places it is not
+        else:
+            assert max(map(len, alert.annotations.values()), default=0) <= LONGEST_ANNOTATION
+
+
+def test_what_another_tool_says_at_length_is_cut():
+    """A model's answer as the reason of an alert is no reason to lose it."""
+    item = {"name": "n" * 5_000, "reason": "r" * 50_000, "value": {"a": 1}, "labels": {"project": "p" * 9_000}}
+    (alert,) = generic.build([item], "tool", LINKS, HOUR, NOON, is_foreign=True)
+    assert (len(alert.name), len(alert.annotations[Annotation.REASON]), len(alert.labels["project"])) == (
+        LONGEST_LABEL, LONGEST_ANNOTATION, LONGEST_LABEL,
+    )  # fmt: skip
+    assert alert.annotations[generic.LEFT_OUT] == "value"
+    with pytest.raises(RefusedError, match="name"):
+        generic.build([item], "generic", LINKS, HOUR, NOON)
 
 
 @pytest.mark.parametrize(

@@ -200,7 +200,7 @@ def test_a_wrong_mapping_is_one_line(tmp_path, text, problem):
     [
         b"", b"{", b"null", b"[[]]", b"\xff\xfe", b"[" * 100_000, b'{"alerts": 1}', b'{"alerts": [1]}', b"NaN",
         b'{"name": NaN}', b'{"alerts": [{"labels": {}}], "version": "4"}', b'[{"labels": {"a b": []}}]', b"9" * 5000,
-        b'{"name": "' + b"x" * 2000 + b'"}', b'[{"labels": {"a": 1}}]', b'{"version": "3", "alerts": [{}]}',
+        b'{"name": {}}', b'[{"labels": {"a": 1}}]', b'{"version": "3", "alerts": [{}]}',
     ],
 )  # fmt: skip
 def test_what_is_no_alert_is_a_400_in_words(doors, path, body):

@@ -59,7 +59,7 @@ def test_grafanas_webhook(doors):
         "alertname": "High memory usage", "team": "blue", "grafana_folder": "LLM", "severity": "warning",
         "source": "grafana",
     }  # fmt: skip
-    assert alert.annotations["value"] == "B=44.23943737541908, C=1.0"
+    assert alert.annotations["value"] == "B=44.23943737541908, C=1"
     assert alert.annotations["reason"] == "The system has high memory usage"
     assert alert.annotations["dashboardURL"] == "https://play.grafana.org/d/1"
     assert alert.annotations["source_url"] == "https://play.grafana.org/alerting/1afz29v7z/edit"

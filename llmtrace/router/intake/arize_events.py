@@ -45,7 +45,8 @@ def read(body: bytes, links: Links, timeout: timedelta, now: datetime) -> tuple[
         "name": event, "severity": "error", "reason": _found(data, "error", "reason", "cause", "status_message"),
         "source_url": url, "starts_at": at.isoformat(), "labels": {"task": name} if name else {},
     }  # fmt: skip
-    return generic.build([{key: value for key, value in item.items() if value}], "arize", links, timeout, now), ()
+    known = {key: value for key, value in item.items() if value}
+    return generic.build([known], "arize", links, timeout, now, is_foreign=True), ()
 
 
 def _found(data: Any, *names: str, depth: int = 0) -> str:

@@ -19,7 +19,16 @@ from llmtrace.semconv.alert import Severity
 
 MOST_SEGMENTS: Final = 32
 MOST_TRACES: Final = 10
+LEFT_OUT: Final = "left_out"
+"""The annotation that names fields of another tool's alert which could not be read."""
 _TRACE_ID_LENGTH: Final = 32
+_TEXTS: Final = frozenset(
+    {
+        "name", "reason", "model", "prompt_version", "team", "priority", "environment", "service", "trace_url",
+        "source_url", "runbook_url",
+    }
+)  # fmt: skip
+_MAPS: Final = frozenset({"segment", "labels", "annotations"})
 
 Text = Annotated[str, Field(max_length=LONGEST_ANNOTATION)]
 Number = float | Annotated[str, Field(max_length=64)]
@@ -93,13 +102,47 @@ def read(body: bytes, source: str, links: Links, timeout: timedelta, now: dateti
     return build(bounded(data["alerts"] if several else [data]), source, links, timeout, now)
 
 
-def build(items: Sequence[Any], source: str, links: Links, timeout: timedelta, now: datetime) -> list[Alert]:
-    """An alert of each object, or none at all.
+def build(
+    items: Sequence[Any], source: str, links: Links, timeout: timedelta, now: datetime, *, is_foreign: bool = False
+) -> list[Alert]:
+    """An alert of each object, or none at all. ``is_foreign``: who sent it does not know this format.
 
     Raises:
         RefusedError: 400, which names the alert and the field.
     """
-    return [_alert(_validate(item, index), item, source, links, timeout, now) for index, item in enumerate(items)]
+    found = [_fitting(item) if is_foreign else item for item in items]
+    return [_alert(_validate(item, index), item, source, links, timeout, now) for index, item in enumerate(found)]
+
+
+def _fitting(item: Any) -> Any:
+    """Of another tool's alert what fits: no alert is lost over a text that is long or a field of another shape."""
+    try:
+        GenericAlert.model_validate(item)
+    except ValidationError as error:
+        wrong = {str(each["loc"][0]) for each in error.errors(include_url=False, include_input=False) if each["loc"]}
+    except RecursionError:
+        return item
+    else:
+        return item
+    cut = {field: _cut(field, item[field]) for field in wrong & set(item)}
+    left_out = sorted(field for field, value in cut.items() if value is None and field != "name")
+    kept = {field: value for field, value in item.items() if field not in left_out} | {
+        field: value for field, value in cut.items() if value is not None
+    }
+    return {**kept, "annotations": {**kept.get("annotations", {}), LEFT_OUT: ", ".join(left_out)}}
+
+
+def _cut(field: str, value: Any) -> Any:
+    """None: nothing of it fits."""
+    if isinstance(value, str) and field in _TEXTS:
+        return value[: LONGEST_LABEL if field == "name" else LONGEST_ANNOTATION]
+    if isinstance(value, dict) and field in _MAPS:
+        return {str(name): str(text)[:LONGEST_ANNOTATION] for name, text in value.items() if _is_scalar(text)}
+    return None
+
+
+def _is_scalar(value: object) -> bool:
+    return isinstance(value, str | int | float)
 
 
 def _validate(item: Any, index: int) -> GenericAlert:

@@ -60,11 +60,16 @@ _RESERVED: Final = frozenset({"labels", "annotations", *FIELDS})
 
 
 def _meaning(mapping: AlertMapping, field: str, item: Any, paths: Sequence[Path]) -> Any:
-    value = _first(item, paths)
+    # A name that is none, the next place may have.
+    value = _first(item, [path for path in paths if field != "name" or _is_word(_at(item, path))])
     if value is _ABSENT:
         return value
     words = {word.lower(): meaning for word, meaning in mapping.values.get(field, {}).items()}
     return words.get(str(value).lower(), state_of(value).value if field == "status" else value)
+
+
+def _is_word(value: Any) -> bool:
+    return isinstance(value, str | int | float) and not isinstance(value, bool)
 
 
 def _first(item: Any, paths: Sequence[Path]) -> Any:

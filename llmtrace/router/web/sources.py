@@ -78,7 +78,7 @@ def _mapped(
     rules: AlertMapping, name: str, options: SourceOptions, config: RouterConfig, door: Door, body: bytes
 ) -> Sequence[Alert]:
     items = mapping.apply(rules, read_json(body))
-    return generic.build(items, name, config.links, options.resolve_timeout, door.clock.now())
+    return generic.build(items, name, config.links, options.resolve_timeout, door.clock.now(), is_foreign=True)
 
 
 def _intake(
