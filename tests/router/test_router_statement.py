@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -76,13 +77,23 @@ def test_constants_and_times_are_written_as_sqlalchemy_writes_them(connection: C
     assert (row.told_at, row.route, row.due_at, row.labels) == (NOON, "other", None, {"n": "1"})
 
 
-def test_an_id_never_comes_back(connection: Connection) -> None:
-    """Ids go on from the highest that is known anywhere, though the row that had it is gone."""
+def test_an_id_never_comes_back(tmp_path: Path) -> None:
+    """Ids go on from the highest that is known anywhere, though the row that had it is gone, or was never committed."""
     insertion = Insertion(audit, known=[audit.c.alert_id])
     row = {"at": NOON, "kind": "k", "alert_id": None, "incident_id": None, "body": "", "hash": ""}
-    assert insertion.run(connection, []) == ()
-    assert list(insertion.run(connection, [row, {**row, "alert_id": 7}])) == [1, 2]
-    assert list(insertion.run(connection, [row, row])) == [8, 9]
+    first, second = (create_engine(f"sqlite:///{tmp_path}/some.db") for _ in range(2))
+    metadata.create_all(first)
+    with first.begin() as connection:
+        assert insertion.run(connection, []) == ()
+        assert list(insertion.run(connection, [row, {**row, "alert_id": 7}])) == [1, 2]
+    with first.connect() as connection:
+        assert list(insertion.run(connection, [row])) == [3]  # undone
+    with first.begin() as connection:
+        assert list(insertion.run(connection, [row])) == [4]
+    with second.begin() as connection:  # the next process
+        assert list(insertion.run(connection, [row, row])) == [8, 9]
+    first.dispose()
+    second.dispose()
 
 
 def test_no_statement_of_a_turn_reads_a_whole_table(connection: Connection) -> None:

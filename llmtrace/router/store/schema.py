@@ -61,7 +61,8 @@ class Time(TypeDecorator[datetime]):
 
 def to_microseconds(moment: datetime) -> int:
     """As the database keeps it. What a time zone would shift out of the calendar stays within it."""
-    return min(max((moment - _EPOCH) // _MICROSECOND, _EARLIEST), _LATEST)
+    count = (moment - _EPOCH) // _MICROSECOND
+    return count if _EARLIEST <= count <= _LATEST else min(max(count, _EARLIEST), _LATEST)
 
 
 def from_microseconds(count: int) -> datetime:

@@ -10,12 +10,14 @@ from collections import namedtuple
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
+from weakref import WeakKeyDictionary
 
 from sqlalchemy import (
     BindParameter,
     ColumnElement,
     Connection,
     Dialect,
+    Engine,
     Table,
     bindparam,
     func,
@@ -128,7 +130,7 @@ class Statement:
 
 def _driver(connection: Connection) -> Any:
     """The connection of the driver: its own ``execute`` saves what SQLAlchemy would wrap a cursor in."""
-    return connection.connection.driver_connection
+    return connection.connection.dbapi_connection
 
 
 def get_ready(dialect: Dialect) -> None:
@@ -144,22 +146,27 @@ def inserting(table: Table, *without: str) -> Statement:
 
 
 class Insertion:
-    """Rows into a table, with ids that go on from the highest: this process is the only one that writes.
+    """Rows into a table, with ids that go on from the highest, which is read once: only this process writes.
 
-    ``known``: columns that may name ids of rows that were taken out meanwhile. No id comes back.
+    ``known``: columns that may name ids of rows that were taken out meanwhile. No id comes back, nor one of a
+    transaction that was undone.
     """
 
     def __init__(self, table: Table, *without: str, known: Sequence[ColumnElement[int]] = ()) -> None:
         self._insert = inserting(table, *without)
         found = union_all(*(select(func.max(column).label("id")) for column in (table.c.id, *known))).subquery()
         self._highest = Statement(select(func.max(found.c.id)))
+        self._last: WeakKeyDictionary[Engine, int] = WeakKeyDictionary()
 
     def run(self, connection: Connection, rows: Sequence[Mapping[str, Any]]) -> Sequence[int]:
         """Insert them; returns their ids, in the order of ``rows``."""
         if not rows:
             return ()
-        first = (self._highest.scalar(connection) or 0) + 1
-        ids = range(first, first + len(rows))
+        last = self._last.get(connection.engine)
+        if last is None:
+            last = self._highest.scalar(connection) or 0
+        ids = range(last + 1, last + 1 + len(rows))
+        self._last[connection.engine] = ids[-1]
         self._insert.run_all(connection, [{**row, "id": number} for row, number in zip(rows, ids, strict=True)])
         return ids
 
