@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import random
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -13,7 +14,6 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
-from http.client import HTTPConnection
 from pathlib import Path
 from statistics import median
 from time import perf_counter
@@ -21,7 +21,7 @@ from typing import Any, Final
 
 from sqlalchemy import func, select
 
-from benchmarks.router.load import bodies
+from benchmarks.router.load import GOOD, bodies, is_whole, requests
 from benchmarks.router.processes import TOKEN, Router, Sink, alertmanager
 from benchmarks.rows import Row
 from llmtrace.router.config import load
@@ -196,18 +196,26 @@ def _load(port: int, alerts: int, batch: int, groups: int = 0) -> float:
 
 
 def _paced(port: int) -> Iterator[tuple[str, float]]:
-    """One alert after the other at the rate; its name and when it was sent."""
-    connection = HTTPConnection("127.0.0.1", port)
-    headers = {"authorization": f"Bearer {TOKEN}", "content-type": "application/json"}
-    start = perf_counter()
-    for number in range(PACED):
-        time.sleep(max(0.0, start + number / RATE - perf_counter()))
-        labels = {"alertname": "paced", "severity": "critical", "instance": f"i{number}"}
-        at = perf_counter()
-        connection.request("POST", "/api/v2/alerts", json.dumps([{"labels": labels}]), headers)
-        connection.getresponse().read()
-        yield labels["instance"], at
-    connection.close()
+    """One alert after the other at the rate; its name and when it was sent.
+
+    Each request goes out in one piece, as Go's senders write them; Python's own client needs two, the second of which
+    the router would wait for.
+    """
+    names = [f"i{number}" for number in range(PACED)]
+    labels = ({"alertname": "paced", "severity": "critical", "instance": name} for name in names)
+    made = requests(port, (json.dumps([{"labels": each}]).encode() for each in labels), token=TOKEN)
+    with socket.create_connection(("127.0.0.1", port), 30) as connection:
+        start = perf_counter()
+        for number, (name, request) in enumerate(zip(names, made, strict=True)):
+            time.sleep(max(0.0, start + number / RATE - perf_counter()))
+            at = perf_counter()
+            connection.sendall(request)
+            answer = b""
+            while not is_whole(answer) and (more := connection.recv(65_536)):
+                answer += more
+            if not answer.startswith(GOOD):
+                raise RuntimeError(f"a request was refused: {answer[:100]!r}")
+            yield name, at
 
 
 def _wait(done: Callable[[], bool], deadline: float = 300) -> None:

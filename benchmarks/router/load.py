@@ -68,7 +68,7 @@ def run(port: int, given: Sequence[bytes], connections: int) -> Run:
         for key, _ in selector.select(30):
             one: socket.socket = key.fileobj  # type: ignore[assignment]
             answer = answers.pop(one.fileno(), b"") + one.recv(65_536)
-            if not _is_whole(answer):
+            if not is_whole(answer):
                 answers[one.fileno()] = answer
                 continue
             now = time.perf_counter()
@@ -83,7 +83,8 @@ def run(port: int, given: Sequence[bytes], connections: int) -> Run:
     return Run(time.perf_counter() - start, latencies, refused)
 
 
-def _is_whole(answer: bytes) -> bool:
+def is_whole(answer: bytes) -> bool:
+    """Whether all of an answer is there."""
     head, end, body = answer.partition(b"\r\n\r\n")
     length = re.search(rb"(?i)\r\ncontent-length: *(\d+)", head)
     return bool(end) and len(body) >= (int(length[1]) if length else 0)
