@@ -101,6 +101,13 @@ BY_VALUE = {
     "encoded query": "https://example.org/r?to=%2Fx%3Fapi_key%3DZq7Xw2Rt9%26a%3D1",
     "encoded twice": "next=%252Fx%253Fpassword%253DZq7Xw2Rt9",
     "encoded address": "url=postgresql%3A%2F%2Falice%3AZq7Xw2Rt%40db",
+    "encoded json": "next?state=%7B%22user%22%3A1%2C%22password%22%3A%22Zq7Xw2Rt9%22%7D",
+    "encoded json, twice": "state=%257B%2522client_secret%2522%253A%2B%2522Zq7Xw2Rt9%252C%2522%257D".replace(
+        "%2B", "+"
+    ),
+    "databricks": f"dapi{HEX}",
+    "databricks, rotated": f"dapi{HEX}-2",
+    "voyage": f"pa-{ALNUM}_Tr5-Zq7Xw2Rt9",
     "json in json": '{"body": "{\\"inner\\": \\"{\\\\\\"api_key\\\\\\": \\\\\\"Zq7Xw2Rt9\\\\\\"}\\"}"}',
 }
 """A kind -> a text that holds a secret of it and betrays it by itself."""

@@ -39,6 +39,11 @@ CLEAN = [
     "mysql -P 3306 -h db app; psql -p 5432; mkdir -p a/b; nginx -p /etc",
     "docker run -p 8080:80 image; docker login registry.example.org",
     "cargo test -p llmtrace; grep -a pattern file; curl -u alice https://example.org",
+    "grandpa-rt of-pa-rt-of-a-very-long-name-of-many-words-in-the-cluster-of-2024-and pa-PA",
+    "pa-kubernetes-deployment-name-with-a-hash-7d9f8b6c5d-x2x4z-eu-central-1a",
+    "pa-Some-Long-Title-Of-A-Page-Which-Is-Written-In-2024-With-Hyphens",
+    "dapi is no word, dapi0123456789 no token, https://x.org/dapi/list",
+    "q=%7B%22max_tokens%22%3A%22800%22%2C%22user%22%3A%22alice%22%7D&a=1",
     "live_connections and is_live_streaming_enabled, db_live_migrations",
     "",
 ]
@@ -88,6 +93,7 @@ def test_a_secret_inside_json_is_hidden_and_the_json_stays_valid(kind, levels):
         "<{}>plainvalue7</{}>",
         '{} := "plainvalue7"',
         "{} => 'plainvalue7'",
+        "q=%7B%22{}%22%3A%22plain%5C%22value7%22%2C%22b%22%3A2%7D",
     ],
 )
 def test_the_value_of_a_secret_name_is_hidden_in_every_spelling(name, form):

@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 from llmtrace.secrets.backwards import turned
 from llmtrace.secrets.names import QUERY, STRONG, SUFFIXES, WEAK, WEAK_QUERY
 from llmtrace.secrets.tokens import has_token_sign
-from llmtrace.secrets.urls import ENCODED_AT, USER
+from llmtrace.secrets.urls import ENCODED_AT, ENCODED_JSON, USER
 
 
 class Suspicion(Flag):
@@ -120,6 +120,8 @@ def _has_url_secret(seen: _Seen) -> bool:
     if b"=" in raw and _PARAMETER.search(turned_squeezed):
         return True
     if b"%" in raw and (_ENCODED_PARAMETER.search(turned_squeezed) or ENCODED_AT.search(text)):
+        return True
+    if b"%" in raw and b"22" in raw and ENCODED_JSON.search(text):
         return True
     if b"/" not in raw or (b"//" not in raw and b"\\/" not in raw):
         return False

@@ -105,5 +105,7 @@ TOKENS: Final = (
     Token("elevenlabs_key", ("sk_",), "[0-9a-f]{40,}", is_word=True),
     Token("firecrawl_key", ("fc-",), "[0-9a-f]{32,}", is_word=True),
     Token("e2b_key", ("e2b_",), "[0-9a-f]{40,}"),
+    Token("databricks_token", ("dapi",), "[0-9a-f]{32,}(?:-[0-9])?", is_word=True),
+    Token("voyage_key", ("pa-",), _W + "{40,}", is_word=True),
     Token("jwt", ("eyJ",), rf"{_W}*(?:\.{_W}*)*"),
 )  # fmt: skip

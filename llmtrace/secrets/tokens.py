@@ -16,6 +16,8 @@ from llmtrace.secrets.token_kinds import TOKENS, Token
 
 _BARE_OPENAI: Final = re.compile(r"[A-Z0-9]|[a-z]{16}")
 """What a bare ``sk-`` key has, and ``sk-learn-based-pipeline`` has not."""
+_VOYAGE: Final = re.compile(r"pa-(?=[^a-z]*[a-z])(?=[^A-Z]*[A-Z])(?=[^0-9]*[0-9])[A-Za-z0-9_-]*?[A-Za-z0-9]{12}")
+"""What a ``pa-`` key has, and a name of many words with hyphens between them has not."""
 _JWT: Final = re.compile(r"[^.]{13,}\.[^.]{2}")
 _AWS_SECRET: Final = re.compile(r"[A-Za-z0-9/+=]{40,}")
 _AWS_SECRET_LENGTH: Final = 40
@@ -37,26 +39,36 @@ def _pattern(token: Token) -> re.Pattern[str]:
 
 _RARE: Final = "-_.J"
 """Last letters of anchors that are rarer in a text than the first."""
-_CLOSER: Final = {"AA": "(?<=:A)A", "SK": "K(?=[0-9a-f]{16})"}
+_CLOSER: Final = {
+    "AA": "(?<=:A)A",
+    "SK": "K(?=[0-9a-f]{16})",
+    "dapi": "api(?=[0-9a-f]{32})",
+}
 """Short anchors need a closer look, or ordinary text would be full of them."""
+_BEGINNING: Final = {"d": "dapi"}
+"""What is asked for first where the first letter is in every text."""
+_VOYAGE_TURNED: Final = (b"-", re.compile(rb"-(?<=[A-Za-z0-9_-]{40}.)(?=(ap))"))
+"""Many words end like this anchor: it is one only before as much as a key has."""
 
 
 def _turned_signs() -> tuple[tuple[bytes, re.Pattern[bytes]], ...]:
     """The rare letters that anchors end in -> what stands before them, read from the end."""
     anchors = {anchor for token in TOKENS for anchor in token.anchors}
+    anchors.remove("pa-")
     ending = {last: {anchor[:-1] for anchor in anchors if anchor[-1] == last} for last in _RARE}
-    return tuple(
+    usual = (
         (last.encode(), re.compile(f"{re.escape(last)}(?<=[A-Za-z0-9_-].)(?=({turned(words)}))".encode()))
         for last, words in ending.items()
     )
+    return (*usual, _VOYAGE_TURNED)
 
 
 def _plain_signs() -> tuple[tuple[bytes, re.Pattern[bytes]], ...]:
-    """The first letters of all other anchors -> what follows them."""
+    """The first letters of all other anchors, or a little more -> what follows them."""
     plain = sorted({anchor for token in TOKENS for anchor in token.anchors if anchor[-1] not in _RARE})
     return tuple(
         (
-            first.encode(),
+            _BEGINNING.get(first, first).encode(),
             re.compile(f"{first}(?=({'|'.join(_CLOSER.get(a, a[1:]) for a in plain if a[0] == first)}))".encode()),
         )
         for first in sorted({anchor[0] for anchor in plain})
@@ -74,8 +86,8 @@ def has_token_sign(raw: bytes, turned_raw: bytes) -> bool:
         raw: its bytes.
         turned_raw: the same, from the last to the first.
     """
-    for letter, sign in _PLAIN_SIGNS:
-        if letter in raw and sign.search(raw):
+    for beginning, sign in _PLAIN_SIGNS:
+        if beginning in raw and sign.search(raw):
             return True
     return any(letter in raw and sign.search(turned_raw) for letter, sign in _TURNED_SIGNS)
 
@@ -84,7 +96,9 @@ def _signs(raw: bytes) -> set[str]:
     """The anchors in this text, each as far as it has to be read to know it from ordinary words."""
     turned_raw = raw[::-1]
     found = {(before[::-1] + last).decode() for last, sign in _TURNED_SIGNS for before in sign.findall(turned_raw)}
-    return found.union((first + after).decode() for first, sign in _PLAIN_SIGNS for after in sign.findall(raw))
+    return found.union(
+        (beginning[:1] + after).decode() for beginning, sign in _PLAIN_SIGNS for after in sign.findall(raw)
+    )
 
 
 @cache
@@ -108,6 +122,8 @@ def _replacement(kind: str, found: re.Match[str]) -> str:
     if kind == "jwt" and not _JWT.match(value):
         return value
     if kind == "openai_key" and not _BARE_OPENAI.search(value) and not value.startswith(_OPENAI_PREFIXES):
+        return value
+    if kind == "voyage_key" and not _VOYAGE.match(value):
         return value
     if kind == "api_key" and not looks_random(value.rpartition("_")[2]):
         return value

@@ -6,7 +6,7 @@ import re
 from typing import Final
 
 from llmtrace.secrets.marks import MARK, mark
-from llmtrace.secrets.names import secret_query_name
+from llmtrace.secrets.names import secret_name, secret_query_name
 from llmtrace.secrets.randomness import looks_random
 
 # The second form is a password with a bare slash, which no URL should have, and which people use.
@@ -28,6 +28,12 @@ ENCODED_USER: Final = re.compile(
     rf"""({_PERCENT}3[aA](?:{_PERCENT}2[fF]){{2}})([^\s/?&"'<>\\`%]*{_PERCENT}3[aA][^\s/?&"'<>\\`%]+)({_PERCENT}40)"""
 )
 ENCODED_AT: Final = re.compile(rf"{_PERCENT}40")
+ENCODED_JSON: Final = re.compile(
+    rf"""({_PERCENT}22([A-Za-z_][\w.-]{{0,63}}){_PERCENT}22(?:[ +]|{_PERCENT}20){{0,8}}{_PERCENT}3[aA]"""
+    rf"""(?:[ +]|{_PERCENT}20){{0,8}}{_PERCENT}22)((?:{_PERCENT}5[cC]{_PERCENT}22|(?!{_PERCENT}22)[^\s&"'<>])+)""",
+    re.ASCII,
+)
+"""A member of a JSON object that was encoded to stand in a URL."""
 _WEBHOOK: Final = re.compile(
     r"(//hooks\.slack\.com/(?:services|workflows|triggers)/|//(?:\w+\.)?discord(?:app)?\.com/api/webhooks/)[\w/.-]+"
 )
@@ -39,6 +45,7 @@ def hide_url_secrets(text: str) -> str:
     text = QUERY.sub(_parameter, _FIRST.sub(_parameter, text))
     if "%" in text:
         text = ENCODED_USER.sub(_encoded_user, ENCODED.sub(_parameter, text))
+        text = ENCODED_JSON.sub(_member, text)
     return _WEBHOOK.sub(rf"\1{mark('webhook_path')}", text)
 
 
@@ -55,6 +62,13 @@ def _encoded_user(found: re.Match[str]) -> str:
 
 def _is_secret_user(user: str) -> bool:
     return looks_random(user) if ":" not in user else not _PORT.match(user)
+
+
+def _member(found: re.Match[str]) -> str:
+    named = secret_name(found[2])
+    if named is None or MARK.fullmatch(found[3]) or (named.is_weak and not looks_random(found[3])):
+        return found[0]
+    return found[1] + mark(named.kind)
 
 
 def _parameter(found: re.Match[str]) -> str:
