@@ -16,7 +16,7 @@ import socket
 import ssl
 import time
 from base64 import b64encode
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final, Self
@@ -36,7 +36,7 @@ class UnreachableError(Exception):
 
 
 class UnsupportedProxyError(Exception):
-    """The environment names a proxy that is no HTTP proxy, such as one that speaks SOCKS."""
+    """The environment names a proxy that is no HTTP proxy, such as one that speaks SOCKS, or no address at all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ class Connection:
         url: an address on the host; its user and password go along, its path is of no matter.
         headers: of every request.
         timeout: seconds that a request may take, from connecting to the end of the answer.
-        tls: whom to believe, for https.
+        tls: makes what says whom to believe, for https. Asked again after a failure of TLS: certificates are renewed.
         trust_env: whether a proxy that the environment names is used.
 
     Raises:
@@ -73,34 +73,34 @@ class Connection:
         headers: Mapping[str, str] | None = None,
         *,
         timeout: float,
-        tls: ssl.SSLContext | None = None,
+        tls: Callable[[], ssl.SSLContext | None] = lambda: None,
         trust_env: bool = True,
     ) -> None:
         address = urlsplit(url)
         if address.scheme not in _PORTS or not address.hostname:
             raise ValueError("no address of http or https")
         proxy = proxy_for(address, os.environ) if trust_env else None
+        self._address = address
+        self._port = address.port or _PORTS[address.scheme]
+        self._proxy = proxy
+        self._tls = tls
         self._timeout = timeout
         self._headers = {"accept": "*/*", **(headers or {}), **_credentials("authorization", address)}
         self._is_absolute = proxy is not None and address.scheme == "http"
         self._http: _Http | _Https | None = None
-        self._trouble: UnsupportedProxyError | None = None
         "".encode("idna")  # a codec that is imported when a host is first looked up, else by the request
-        if proxy is None:
-            self._http = _made(address, tls)
-        elif (found := urlsplit(proxy)).scheme != "http" or not found.hostname:
-            self._trouble = UnsupportedProxyError(found.scheme)
-        else:
-            self._http = self._through(found, address, tls)
 
-    def _through(self, proxy: SplitResult, address: SplitResult, tls: ssl.SSLContext | None) -> _Http | _Https:
+    def _made(self) -> _Http | _Https:
+        if self._proxy is None:
+            return _made(self._address, self._tls())
+        proxy = _address_of(self._proxy)
         credentials = _credentials("proxy-authorization", proxy)
         if self._is_absolute:
             self._headers |= credentials
             return _made(proxy, None)
-        made = _made(proxy._replace(scheme="https"), tls, proxy.port or _PORTS["http"])
-        target = address.port or _PORTS["https"]
-        made.set_tunnel(address.hostname or "", target, {"Host": f"{address.hostname}:{target}", **credentials})
+        made = _made(proxy._replace(scheme="https"), self._tls(), proxy.port or _PORTS["http"])
+        host = self._address.hostname or ""
+        made.set_tunnel(host, self._port, {"Host": f"{host}:{self._port}", **credentials})
         return made
 
     def __enter__(self) -> Self:
@@ -136,9 +136,10 @@ class Connection:
             OSError: it broke; TimeoutError where the time was over.
             http.client.HTTPException: what came is no HTTP.
         """
-        if self._http is None:
-            raise UnreachableError from self._trouble
-        http_client = self._http
+        try:
+            http_client = self._http = self._http or self._made()
+        except (OSError, UnsupportedProxyError) as error:
+            raise UnreachableError from error
         http_client.deadline = time.monotonic() + (self._timeout if timeout is None else timeout)
         sent = method, self._target(url), body, {**self._headers, **(headers or {})}
         read = most, needs_body
@@ -152,8 +153,10 @@ class Connection:
             http_client.close()  # the server closed what was idle, while the request was on its way
             self._open(http_client)
             return self._exchange(http_client, *sent, *read)
-        except BaseException:
+        except BaseException as error:
             http_client.close()
+            if isinstance(error.__cause__ or error, ssl.SSLError):
+                self._http = None
             raise
 
     def close(self) -> None:
@@ -305,6 +308,17 @@ class _TimedReader(io.RawIOBase):
 def _made(address: SplitResult, tls: ssl.SSLContext | None, port: int | None = None) -> _Http | _Https:
     host, number = address.hostname or "", port or address.port or _PORTS[address.scheme]
     return _Http(host, number) if address.scheme == "http" else _Https(host, number, context=tls)
+
+
+def _address_of(proxy: str) -> SplitResult:
+    try:
+        found = urlsplit(proxy)
+        is_usable = found.scheme == "http" and bool(found.hostname) and found.port != 0
+    except ValueError as error:
+        raise UnsupportedProxyError("no address") from error
+    if not is_usable:
+        raise UnsupportedProxyError(found.scheme)
+    return found
 
 
 def _credentials(header: str, address: SplitResult) -> dict[str, str]:

@@ -12,7 +12,9 @@ def prepare(url: str) -> None:
     Not by the thread that sends: libraries look for others in ``sys.modules``, and must not find half of one.
     """
     if url.startswith("https:"):
-        import certifi  # noqa: F401, PLC0415 - only for https
+        from certifi import where  # noqa: PLC0415 - only for https
+
+        where()
 
 
 def trusted(url: str, certificate: str | None = None) -> ssl.SSLContext | None:

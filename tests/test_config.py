@@ -220,6 +220,8 @@ BAD_HEADERS = [
     {"x-key": f"{SECRET}\0"},
     {"x-key": f"{SECRET}\u20ac"},
     {"x-kéy": SECRET},
+    {"Content-Length": SECRET},
+    {"transfer-encoding": SECRET},
 ]
 
 

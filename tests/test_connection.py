@@ -12,8 +12,10 @@ from base64 import b64encode
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from http.client import HTTPException
+from pathlib import Path
 
 import pytest
+from certifi import where
 from otlp_sink import Answer, free_port, otlp_sink
 
 from llmtrace._connection import Connection, UnreachableError, UnsupportedProxyError
@@ -277,11 +279,14 @@ def test_plain_requests_go_through_a_proxy_by_their_whole_address(monkeypatch):
     assert "authorization: Basic " + b64encode(b"user:secret").decode() in seen[0]
 
 
-def test_a_proxy_of_another_kind_is_an_error_at_each_request(monkeypatch):
-    """Spans do not go around a proxy that somebody has set."""
-    monkeypatch.setenv("ALL_PROXY", "socks5://127.0.0.1:1")
-    with Connection("http://phoenix.invalid", timeout=5) as connection, pytest.raises(UnreachableError) as caught:
-        connection.request("GET", "http://phoenix.invalid/")
+@pytest.mark.parametrize("proxy", ["socks5://127.0.0.1:1", "http://[::1", "http://proxy:port", "http://"])
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_proxy_of_another_kind_is_an_error_at_each_request(monkeypatch, scheme, proxy):
+    """Spans do not go around a proxy that somebody has set, and no thread ends of one that is no address."""
+    monkeypatch.setenv("ALL_PROXY", proxy)
+    url = f"{scheme}://phoenix.invalid"
+    with Connection(url, timeout=5) as connection, pytest.raises(UnreachableError) as caught:
+        connection.request("GET", url)
     assert isinstance(caught.value.__cause__, UnsupportedProxyError)
 
 
@@ -328,6 +333,21 @@ def test_https_believes_nobody_else(certificate, host):
             with pytest.raises(UnreachableError) as caught:
                 connection.request("POST", url, b"")
             assert isinstance(caught.value.__cause__, ssl.SSLCertVerificationError)
+
+
+def test_certificates_that_are_renewed_are_read_again(certificate, tmp_path):
+    """A file that is not there yet, or has expired meanwhile, costs no restart of the app."""
+    believed = tmp_path / "authorities.pem"
+    with server(*[tls(certificate, answering(OK))] * 2) as port:
+        url = f"https://localhost:{port}/v1/traces"
+        with Destination("backend", url, certificate=str(believed)).client() as connection:
+            for content in (None, Path(where()).read_text()):
+                if content is not None:
+                    believed.write_text(content)
+                with pytest.raises(UnreachableError):
+                    connection.request("POST", url, b"")
+            believed.write_text(Path(certificate[1]).read_text())
+            assert connection.request("POST", url, b"").body == b"ok"
 
 
 def test_the_environments_authorities_are_believed(certificate, monkeypatch):

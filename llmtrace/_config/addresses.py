@@ -16,6 +16,8 @@ METRICS_PATH: Final = "/v1/metrics"
 
 _HEADER_VALUE: Final = re.compile(r"[\t -~]*")
 _HEADER_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_OURS: Final = frozenset({"content-encoding", "content-length", "transfer-encoding"})
+"""Headers that say how the body is written."""
 
 
 def with_default_path(setting: str, url: str, path: str = TRACES_PATH) -> str:
@@ -91,6 +93,9 @@ def given_headers(setting: str, headers: object) -> dict[str, str]:
     for name, value in headers.items():
         if not isinstance(name, str) or not isinstance(value, str) or not _HEADER_NAME.fullmatch(name):
             msg = f"{setting}: header {name!r:.80} is no header; allowed: names and values that are texts"
+            raise ConfigurationError(msg)
+        if name.lower() in _OURS:
+            msg = f"{setting}: header {name!r} cannot be set; allowed: any that does not say how the body is written"
             raise ConfigurationError(msg)
         if not _HEADER_VALUE.fullmatch(value):
             msg = f"{setting}: the value of header {name!r} cannot be sent; allowed: printable ASCII in one line"

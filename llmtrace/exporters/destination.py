@@ -44,7 +44,7 @@ class Destination:
     def client(self) -> Connection:
         """A connection that obeys the settings."""
         headers = {"user-agent": "llmtrace-otel", **self.headers, "content-type": "application/x-protobuf"}
-        return Connection(self.url, headers, timeout=self.timeout, tls=self._tls())
+        return Connection(self.url, headers, timeout=self.timeout, tls=self._tls)
 
     def _tls(self) -> ssl.SSLContext | None:
         context = trusted(self.url, self.certificate)

@@ -18,6 +18,7 @@ from waiting import wait_until
 
 from llmtrace import get_tracer
 from llmtrace.exporters import circuit
+from llmtrace.exporters import sender as senders
 from llmtrace.exporters.delivery import Delivery, keeping
 from llmtrace.exporters.delivery.stock import Stock
 from llmtrace.exporters.destination import Destination
@@ -351,6 +352,25 @@ def test_a_backend_that_is_away_is_looked_up_again(sink, counts):
             assert running.flush(soon())
     assert sink.connections == 2
     assert counts() == {"accepted": 2, "delivered": 2}
+
+
+def test_an_error_of_our_own_costs_a_pause_and_no_span(sink, counts, monkeypatch, lenient):
+    """Where there is no memory for a request, say: it is tried again after the usual pauses, not at once."""
+    tried: list[float] = []
+
+    def fail(_: object) -> bytes:
+        tried.append(time.monotonic())
+        raise MemoryError
+
+    with delivery(sink.url) as running:
+        with monkeypatch.context() as patch:
+            patch.setattr(senders, "request", fail)
+            offer(running, "a")
+            wait_until(lambda: len(tried) >= 4, "attempts")
+        assert running.flush(soon())
+    assert tried[3] - tried[0] > 0.2
+    assert sink.names == ["a"]
+    assert counts()["delivered"] == 1
 
 
 def test_a_backend_that_is_down_is_one_line(counts, caplog):

@@ -35,7 +35,7 @@ def ask(
     headers = {"authorization": f"Bearer {token}"} if token else {}
     content = None if body is None else json.dumps(body).encode()
     try:
-        with Connection(base, headers, timeout=10, tls=trusted(base), trust_env=False) as router:
+        with Connection(base, headers, timeout=10, tls=lambda: trusted(base), trust_env=False) as router:
             answer = router.request(method, base + path, content, _JSON, most=_LONGEST_ANSWER)
         said = json.loads(answer.body)
     except (UnreachableError, OSError, HTTPException, ValueError) as error:

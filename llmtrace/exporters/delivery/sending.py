@@ -71,11 +71,16 @@ class Sending:
         if batch is None:
             return
         began = time.monotonic()
-        report = Report(left=batch)
         try:
             report = sender.send(batch, self._circuit.patience)
-        finally:
-            self._settle(report, time.monotonic() - began)
+        except BaseException as error:
+            left = [parcel for parcel in batch if not parcel.is_done]
+            failed = Answer(
+                Outcome.LATER, type(error).__name__
+            )  # no memory, say: a pause, as for the backend's troubles
+            self._settle(Report(left=left, trouble=failed), time.monotonic() - began)
+            raise
+        self._settle(report, time.monotonic() - began)
 
     def _next(self, sender: Sender) -> list[Parcel] | None:
         """Wait for work; None says that the delivery is closed."""
