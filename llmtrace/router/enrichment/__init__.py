@@ -51,12 +51,12 @@ class Enricher:
         alerts = [linked(alert, self._options) for alert in notification.alerts]
         try:
             if not self._has_more(notification):
-                return replace(delivery, notification=replace(notification, alerts=tuple(alerts)))
+                return _saying(delivery, alerts)
             async with asyncio.timeout(self._options.timeout.total_seconds()):
                 alerts = await self._told(alerts, notification.created_at, notification.tier)
         except Exception as error:  # noqa: BLE001 - a message without it is better than none
             self._say(type(error).__name__)
-        return replace(delivery, notification=replace(notification, alerts=tuple(alerts)))
+        return _saying(delivery, alerts)
 
     def _has_more(self, notification: Notification) -> bool:
         """Whether there is anything to read or ask: in most floods there is not, and then nothing is waited for."""
@@ -76,6 +76,14 @@ class Enricher:
         if problem not in self._failed:
             self._failed.add(problem)
             _log.warning("a message goes without its changes and health: %s; this is said once", problem)
+
+
+def _saying(delivery: Delivery, alerts: Sequence[Alert]) -> Delivery:
+    """The delivery with these alerts; itself where they are its own."""
+    notification = delivery.notification
+    if all(new is old for new, old in zip(alerts, notification.alerts, strict=True)):
+        return delivery
+    return replace(delivery, notification=replace(notification, alerts=tuple(alerts)))
 
 
 def _with(alert: Alert, name: Annotation, text: str) -> Alert:

@@ -6,11 +6,11 @@ import base64
 import binascii
 import hashlib
 import hmac
-import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final, Self
 
+import msgspec
 from pydantic import BeforeValidator, Field, SecretStr, model_validator
 
 from llmtrace.router.config.schema import Url
@@ -101,7 +101,7 @@ def _body(delivery: Delivery, external_url: str, max_alerts: int) -> bytes:
         "alerts": [_alert(alert) for alert in shown],
         "llmtrace": _about(notification),
     }
-    return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
+    return msgspec.json.encode(body)
 
 
 def _about(notification: Notification) -> dict[str, object]:
