@@ -22,6 +22,8 @@ JSON_CODEC: Final[Mapping[str, Any]] = MappingProxyType(
     {"json_serializer": lambda value: msgspec.json.encode(value).decode(), "json_deserializer": _read}
 )
 """How columns of JSON are written and read, for ``create_engine``."""
+LATEST_FIRST: Final = True
+"""Which connection of a pool is taken: the one used last has its pages and plans at hand, for the next turn too."""
 
 
 class Rows(Protocol):

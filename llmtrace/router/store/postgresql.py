@@ -11,7 +11,7 @@ from sqlalchemy.exc import DBAPIError
 
 from llmtrace.exceptions import ConfigurationError
 from llmtrace.router.ports import StoreError
-from llmtrace.router.store.backend import JSON_CODEC
+from llmtrace.router.store.backend import JSON_CODEC, LATEST_FIRST
 
 SCHEME: Final = "postgresql+psycopg://"
 _LOCK: Final = 0x6C6C6D7472616365
@@ -36,7 +36,9 @@ class PostgresBackend:
 
     def __init__(self, url: str) -> None:
         self.name = make_url(url).render_as_string(hide_password=True)
-        self.engine = create_engine(url, isolation_level="REPEATABLE READ", pool_pre_ping=True, **JSON_CODEC)
+        self.engine = create_engine(
+            url, isolation_level="REPEATABLE READ", pool_pre_ping=True, pool_use_lifo=LATEST_FIRST, **JSON_CODEC
+        )
         plain = create_engine(url, isolation_level="AUTOCOMMIT", pool_pre_ping=True)
         try:
             self._lock = plain.connect()

@@ -15,7 +15,7 @@ from sqlalchemy.engine import URL
 
 from llmtrace.exceptions import ConfigurationError
 from llmtrace.router.ports import StoreError
-from llmtrace.router.store.backend import JSON_CODEC
+from llmtrace.router.store.backend import JSON_CODEC, LATEST_FIRST
 
 _PRAGMAS: Final = ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=5000", "foreign_keys=ON")
 _INBOX: Final = (
@@ -38,7 +38,7 @@ class SqliteBackend:
         self.name = str(file)
         inbox = Path(f"{file}.inbox")
         self._lock = _take(file, inbox)
-        self.engine = create_engine(URL.create("sqlite", database=str(file)), **JSON_CODEC)
+        self.engine = create_engine(URL.create("sqlite", database=str(file)), pool_use_lifo=LATEST_FIRST, **JSON_CODEC)
         event.listen(self.engine, "connect", _prepare)
         event.listen(self.engine, "begin", _begin)
         try:
