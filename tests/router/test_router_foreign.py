@@ -192,3 +192,39 @@ def test_a_byte_order_mark_costs_no_export():
     """In OTLP's JSON too."""
     read = otlp.read(b'\xef\xbb\xbf{"resourceSpans": []}', otlp.Encoding.JSON, "", LINKS, NOON)
     assert read == otlp.Export(())
+
+
+@pytest.mark.parametrize(
+    ("fault", "problem"),
+    [
+        ({"startTimeUnixNano": "-1"}, "startTimeUnixNano cannot be read"),
+        ({"traceId": "MDEyMzQ1Njc4OWFiY2RlZg=="}, "traceId is not hexadecimal"),
+        ({"spanId": 7}, "spanId is not hexadecimal"),
+        ({"parentSpanId": "abcd"}, "parentSpanId is neither 8 nor 16 bytes"),
+        ({"attributes": [{"key": "a", "value": {"doubleValue": "SECRET"}}]}, "attributes.value cannot be read"),
+        ({"name": 5}, "name cannot be read"),
+    ],
+)
+def test_a_span_that_is_wrong_costs_no_other(fault, problem):
+    """Of a Collector's batch in JSON the others are taken; the answer counts the one and names its field."""
+    tag = {"key": "llmtrace.alert.severity", "value": {"stringValue": "critical"}}
+    good = {"name": "good", "traceId": "0" * 31 + "1", "spanId": "0" * 15 + "1", "attributes": [tag]}
+    body = {"resourceSpans": [{"scopeSpans": [{"spans": [good, {**good, **fault}, good]}]}]}
+    export = otlp.read(json.dumps(body).encode(), otlp.Encoding.JSON, "", LINKS, NOON)
+    assert (len(export.alerts), export.refused_spans) == (2, 1)
+    assert problem in export.refusal
+    assert "SECRET" not in export.refusal
+
+
+@pytest.mark.parametrize(
+    ("body", "problem"),
+    [
+        (b'{"resourceSpans": [}', "line 1, column 20"),
+        (b'{"resourceSpans": [{"resource": {"attributes": 5}}]}', "resourceSpans.resource.attributes cannot be read"),
+        (b'{"resourceSpans": [{"scopeSpans": [{"spans": [{"traceId": "x"}]}]}]}', "traceId is not hexadecimal"),
+    ],
+)
+def test_a_body_that_is_no_export_says_where(body, problem):
+    """The field, or the place in the text."""
+    with pytest.raises(RefusedError, match=problem):
+        otlp.read(body, otlp.Encoding.JSON, "", LINKS, NOON)

@@ -5,15 +5,13 @@ Protobuf and JSON, plain and gzip. It knows bytes and headers; reading them from
 
 from __future__ import annotations
 
-import base64
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import Enum
 from http import HTTPStatus
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Final
 
 from google.protobuf import json_format
 from google.protobuf.message import DecodeError, Message
@@ -32,14 +30,13 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from opentelemetry.proto.trace.v1.trace_pb2 import Status as OtlpStatus
 
 from llmtrace.router.config import Links
+from llmtrace.router.intake import otlp_json
 from llmtrace.router.intake.body import MOST_ALERTS, decompress
 from llmtrace.router.intake.refusal import RefusedError
 from llmtrace.router.intake.tags import TaggedEvent, TaggedSpan, alerts_of
 from llmtrace.router.model import Alert
 from llmtrace.semconv import alert as words
 
-_ID_KEYS: Final = ("traceId", "spanId", "parentSpanId", "trace_id", "span_id", "parent_span_id")
-_ID_LENGTHS: Final = (0, 8, 16)
 _NANOSECONDS: Final = 1_000_000_000
 _STATUS: Final = MappingProxyType({OtlpStatus.STATUS_CODE_OK: "ok", OtlpStatus.STATUS_CODE_ERROR: "error"})
 
@@ -86,9 +83,8 @@ def read(body: bytes, encoding: Encoding, content_encoding: str, links: Links, n
         RefusedError: 400, 413 or 415, for the whole request.
     """
     request = ExportTraceServiceRequest()
-    _decode(decompress(body, content_encoding), encoding, request)
+    refusals = _decode(decompress(body, content_encoding), encoding, request)
     alerts: list[Alert] = []
-    refusals: list[str] = []
     for span in _tagged(request):
         try:
             alerts.extend(alerts_of(span, links, now))
@@ -140,48 +136,16 @@ def refusal(status: HTTPStatus, message: str, encoding: Encoding) -> bytes:
     return encoding.write(Status(code=code, message=message))
 
 
-def _decode(body: bytes, encoding: Encoding, request: Message) -> None:
-    """Read the body into the message."""
+def _decode(body: bytes, encoding: Encoding, request: Message) -> list[str]:
+    """Read the body into the message; what was wrong with spans that are not in it."""
     try:
-        if encoding is Encoding.PROTOBUF:
-            request.ParseFromString(body)
-        else:
-            data = _json(body)
-            _ids_to_base64(data)
-            json_format.ParseDict(data, request, ignore_unknown_fields=True)
-    except (DecodeError, json_format.ParseError, ValueError, TypeError, AttributeError, RecursionError) as error:
-        problem = f"the body is no {request.DESCRIPTOR.name} in {encoding.value}"
+        if encoding is Encoding.JSON:
+            return otlp_json.parse(body, request)
+        request.ParseFromString(body)
+    except (DecodeError, *otlp_json.FAULTS) as error:
+        problem = f"the body is no {request.DESCRIPTOR.name} in {encoding.value}{otlp_json.where(error)}"
         raise RefusedError(HTTPStatus.BAD_REQUEST, problem) from error
-
-
-def _json(body: bytes) -> Any:
-    """Half a surrogate pair, cut off by some sender, must not cost it the whole batch: it becomes a question mark."""
-    data = json.loads(body.decode("utf-8-sig", "replace"))
-    if b"\\u" in body:
-        data = json.loads(json.dumps(data, ensure_ascii=False).encode("utf-8", "replace"))
-    return data
-
-
-def _ids_to_base64(data: Any) -> None:
-    """OTLP writes ids as hex where protobuf's own JSON has base64; this brings them to the latter, in place."""
-    for span in _json_spans(data):
-        for holder in (span, *_items(span, "links")):
-            for key in _ID_KEYS:
-                if holder.get(key) is not None:  # null is as good as nothing
-                    identifier = bytes.fromhex(holder[key])
-                    if len(identifier) not in _ID_LENGTHS:
-                        raise ValueError(f"{key} is neither 8 nor 16 bytes")
-                    holder[key] = base64.b64encode(identifier).decode()
-
-
-def _json_spans(data: Any) -> Iterator[dict[str, Any]]:
-    for resource in _items(data, "resourceSpans", "resource_spans"):
-        for scope in _items(resource, "scopeSpans", "scope_spans"):
-            yield from _items(scope, "spans")
-
-
-def _items(holder: dict[str, Any], *names: str) -> list[dict[str, Any]]:
-    return [item for name in names for item in holder.get(name) or ()]
+    return []
 
 
 def _tagged(request: ExportTraceServiceRequest) -> Iterator[TaggedSpan]:
