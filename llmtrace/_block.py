@@ -5,9 +5,9 @@ An exception is recorded and passed on unchanged. Where nothing is recorded ther
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from functools import partial
+from sys import _getframe
 from types import TracebackType
 from typing import Any, Final
 
@@ -20,6 +20,7 @@ from llmtrace._cancellation import is_cancellation
 from llmtrace._clean import clean_attributes
 from llmtrace._guard import flattening
 from llmtrace._noop import NOOP_SPAN, NoopSpan
+from llmtrace._scope import ENTERING, GENERATORS, attach, here, leave
 from llmtrace._span import SPAN_KEY, Span
 from llmtrace._stream import Outcome
 from llmtrace._tracer import active
@@ -27,6 +28,7 @@ from llmtrace._values.serialize import to_text
 from llmtrace.context import carried, with_values
 from llmtrace.semconv import trace as keys
 
+_put: Final = dict[str, object].__setitem__
 _WORKERS: Final = (keys.KIND_AGENT, keys.KIND_CHAIN)
 """The kinds that do the work of a request."""
 
@@ -43,25 +45,31 @@ class SpanScope:
         self._entered: list[tuple[Span | NoopSpan, Context, _scope.Entered]] = []
 
     def __enter__(self) -> Span | NoopSpan:
-        outside = _scope.here()
+        # `start_span`, `with_span` and `_scope.enter` of the usual case, without the calls: each is a hundredth of a
+        # span's cost.
+        outside = here()
         context = self._with_values(outside) if self._values else outside
-        span = start_span(self._name, dict(self._attributes), context)
-        # `with_span` and `_scope.enter` of the usual case, without the calls: each is a hundredth of a span's cost.
-        context = Context({**context, SPAN_KEY: span})
-        frame = sys._getframe(1)  # noqa: SLF001 - is it a generator?
+        tracer = active.tracer
+        if tracer is None or len(context) > (SPAN_KEY in context):
+            span = start_span(self._name, self._attributes, context)
+        else:
+            span = tracer.start(self._name, self._attributes.copy(), context)
+        context = Context(context)
+        _put(context, SPAN_KEY, span)  # nobody has this context yet; its own `__setitem__` refuses
+        frame = _getframe(1)  # is it a generator?
         code = frame.f_code
         entered: _scope.Entered
-        if code.co_flags & _scope.GENERATORS or code.co_name in _scope.ENTERING:
+        if code.co_flags & GENERATORS or code.co_name in ENTERING:
             entered = _scope.enter(frame, outside, context, _KEEPER, span)
         else:
-            entered = _scope.attach(context)
+            entered = attach(context)
         self._entered.append((span, context, entered))
         return span
 
     def open(self, context: Context) -> tuple[Span | NoopSpan, Context]:
         """Start the span below `context`, without making it current; returns it with the context to go on from."""
         context = self._with_values(context)
-        return start_span(self._name, dict(self._attributes), context), context
+        return start_span(self._name, self._attributes, context), context
 
     def _with_values(self, context: Context) -> Context:
         if self._values:
@@ -73,7 +81,7 @@ class SpanScope:
         entries = self._entered
         if entries:
             span, _, entered = entries.pop() if len(entries) == 1 else _scope.take(entries)
-            _scope.leave(entered)
+            leave(entered)
             finish(span, error)
 
 
@@ -95,12 +103,12 @@ NOOP_SCOPE: Final = NoopScope()
 def start_span(
     name: str, attributes: Attributes, context: Context, kind: SpanKind = SpanKind.INTERNAL
 ) -> Span | NoopSpan:
-    """Start a span below `context`, with the values that the context carries."""
+    """Start a span below `context`, with a copy of the attributes and with the values that the context carries."""
     tracer = active.tracer
     if tracer is None:
         return NOOP_SPAN
-    if len(context) > 1 or (context and SPAN_KEY not in context):  # more than the current span
-        attributes = {**carried(context), **attributes}
+    carries = len(context) > (SPAN_KEY in context)  # more than the current span
+    attributes = {**carried(context), **attributes} if carries else attributes.copy()
     return tracer.start(name, attributes, context, kind)
 
 
@@ -114,12 +122,10 @@ def finish(span: Span | NoopSpan, error: BaseException | None, ended: int | None
         error: what leaves its block.
         ended: when it ended, if not just now, in nanoseconds since 1970.
     """
-    if not isinstance(span, Span):
+    if type(span) is not Span or ((error is not None or span.pending) and not _is_over(span, error)):
         return
-    if (error is not None or span.pending) and not _is_over(span, error):
-        return
-    root = span._root or span  # noqa: SLF001 - our own class; as `root`, without the call
-    if root.adopts and span.span_kind in _WORKERS:
+    root = span._root  # noqa: SLF001 - our own class
+    if root is not None and root.adopts and span.span_kind in _WORKERS:
         root.adopt(span)
     span.end(ended)
 

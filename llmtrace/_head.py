@@ -19,6 +19,7 @@ from opentelemetry.util.types import Attributes
 from llmtrace import _chance
 from llmtrace._chance import Said
 from llmtrace._guard import swallowed
+from llmtrace._ids import NO_STATE, RANDOMNESS
 from llmtrace.sampling import Ratio
 from llmtrace.semconv import trace as keys
 
@@ -28,8 +29,6 @@ RANDOM_TRACE_ID: Final = TraceFlags.RANDOM_TRACE_ID
 _TRUSTED: Final = create_key("llmtrace-trusted-caller")
 _NOTHING_SAID: Final = Said()
 _MOST_STATES: Final = 1_024
-_RANDOMNESS: Final = _chance.END - 1
-"""The bits of a trace id that are compared with a threshold."""
 
 
 def trusting(context: Context) -> Context:
@@ -50,17 +49,20 @@ class Head(Sampler):
         self._ratio = ratio if callable(ratio) else None
         self.asks = callable(ratio)
         """Whether the attributes of a root are looked at."""
-        self._threshold = _chance.ALWAYS if callable(ratio) else _chance.threshold(ratio)
+        self.threshold = _chance.ALWAYS if callable(ratio) else _chance.threshold(ratio)
+        """What the randomness of a trace id has to reach, where nobody is asked."""
         self._trusts = trusts
         self._states: dict[int, TraceState] = {}
+        self.state = NO_STATE if self.threshold == _chance.NEVER else self._state(self.threshold)
+        """That of the traces which reach it."""
 
     def of_root(
         self, trace_id: int, is_random: int, name: str, attributes: Mapping[str, Any]
     ) -> tuple[int, TraceState | None]:
         """The flag and the state of a trace that begins here; `is_random`: 0 where its id was not made at random."""
-        threshold = self._threshold if self._ratio is None else self._asked(name, attributes)
+        threshold = self.threshold if self._ratio is None else self._asked(name, attributes)
         if is_random:
-            if trace_id & _RANDOMNESS < threshold:
+            if trace_id & RANDOMNESS < threshold:
                 return 0, None
             return SAMPLED, self._state(threshold)
         # Whoever comes after us must compare the same randomness.
@@ -123,7 +125,7 @@ class Head(Sampler):
 
     def get_description(self) -> str:
         """Its name in log lines."""
-        return f"llmtrace.Head({'a function' if self._ratio else _chance.probability(self._threshold)})"
+        return f"llmtrace.Head({'a function' if self._ratio else _chance.probability(self.threshold)})"
 
 
 class _RecordAll(Sampler):

@@ -16,11 +16,16 @@ from opentelemetry.trace import SpanContext, TraceFlags, TraceState
 SAMPLED: Final = int(TraceFlags.SAMPLED)
 RANDOM: Final = int(TraceFlags.RANDOM_TRACE_ID)
 FLAGS: Final = {flags: TraceFlags(flags) for flags in (0, SAMPLED, RANDOM, SAMPLED | RANDOM)}
+RANDOMNESS: Final = (1 << 56) - 1
+"""The bits of a trace id that W3C's flag says are random: what is compared with a threshold."""
 NO_STATE: Final = TraceState()
 """That of every trace which nobody has said anything of."""
 _SAMPLED_RANDOM: Final = FLAGS[SAMPLED | RANDOM]
+_ONLY_RANDOM: Final = FLAGS[RANDOM]
 _new: Final[Any] = tuple.__new__
 _is_known: Final = tuple(SpanContext(3, 2, False, FLAGS[1], NO_STATE)) == (3, 2, False, FLAGS[1], NO_STATE, True)
+_usual: Final = RandomIdGenerator if _is_known else None
+"""The generator whose ids, and contexts with them, are made here."""
 
 
 def inherited(ids: IdGenerator, parent: SpanContext | None) -> tuple[int, TraceState | None, int]:
@@ -36,7 +41,7 @@ def inherited(ids: IdGenerator, parent: SpanContext | None) -> tuple[int, TraceS
 
 def sampled_below(ids: IdGenerator, parent: SpanContext | None) -> SpanContext:
     """The context of a new span that is sampled."""
-    if not _is_known or type(ids) is not RandomIdGenerator:
+    if type(ids) is not _usual:
         trace_id, state, random = inherited(ids, parent)
         return SpanContext(trace_id, ids.generate_span_id(), False, FLAGS[SAMPLED | random], state)
     # 0 is no valid id: the generator knows what to do then.
@@ -50,6 +55,19 @@ def sampled_below(ids: IdGenerator, parent: SpanContext | None) -> SpanContext:
     return _new(SpanContext, (trace_id, span_id, False, flags, above, True))  # type: ignore[no-any-return]
 
 
+def is_usual(ids: IdGenerator) -> bool:
+    """Whether ids are made by OpenTelemetry's random generator, and contexts may be made as here."""
+    return type(ids) is _usual
+
+
+def by_chance(threshold: int, state: TraceState) -> SpanContext:
+    """The context of a new trace's first span: sampled, and with this state, where its id reaches the threshold."""
+    trace_id, span_id = getrandbits(128) or 1, getrandbits(64) or 1  # 0 is no valid id
+    if trace_id & RANDOMNESS < threshold:
+        return _new(SpanContext, (trace_id, span_id, False, _ONLY_RANDOM, NO_STATE, True))  # type: ignore[no-any-return]
+    return _new(SpanContext, (trace_id, span_id, False, _SAMPLED_RANDOM, state, True))  # type: ignore[no-any-return]
+
+
 def random_trace(ids: IdGenerator) -> tuple[int, int]:
     """The id of a new trace, and the flag that it is random; 0 where it is not."""
     if type(ids) is RandomIdGenerator:
@@ -60,8 +78,9 @@ def random_trace(ids: IdGenerator) -> tuple[int, int]:
 def below(ids: IdGenerator, parent: SpanContext, state: TraceState | None) -> SpanContext:
     """The context of a new span below one in this process, whose flags it has, and its state where none is given."""
     trace_id, _, _, flags, above, _ = parent
-    state = above if state is None else state
-    if not _is_known or type(ids) is not RandomIdGenerator:
+    if state is None:
+        state = above
+    if type(ids) is not _usual:
         return SpanContext(trace_id, ids.generate_span_id(), False, flags, state)
     span_id = getrandbits(64) or ids.generate_span_id()
     return _new(SpanContext, (trace_id, span_id, False, flags, state, True))  # type: ignore[no-any-return]
@@ -69,7 +88,7 @@ def below(ids: IdGenerator, parent: SpanContext, state: TraceState | None) -> Sp
 
 def made(ids: IdGenerator, trace_id: int, flags: TraceFlags, state: TraceState | None) -> SpanContext:
     """The context of a new span of a trace, with these flags and this state."""
-    if not _is_known or type(ids) is not RandomIdGenerator or not trace_id:
+    if type(ids) is not _usual or not trace_id:
         return SpanContext(trace_id, ids.generate_span_id(), False, flags, state)
     span_id = getrandbits(64) or ids.generate_span_id()
     return _new(SpanContext, (trace_id, span_id, False, flags, NO_STATE if state is None else state, True))  # type: ignore[no-any-return]

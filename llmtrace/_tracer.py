@@ -34,7 +34,18 @@ from llmtrace._clean import clean_attributes
 from llmtrace._double import DoubledSpan, doubled_by
 from llmtrace._failure import exception_message
 from llmtrace._head import Head
-from llmtrace._ids import FLAGS, RANDOM, SAMPLED, below, inherited, made, random_trace, sampled_below
+from llmtrace._ids import (
+    FLAGS,
+    RANDOM,
+    SAMPLED,
+    below,
+    by_chance,
+    inherited,
+    is_usual,
+    made,
+    random_trace,
+    sampled_below,
+)
 from llmtrace._noop import NOOP_SPAN, NoopSpan
 from llmtrace._record import SpanRecord
 from llmtrace._relay import OwnRelay
@@ -97,22 +108,24 @@ class Tracer(ApiTracer):
             context = _scope.here()
         parent_span = context.get(SPAN_KEY)
         parent: SpanContext | None
-        root: Span | None
-        if parent_span is None:
-            parent = root = None
-        elif type(parent_span) is Span:
-            parent, root = parent_span._context, parent_span._root or parent_span  # noqa: SLF001 - our own class
+        root: Span | None = None
+        if type(parent_span) is Span:
+            parent = parent_span._context  # noqa: SLF001 - our own class
+            root = parent_span._root or parent_span  # noqa: SLF001 - as above
         else:
-            parent, root = _remote_or_foreign(parent_span), None
+            parent = None if parent_span is None else _remote_or_foreign(parent_span)
         if not source.enabled:
             return NOOP_SPAN if parent is None else NoopSpan(parent)
-        processor: SpanProcessor | None
-        sampler = source.sampler
-        if sampler is ALWAYS_ON:
-            span_context, processor, added = sampled_below(source.id_generator, parent), source.processor, None
-        elif type(sampler) is Head:
-            span_context = _by_head(source.id_generator, sampler, parent, root, name, attributes, context)
-            processor, added = source.processor, None
+        sampler, added = source.sampler, None
+        processor: SpanProcessor | None = source.processor
+        if type(sampler) is Head:
+            if root is not None and parent is not None:  # the head has spoken when this trace began
+                trace = root.local_trace
+                span_context = below(source.id_generator, parent, None if trace is None else trace.mark)
+            else:
+                span_context = _by_head(source.id_generator, sampler, parent, name, attributes, context)
+        elif sampler is ALWAYS_ON:
+            span_context = sampled_below(source.id_generator, parent)
         else:
             span_context, processor, added = _decide(source, parent, name, kind, attributes, links, context)
         if processor is None:
@@ -234,23 +247,23 @@ def _by_head(
     ids: IdGenerator,
     head: Head,
     parent: SpanContext | None,
-    root: Span | None,
     name: str,
     attributes: Attributes,
     context: Context,
 ) -> SpanContext:
-    """The same with our own head, which drops nothing; only a trace's first span in this process is decided on."""
+    """The same with our own head, which drops nothing, for the first span of a trace in this process."""
     if parent is None:
+        if is_usual(ids) and not head.asks:
+            return by_chance(head.threshold, head.state)
         trace_id, random = random_trace(ids)
         if head.asks:
             settle(attributes)
         flag, state = head.of_root(trace_id, random, name, attributes)
         return made(ids, trace_id, FLAGS[flag | random], state)
-    if root is None and parent.is_remote:
+    if parent.is_remote:
         flag, state = head.of_remote(parent, context)
         return made(ids, parent.trace_id, FLAGS[flag | parent.trace_flags & RANDOM], state)
-    trace = None if root is None else root.local_trace
-    return below(ids, parent, None if trace is None else trace.mark)
+    return below(ids, parent, None)
 
 
 class TracerProvider(sdk.TracerProvider):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from enum import Enum
+from operator import itemgetter
 from typing import Any, Final
 
 from llmtrace._attributes import pydantic_ai
@@ -30,6 +31,8 @@ _SPEAKERS: Final = frozenset({*_ROLES, "system", "developer", "user", "assistant
 _MOST_FIELDS: Final = 256
 _PLAIN: Final = 2
 """Fields of a message that has a role and a content, and nothing else."""
+_of_message: Final = itemgetter("role", "content")
+"""One call for both."""
 _REASONING: Final = ("reasoning_content", "reasoning", "thinking")
 """Where DeepSeek, vLLM and OpenRouter, and Ollama put what the model thought before it spoke."""
 _CONVERSATION: Final = ("messages", "input", "contents")
@@ -71,17 +74,15 @@ def put_plain_messages(into: Attributes, list_key: str, items: Sequence[Any]) ->
     for named, message in zip(kept, items):  # noqa: B905 - as far as keys are kept
         if type(message) is not dict:
             return named.index
+        try:
+            role, content = _of_message(message)
+        except KeyError:
+            return named.index
         # What most messages are, a role and a text, is done here, without a call: it is the hot path.
-        if len(message) == _PLAIN:
-            try:
-                role, content = message["role"], message["content"]
-            except KeyError:
-                return named.index
-            if type(role) is str and type(content) is str and content and role not in _ROLES:
-                into[named.role] = role
-                into[named.content] = content
-                continue
-        if not _put_plain(into, named, message):
+        if len(message) == _PLAIN and type(role) is str and type(content) is str and content and role not in _ROLES:
+            into[named.role] = role
+            into[named.content] = content
+        elif not _put_plain(into, named, message, role, content):
             return named.index
     return min(count, MOST_KEPT)
 
@@ -91,29 +92,24 @@ def put_message(into: Attributes, list_key: str, index: int, message: object) ->
     _put(into, list_key, index, message)
 
 
-def _put_plain(into: Attributes, named: MessageKeys, message: dict[Any, Any]) -> bool:  # noqa: PLR0911 - the hot path
+def _put_plain(into: Attributes, named: MessageKeys, message: dict[Any, Any], role: object, content: object) -> bool:
     """Flatten a message of OpenAI's shape whose content is texts or None; False where it has anything else."""
-    try:
-        role, content = message["role"], message["content"]
-    except KeyError:
-        return False
     if type(role) is not str:
         return False
-    if type(content) is list and len(message) == _PLAIN and put_plain_parts(into, named.contents, content):
-        into[named.role] = _ROLES.get(role, role)
-        return True
+    count = len(message)
     if content is not None and type(content) is not str:
-        return False
-    if len(message) == _PLAIN + 1:  # who called a tool, or what it gave
-        calls = message.get("tool_calls")
-        if calls is not None:
+        if type(content) is not list or count != _PLAIN or not put_plain_parts(into, named.contents, content):
+            return False
+        content = None  # it is there
+    elif count == _PLAIN + 1:  # who called a tool, or what it gave
+        if "tool_calls" in message and (calls := message["tool_calls"]) is not None:
             put_tool_calls(into, named.tools, calls)
         else:
             identity = message.get("tool_call_id")
             if type(identity) is not str or not identity:
                 return False
             into[named.tool_call_id] = identity
-    elif len(message) != _PLAIN:
+    elif count != _PLAIN:
         return False
     into[named.role] = _ROLES.get(role, role)
     if content:
@@ -124,8 +120,10 @@ def _put_plain(into: Attributes, named: MessageKeys, message: dict[Any, Any]) ->
 def _put(into: Attributes, list_key: str, index: int, message: object) -> int:
     """Flatten one message; returns the next free place, since tool results become messages of their own."""
     named = message_keys(list_key, index)
-    if type(message) is dict and _put_plain(into, named, message):
-        return index + 1
+    if type(message) is dict and "role" in message and "content" in message:
+        role, content = _of_message(message)
+        if _put_plain(into, named, message, role, content):
+            return index + 1
     if issubclass(type(message), str):
         into[named.role] = "user" if named.is_input else "assistant"
         into[named.content] = str.__str__(message)

@@ -14,7 +14,18 @@ from llmtrace._attributes.fields import Attributes, fields, read
 from llmtrace._attributes.message_keys import message_keys
 from llmtrace.recorders import text
 from llmtrace.recorders.openai_chat import put_usage
-from llmtrace.semconv import trace as keys
+from llmtrace.semconv.trace import (
+    LLM_FINISH_REASON,
+    LLM_MODEL_NAME,
+    LLM_OUTPUT_MESSAGES,
+    LLM_TOKEN_COUNT_COMPLETION,
+    LLM_TOKEN_COUNT_PROMPT,
+    LLM_TOKEN_COUNT_TOTAL,
+    MIME_TEXT,
+    OUTPUT_MIME_TYPE,
+    OUTPUT_VALUE,
+    RESPONSE_ID,
+)
 
 _SAYS_MORE: Final = frozenset(
     {
@@ -37,7 +48,7 @@ _PLAIN: Final = 2
 """Fields of a message that has a role and a content, and nothing else."""
 _COUNTS: Final = 3
 """Token counts of a server that says nothing more of them."""
-_OUTPUT: Final = message_keys(keys.LLM_OUTPUT_MESSAGES, 0)
+_OUTPUT: Final = message_keys(LLM_OUTPUT_MESSAGES, 0)
 # One call for several fields.
 _of_answer: Final = itemgetter("id", "model", "choices", "usage")
 _of_choice: Final = itemgetter("index", "message", "finish_reason")
@@ -69,13 +80,13 @@ def put_usual(into: Attributes, answer: object) -> bool:  # noqa: PLR0911 - the 
     if (len(said) != _PLAIN or not is_said) and not _put_rest(into, message, said, content):
         return False
     if identity:
-        into[keys.RESPONSE_ID] = identity
-    into[keys.LLM_MODEL_NAME] = model
+        into[RESPONSE_ID] = identity
+    into[LLM_MODEL_NAME] = model
     into[_OUTPUT.role] = role
-    into[keys.LLM_FINISH_REASON] = reason
+    into[LLM_FINISH_REASON] = reason
     if is_said:
-        into[_OUTPUT.content] = into[keys.OUTPUT_VALUE] = content
-        into[keys.OUTPUT_MIME_TYPE] = keys.MIME_TEXT
+        into[_OUTPUT.content] = into[OUTPUT_VALUE] = content
+        into[OUTPUT_MIME_TYPE] = MIME_TEXT
     _put_usage(into, usage)
     return True
 
@@ -112,9 +123,9 @@ def _put_usage(into: Attributes, usage: Any) -> None:
         except KeyError:
             total = prompt = completion = None
         if type(total) is type(prompt) is type(completion) is int and 0 <= total | prompt | completion < _FARTHEST:
-            into[keys.LLM_TOKEN_COUNT_TOTAL] = total
-            into[keys.LLM_TOKEN_COUNT_PROMPT] = prompt
-            into[keys.LLM_TOKEN_COUNT_COMPLETION] = completion
+            into[LLM_TOKEN_COUNT_TOTAL] = total
+            into[LLM_TOKEN_COUNT_PROMPT] = prompt
+            into[LLM_TOKEN_COUNT_COMPLETION] = completion
             return
     if usage is not None:
         put_usage(into, fields(usage))

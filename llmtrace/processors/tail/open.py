@@ -14,7 +14,7 @@ from opentelemetry.trace import SpanContext
 
 from llmtrace._record import duration_of
 from llmtrace._span import Span
-from llmtrace.processors.tail.trace import OpenTrace, Verdict
+from llmtrace.processors.tail.trace import DROPPED, OpenTrace, Verdict
 
 Clock = Callable[[], int]
 """Nanoseconds of a clock that nobody sets."""
@@ -30,7 +30,7 @@ class OpenTraces:
             most: beyond twice as many, traces are not followed while they are open.
             clock: the time.
         """
-        self._most = most
+        self._most = 2 * most
         self._clock = clock
         self.known: Callable[[int], Verdict | None] = dict[int, Verdict]().get
         """The verdict on a trace that was decided before, if it is remembered: the tail says."""
@@ -49,8 +49,9 @@ class OpenTraces:
             if trace is not None and not trace.is_left:
                 trace.open.append(None)
             else:
-                context = span.get_span_context()
-                trace = self._join(context, span.parent, span.started, is_ours=True, is_root=root is None)
+                # As its methods say, without the calls; the context is None only in the SDK's base class.
+                context, parent = span._context, span._parent  # noqa: SLF001 - our own class
+                trace = self._join(context, parent, span.started, is_ours=True, is_root=root is None)  # type: ignore[arg-type]
                 (span if root is None else root).local_trace = trace
         else:
             foreign = span.get_span_context()
@@ -62,24 +63,26 @@ class OpenTraces:
     ) -> OpenTrace | None:
         """The trace of a span that begins, which counts it; None where there are too many."""
         traces = self.traces
-        if len(traces) > 2 * self._most:
+        if len(traces) > self._most:
             return None
         trace_id = context[0]
         trace = traces.get(trace_id)
         fresh = None
         if trace is None:
-            fresh = OpenTrace(trace_id, context, parent, began)
+            # It counts its span from the start: without one the worker would take it for over.
+            fresh = OpenTrace(context, parent, began, 1, is_root)
             if is_ours:
                 fresh.is_ours = True
             known = self.known(trace_id)
             if known is not None:
                 fresh.verdict = known
             trace = traces.setdefault(trace_id, fresh)
-        trace.open.append(None)
-        if is_root:
-            trace.roots.append(None)
-        if trace is fresh:  # after it counts its span: without one the worker would take it for over
+        if trace is fresh:
             self.births.append(trace_id)
+        else:
+            trace.open.append(None)
+            if is_root:
+                trace.roots.append(None)
         if self.dozing:
             self.dozing = False
             self.wake()
@@ -100,7 +103,7 @@ class OpenTraces:
             msg = "a span without a context cannot be sampled"
             raise ValueError(msg)
         found = self.traces.get(context.trace_id)
-        return found or OpenTrace(context.trace_id, context, span.parent, self._clock() - duration_of(span))
+        return found or OpenTrace(context, span.parent, self._clock() - duration_of(span))
 
     def of_id(self, trace_id: int) -> OpenTrace | None:
         """An open trace by its id."""
@@ -128,7 +131,7 @@ class OpenTraces:
     def leave(self) -> None:
         """In a forked child: the open traces are the parent's."""
         for trace in list(self.traces.values()):
-            trace.is_left = True
+            trace.is_left, trace.verdict = True, DROPPED
         self.traces = {}
         self.births = deque()
         self.dozing = True

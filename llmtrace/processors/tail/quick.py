@@ -24,6 +24,8 @@ from llmtrace.semconv import trace as keys
 SpentBy = Callable[[ReadableSpan, Sequence[float]], float | None]
 """What a span adds to the costs of its trace; None: too much."""
 
+_KEEP: Final = keys.KEEP
+_COST: Final = keys.LLM_COST_TOTAL
 _MANY: Final = 1_024
 """Plain spans of one trace after which the worker looks at it, to keep the budget."""
 
@@ -69,20 +71,21 @@ class QuickEnds:
         # more than all that is done here.
         root = span._root  # noqa: SLF001 - our own class
         trace: OpenTrace | None = (span if root is None else root).local_trace
-        if trace is None or trace.is_left:
+        if trace is None:
             trace = self._traces.of(span)
+        held = span._held  # noqa: SLF001 - our own class
         elapsed = span.elapsed or 0
         if (
             span._status is not UNSET_STATUS  # noqa: SLF001 - our own class
             or span._events  # noqa: SLF001 - our own class
             or elapsed >= self._slow_span
-            or keys.KEEP in span._held  # noqa: SLF001 - our own class
             or trace.verdict is not None
-            or (self._spent_by is not None and not self._pays(span, trace, self._spent_by))
+            or _KEEP in held
+            or (_COST in held and self._spent_by is not None and not self._pays(span, trace, self._spent_by))
         ):
-            return self._special(span, trace)
-        trace.came.append(span)
-        still_open = trace.open
+            return self._special(span, self._traces.of(span) if trace.is_left else trace)
+        came, still_open = trace.came, trace.open
+        came.append(span)
         if still_open:
             still_open.pop()
         ended = span.started + elapsed
@@ -98,7 +101,7 @@ class QuickEnds:
             return trace
         if not trace.is_fresh:
             self._hold(trace)
-        return trace if len(trace.came) >= _MANY else None
+        return trace if len(came) >= _MANY else None
 
     def _special(self, span: ReadableSpan, trace: OpenTrace) -> ReadableSpan:
         """The worker has to look at this span."""
@@ -116,12 +119,12 @@ class QuickEnds:
 
     def _finish(self, trace: OpenTrace) -> OpenTrace | None:
         """The last span has ended: dropped here, or left to the worker where there is anything to think about."""
-        state = trace.context[4]
+        trace_id, _, _, flags, state, _ = trace.context
         if (
             trace.is_special
             or trace.ended - trace.began >= self._slow
             or (state is not NO_STATE and keys.KEPT_STATE in state)
-            or (trace.context[3] & SAMPLED if self._is_sampled is None else self._is_sampled(trace))
+            or (flags & SAMPLED if self._is_sampled is None else self._is_sampled(trace))
             or not trace.own()
         ):
             return trace
@@ -129,11 +132,10 @@ class QuickEnds:
             trace.disown()
             return trace
         trace.verdict = DROPPED
-        spans, trace.came = trace.came, []
-        trace_id = trace.trace_id
         self._traces.forget(trace)
         self.dropped.append(trace_id)
-        self.fallen.append((trace_id, spans))
+        self.fallen.append((trace_id, trace.came))
+        trace.came = []
         return None
 
     def has_dropped(self, trace_id: int) -> bool:

@@ -62,17 +62,19 @@ class OpenTrace:
     is_left = False
     """In a forked child: the trace is the parent process's."""
 
-    def __init__(self, trace_id: int, context: SpanContext, parent: SpanContext | None, began: int) -> None:
-        self.trace_id = trace_id
+    def __init__(
+        self, context: SpanContext, parent: SpanContext | None, began: int, spans: int = 0, roots: int = 0
+    ) -> None:
+        self.trace_id = context[0]
         self.context = context
         """The first span's; flag and state are the trace's."""
         self.parent = parent
         self.began = began
         self.ended = began
         """When its last span ended so far."""
-        self.open: list[None] = []
+        self.open: list[None] = [None] * spans
         """One for each span that has begun and not yet come to the worker."""
-        self.roots: list[None] = []
+        self.roots: list[None] = [None] * roots
         """The same for its local roots: those with no parent, or one in another process."""
         self.came: list[Ended] = []
         """Plain spans that have ended, by the app's threads; the worker gathers them into `spans`."""
