@@ -40,14 +40,12 @@ class Kept:
     roots: list[tuple[str, float, float]] = field(default_factory=list)
     """What was special, the adjusted count, the cost."""
 
-    def offer(self, record: Any) -> None:
-        """Take a record."""
-        if record.parent is None:
-            said = record.attributes
-            self.roots.append((record.name, said[keys.ADJUSTED_COUNT], said["cost"]))
-
-    def hand_on(self) -> None:
-        """Nothing waits."""
+    def offer(self, records: Any) -> None:
+        """Take records."""
+        for record in records:
+            if record.parent is None:
+                said = record.attributes
+                self.roots.append((record.name, said[keys.ADJUSTED_COUNT], said["cost"]))
 
     def flush(self, deadline: float) -> bool:  # noqa: ARG002 - a sink's signature
         """Nothing waits."""

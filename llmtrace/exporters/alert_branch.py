@@ -64,9 +64,6 @@ class AlertBranch:
             with self._lock:
                 self._send(self._storms.take(slim(record, tags), self._clock()))
 
-    def hand_on(self) -> None:
-        """Nothing waits for others but storms, which have their own time."""
-
     def tick(self) -> float | None:
         """Send the counts of the windows that are over; returns the seconds until the next is, None: none is open."""
         with self._lock:
@@ -86,10 +83,9 @@ class AlertBranch:
         return thin
 
     def _send(self, records: Sequence[SpanRecord]) -> None:
-        for record in records:
-            stats.add("alerts.sent")
-            self._delivery.offer(record)
-        self._delivery.hand_on()
+        if records:
+            stats.add("alerts.sent", len(records))
+            self._delivery.offer(records)
 
     def _send_all(self) -> None:
         with self._lock:

@@ -48,8 +48,12 @@ class Console:
     def start(self) -> None:
         """Nothing was left."""
 
-    def offer(self, record: SpanRecord) -> None:
-        """Take a span; draw its trace where it is the topmost."""
+    def offer(self, records: Sequence[SpanRecord]) -> None:
+        """Take spans; draw the trace of each that is the topmost of it."""
+        for record in records:
+            self._take(record)
+
+    def _take(self, record: SpanRecord) -> None:
         trace_id = record.context.trace_id
         spans = self._traces.setdefault(trace_id, [])
         if len(spans) < _MOST_SPANS:
@@ -58,9 +62,6 @@ class Console:
             self._draw(self._traces.pop(trace_id))
         elif len(self._traces) > _MOST_TRACES:
             self._draw(self._traces.popitem(last=False)[1])
-
-    def hand_on(self) -> None:
-        """What waits, waits for its topmost span."""
 
     def flush(self, deadline: float) -> bool:  # noqa: ARG002 - a sink's signature
         """Draw what waits for its topmost span."""

@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Final
 
 from llmtrace._record import SpanRecord
 from llmtrace.exporters.delivery import Delivery
-from llmtrace.exporters.encoded import EncodedSpan
 from llmtrace.exporters.otlp import Encoder
-from llmtrace.exporters.ways import Step
-
-_TOGETHER: Final = 64
-"""Spans that are offered to the deliveries at once, at most."""
+from llmtrace.exporters.ways import Step, through
 
 
 class Encoding:
@@ -27,7 +22,6 @@ class Encoding:
         """
         self._deliveries = deliveries
         self._encoder = Encoder()
-        self._encoded: list[EncodedSpan] = []
         self._make_step = make_step
         self._step: Step | None = None
 
@@ -36,24 +30,14 @@ class Encoding:
         for delivery in self._deliveries:
             delivery.start()
 
-    def offer(self, record: SpanRecord) -> None:
-        """Encode a record; its bytes go to the deliveries together with those of others."""
+    def offer(self, records: Sequence[SpanRecord]) -> None:
+        """Encode records, and offer the bytes to each delivery."""
         if self._make_step is not None:
             self._step = self._step or self._make_step()
-            record = self._step(record) or record
-        span = self._encoder.encode(record)
-        if span is not None:
-            self._encoded.append(span)
-            if len(self._encoded) >= _TOGETHER:
-                self.hand_on()
-
-    def hand_on(self) -> None:
-        """Offer what is encoded to each delivery."""
-        spans = self._encoded[:]
-        del self._encoded[: len(spans)]  # by number: at the end of the process the worker may still add some
-        if spans:
-            for delivery in self._deliveries:
-                delivery.offer(spans)
+            records = through(self._step, records)
+        spans = [span for span in map(self._encoder.encode, records) if span is not None]
+        for delivery in self._deliveries:
+            delivery.offer(spans)
 
     def flush(self, deadline: float) -> bool:
         """Flush each delivery."""
@@ -71,6 +55,5 @@ class Encoding:
 
     def after_fork_in_child(self) -> None:
         """Forget what belongs to the parent process."""
-        self._encoded = []
         for delivery in self._deliveries:
             delivery.after_fork_in_child()

@@ -46,6 +46,9 @@ recognised by how they begin."""
 _FLOOR: Final = 512
 """Below so many characters a text is not cut to make room for the others; then entries of lists are left out."""
 _MARKER: Final = 64
+_LIGHT: Final = 65_536
+_MOST_SMALL: Final = 64
+"""Spans below so many bytes are remembered between the steps, and so many of them: it holds none for long."""
 _DERIVED: Final = 2 * 4 * (DEFAULT_TEXT_LIMIT + _MARKER)
 """Bytes that may be derived at the end: two texts with the type of each, and their keys."""
 _LIST_ENTRY: Final = re.compile(r"(.+?)\.(\d+)\..+")
@@ -91,8 +94,8 @@ class SizeLimits:
     def __init__(self, limits: Limits | None = None) -> None:
         """Take the limits; without any, the defaults."""
         self._limits = limits or Limits()
-        self._small: tuple[SpanRecord | None, int] = None, 0
-        """The record that was found small last, and the bytes left: nobody need measure it again."""
+        self._small: dict[int, tuple[SpanRecord, int]] = {}
+        """The records that were found small last, and the bytes left: nobody need measure them again."""
 
     def coarse(self, record: SpanRecord) -> SpanRecord:
         """Bound what redaction has to read: leave out the middle of endless lists, cut endless texts roughly."""
@@ -110,18 +113,25 @@ class SizeLimits:
             made = derive(record)
             if made is record:
                 return record
-            small, left = self._small
-            has_room = left >= _DERIVED and len(made.attributes) <= self._limits.attributes
-            return made if record is small and has_room and has_room_for_text else self.fine(made)
+            has_room = self._left_by(record) >= _DERIVED and len(made.attributes) <= self._limits.attributes
+            return made if has_room and has_room_for_text else self.fine(made)
 
         return derive_within_limits
 
-    def _limited(self, record: SpanRecord, margin: int) -> SpanRecord:
-        if record is self._small[0]:
-            return record
+    def _left_by(self, record: SpanRecord) -> int:
+        """The bytes that a small span leaves; below zero where one has to look closer."""
+        known = self._small.get(id(record))
+        if known is not None and known[0] is record:
+            return known[1]
         left = left_by(record, self._limits)
-        if left >= 0:
-            self._small = record, left
+        if self._limits.span - left < _LIGHT:
+            if len(self._small) >= _MOST_SMALL:
+                self._small.clear()
+            self._small[id(record)] = record, left
+        return left
+
+    def _limited(self, record: SpanRecord, margin: int) -> SpanRecord:
+        if self._left_by(record) >= 0:
             return record
         limits = self._limits
         events = _ends(record.events, limits.events, _is_telling)

@@ -126,7 +126,7 @@ def test_it_is_bounded(records_of_many):
     stream = io.StringIO()
     console = Console(lambda: stream)
     for record in records_of_many(300):
-        console.offer(record)
+        console.offer([record])
     assert len(console._traces) <= 200
     assert stream.getvalue().count("trace ") == 100
     assert console.close(0)

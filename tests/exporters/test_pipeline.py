@@ -28,11 +28,8 @@ class Sink:
         self.records = []
         self.closed = False
 
-    def offer(self, record) -> None:
-        self.records.append(record)
-
-    def hand_on(self) -> None:
-        """Nothing waits."""
+    def offer(self, records) -> None:
+        self.records.extend(records)
 
     def flush(self, deadline: float) -> bool:  # noqa: ARG002 - a sink's signature
         return True
@@ -50,6 +47,11 @@ class Sink:
     @property
     def names(self) -> list[str]:
         return [record.name for record in self.records]
+
+
+class Alerts(Sink):
+    def offer(self, record) -> None:
+        self.records.append(record)
 
 
 def ended(name: str):
@@ -106,7 +108,7 @@ def test_a_sink_that_fails_does_not_keep_a_span_from_the_others(lenient):
     """Each sink is offered each span, whatever another one does."""
 
     class Broken(Sink):
-        def offer(self, record) -> None:  # noqa: ARG002 - a sink's signature
+        def offer(self, records) -> None:  # noqa: ARG002 - a sink's signature
             raise RuntimeError
 
     sink = Sink()
@@ -218,7 +220,7 @@ def test_opentelemetrys_flush_and_shutdown_work(strict, timeout):
 
 def test_hints_observers_and_alerts_see_every_span_before_the_verdict(strict):
     """What is stamped on a span is seen by the metrics, the router and the verdict, also where nothing is kept."""
-    seen, alerts, sink = [], Sink(), Sink()
+    seen, alerts, sink = [], Alerts(), Sink()
 
     class Nothing:
         taken: ClassVar = []
@@ -263,7 +265,7 @@ def test_hints_observers_and_alerts_see_every_span_before_the_verdict(strict):
 
 def test_an_untagged_span_is_not_offered_to_the_router(strict):
     """Only what carries a tag event goes there."""
-    alerts = Sink()
+    alerts = Alerts()
     pipeline = Pipeline(lambda: (), (), alerts=alerts, gather=0.01)
     pipeline.on_end(ended("a"))
     assert pipeline.close(soon())
