@@ -133,12 +133,12 @@ def span_bytes(record: SpanRecord) -> bytes:
     pieces: list[bytes] = []
     append = pieces.append
     context, parent = record.context, record.parent
-    append(b"\x0a\x10" + context.trace_id.to_bytes(16, "big") + b"\x12\x08" + context.span_id.to_bytes(8, "big"))
+    pieces += (b"\x0a\x10", context.trace_id.to_bytes(16), b"\x12\x08", context.span_id.to_bytes(8))
     if context.trace_state:
         append(text_field(b"\x1a", ",".join([f"{key}={value}" for key, value in context.trace_state.items()])))
     flags = _HAS_IS_REMOTE
     if parent:
-        append(b"\x22\x08" + parent.span_id.to_bytes(8, "big"))
+        pieces += (b"\x22\x08", parent.span_id.to_bytes(8))
         if parent.is_remote:
             flags |= _IS_REMOTE
     append(text_field(b"\x2a", record.name))

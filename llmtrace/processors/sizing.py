@@ -44,20 +44,18 @@ def _weight(group: Mapping[str, Any], limits: Limits) -> int:
     weight = _weights.get(asked)
     if weight is None:
         weight = _weight_of(asked)
-    most = limits.text
+    size = 0
     for value in group.values():
         kind = type(value)
         if kind is str:
-            size = len(value)
+            size += len(value)
         elif kind in FIXED:
-            weight += 4 * _SCALAR
-            continue
+            size += _SCALAR
         else:
-            size = size_of(value)
-        if size > most:
-            return _ENDLESS
-        weight += 4 * size
-    return weight
+            size += size_of(value)
+    if size > limits.text and max(map(size_of, group.values())) > limits.text:
+        return _ENDLESS
+    return weight + 4 * size
 
 
 _weights: dict[tuple[str, ...], int] = {}
