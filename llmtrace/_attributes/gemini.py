@@ -103,7 +103,7 @@ def _put_other(into: Attributes, prefix: str, part: object, found: Fields) -> bo
     if type(found) is not dict:
         return False
     kind = next((name for name, value in found.items() if value is not None and type(name) is str), None)
-    if kind is None or (kind == "text" and found.get("text") == ""):
+    if kind is None or (kind == "text" and issubclass(type(found.get("text")), str)):
         return False
     put_words(into, prefix, kind, to_text(without_data(part)))
     return True

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from llmtrace._attributes.budget import each
 from llmtrace._attributes.fields import Attributes, either, entries, fields, read, text, whole_number
+from llmtrace._values.storage import top_module
 from llmtrace.semconv import trace as keys
 
 MOST_VECTORS: Final = 1_000
@@ -106,7 +107,7 @@ def _vector(item: object) -> Sequence[float]:
 
 def _plain(value: object) -> object:
     """An array as a list of numbers or of smaller arrays: numpy's are asked, as nothing else can read them."""
-    if type(value).__module__.partition(".")[0] not in ("numpy", "array"):
+    if top_module(type(value)) not in ("numpy", "array"):
         return value
     return list(value) if read(value, "ndim") not in (None, 1) else value.tolist()  # type: ignore[attr-defined,call-overload]
 

@@ -139,13 +139,15 @@ def _thoughts(content: object) -> list[str]:
     return [words for part in parts if (words := text(either(part, "thinking", "reasoning"))) is not None]
 
 
-def _added(before: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
-    """Counts of several chunks: LangChain's are parts that add up."""
+def _added(before: Mapping[str, Any], more: Mapping[str, Any], deeper: int = 1) -> dict[str, Any]:
+    """Counts of several chunks, and their details: LangChain's are parts that add up."""
     summed = dict(before)
     for name, value in more.items():
-        count = whole_number(value)
+        if type(name) is not str:
+            continue
+        count, had = whole_number(value), summed.get(name)
         if count is not None:
-            summed[name] = (whole_number(summed.get(name)) or 0) + count
-        elif type(value) is dict:
-            summed[name] = _added(summed.get(name) or {}, value)
+            summed[name] = (whole_number(had) or 0) + count
+        elif type(value) is dict and deeper:
+            summed[name] = _added(had if type(had) is dict else {}, value, deeper - 1)
     return summed

@@ -39,7 +39,9 @@ def guardrail(answer: object) -> Attributes:
 def _flagged(found: Fields) -> object:
     """Whether something was found to be bad: said by the answer, or as OpenAI's moderation does, of each input."""
     results = [either(fields(result), *_BAD) for result in each(entries(found.get("results")))]
-    return either(found, *_BAD) if not results or type(results[0]) is not bool else True in results
+    if results and type(results[0]) is bool:
+        return any(flagged is True for flagged in results)
+    return either(found, *_BAD)
 
 
 def put_outcome(into: Attributes, outcome: str | None, score: object) -> None:

@@ -205,6 +205,7 @@ def test_a_guardrail(spans: list[ReadableSpan], passed: Any, outcome: str) -> No
         ({"results": [{"flagged": False}, {"flagged": True}]}, "blocked"),
         (SimpleNamespace(id="modr-1", results=[SimpleNamespace(flagged=False)]), "passed"),
         ({"results": [{"score": 0.1}]}, None),
+        ({"results": [{"flagged": False}, {"flagged": float("nan")}]}, "passed"),
         ({"action": "NONE"}, "NONE"),
         ("a text that was made safe", None),
         (None, None),

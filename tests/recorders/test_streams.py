@@ -334,6 +334,37 @@ SAMPLES: dict[str, Chunks] = {
         {"model": "m", "message": {"content": "a", "tool_calls": [{"function": {}}], "images": ["x"]}, **OLLAMA_END}
     ],
     "completions": [completion("a")],
+    "gemini, cited": [
+        {
+            "candidates": [
+                {"content": {"parts": [{"text": "a"}]}, "groundingMetadata": {"groundingChunks": [{"web": {}}]}}
+            ]
+        }
+    ],
+    "langchain": [
+        {
+            "type": "AIMessageChunk",
+            "content": "a",
+            "response_metadata": {},
+            "usage_metadata": {"input_tokens": 1, "input_token_details": {"cache_read": 1}},
+        }
+    ],
+    "interactions": [
+        {"event_type": "interaction.created", "interaction": {"id": "i", "usage": {"total_input_tokens": 1}}},
+        {"event_type": "step.start", "index": 0, "step": {"type": "thought"}},
+        {
+            "event_type": "step.delta",
+            "index": 0,
+            "delta": {"type": "thought_summary", "content": {"type": "text", "text": "a"}},
+        },
+        {"event_type": "step.delta", "index": 1, "delta": {"type": "arguments_delta", "arguments": "{}"}},
+        {"event_type": "step.delta", "index": 2, "delta": {"type": "image", "mime_type": "image/png", "data": "QQ=="}},
+    ],
+    "conversations": [
+        {"event": "message.output.delta", "data": {"type": "message.output.delta", "content": "a", "model": "m"}},
+        {"event": "x", "data": {"type": "function.call.delta", "name": "f", "tool_call_id": "c", "arguments": "{}"}},
+    ],
+    "images": [{"type": "image_generation.completed", "b64_json": "QQ==", "output_format": "png", "usage": {}}],
 }
 
 
