@@ -5,8 +5,13 @@ OpenTelemetry offers no way to take a processor out of a provider again.
 
 from __future__ import annotations
 
+from typing import Final
+
 from opentelemetry.context import Context
 from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
+
+from llmtrace._guard import say_once
+from llmtrace._stats import Loss, stats
 
 
 class Relay(SpanProcessor):
@@ -46,6 +51,16 @@ class OwnRelay(Relay):
     @target.setter
     def target(self, target: SpanProcessor | None) -> None:
         self._target = target
-        nobody = SpanProcessor()  # its methods do nothing
-        self.on_start = (target or nobody).on_start  # type: ignore[method-assign]
-        self.on_end = (target or nobody).on_end  # type: ignore[method-assign]
+        self.on_start = (target or _NOBODY).on_start  # type: ignore[method-assign]
+        self.on_end = (target or _NOBODY).on_end  # type: ignore[method-assign]
+
+
+class _Nobody(SpanProcessor):
+    """Stands behind when tracing has ended: a span that began before that is lost, and not in silence."""
+
+    def on_end(self, span: ReadableSpan) -> None:  # noqa: ARG002 - a processor's signature
+        stats.lose(Loss.SHUTDOWN)
+        say_once("relay:late", "llmtrace: a span that began before shutdown ended after it; such spans are lost")
+
+
+_NOBODY: Final = _Nobody()

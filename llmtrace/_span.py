@@ -190,7 +190,7 @@ class Span(sdk.Span):
         self._add_link(Link(context, clean_attributes(attributes)))
 
     def _add_link(self, link: Link) -> None:
-        if self._end_time is None and link.context.is_valid:
+        if self._end_time is None and getattr(link.context, "is_valid", False):
             self._own("_links").append(link)
 
     def _own(self, name: str) -> list[Any]:

@@ -136,14 +136,16 @@ def test_after_shutdown_it_starts_afresh(start, sink, router):
     assert router.span("second").resource["service.name"] == "second"
 
 
-def test_a_span_open_over_shutdown_does_no_harm(start, sink):
-    """A block that is left after shutdown ends quietly."""
+def test_a_span_open_over_shutdown_does_no_harm(start, sink, counts, caplog):
+    """A block that is left after shutdown ends quietly; the span is lost, counted, and that is said."""
     start()
     with llmtrace.chain_span("open") as span:
         assert llmtrace.shutdown(5)
         span.set_attribute("a", 1)
     assert sink.spans == []
     assert llmtrace.current_trace_id() is None
+    assert counts() == {"lost.shutdown": 1}
+    assert "ended after it" in caplog.text
 
 
 def test_nothing_is_printed(start, sink, capfd):

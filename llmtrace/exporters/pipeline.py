@@ -187,7 +187,8 @@ class Pipeline(SpanProcessor):
                 self._arrived.hush()  # the next span asks again
 
     def _run(self) -> None:
-        self._prepare()
+        if not self._gets_prepared():
+            return
         pause: float | None = None
         while not (self._closed and not self._waiting):
             if self._arrived.wait(pause):
@@ -208,6 +209,24 @@ class Pipeline(SpanProcessor):
                     self._observers = self._make_observers()
                     self._looks = bool(self._hints or self._observers)
                     self._is_prepared = True
+
+    def _gets_prepared(self) -> bool:
+        """Try until it succeeds: there may be no file descriptor for an import now. False where the end comes first."""
+        while not self._is_prepared:
+            try:
+                self._prepare()
+            except Exception as error:  # noqa: BLE001 - whatever it is, the app goes on
+                what = "llmtrace: what works on spans cannot be loaded (%s); they wait until it can"
+                say_once("pipeline:prepare", what, type(error).__name__)
+            if not self._is_prepared:
+                for item in list(self._waiting):
+                    if isinstance(item, Mark):  # nobody waits for what may never be
+                        item.passed.set()
+                if self._closed:
+                    return False
+                self._hurry.wait(_AFTER_A_FAILURE)
+                self._hurry.hush()
+        return True
 
     def _tick(self) -> float | None:
         """Do what is due by time; returns the seconds until something is again, None: nothing waits."""
@@ -324,7 +343,7 @@ class Pipeline(SpanProcessor):
         self._waiting.append(mark)
         self._hurry.ring()
         self._arrived.ring()
-        return mark.passed.wait(max(0.0, deadline - time.monotonic()))
+        return mark.passed.wait(max(0.0, deadline - time.monotonic())) and self._is_prepared
 
     def close(self, deadline: float, local: float = 0.0) -> bool:
         """Flush and stop; what is not out by `deadline` stays in the spool, or is lost and counted.
@@ -339,6 +358,7 @@ class Pipeline(SpanProcessor):
             deadline = max(deadline, time.monotonic() + _LAST_MOMENT)
         self._closed = True
         self._arrived.ring()
+        self._hurry.ring()
         for way in self._beside:
             way.hurry()
         return all([settled, *(way.close(deadline) for way in self._ways)])

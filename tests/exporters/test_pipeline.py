@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 import threading
 import time
@@ -10,12 +11,13 @@ from typing import ClassVar
 
 import pytest
 from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import Event
+from opentelemetry.sdk.trace import Event, SpanProcessor
 from opentelemetry.sdk.trace.sampling import ALWAYS_ON
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from waiting import wait_until
 
 from llmtrace._tracer import Tracer, TracerProvider
+from llmtrace.exporters import pipeline as pipelines
 from llmtrace.exporters.bell import Bell
 from llmtrace.exporters.pipeline import Pipeline
 from llmtrace.semconv import alert
@@ -58,7 +60,7 @@ def ended(name: str):
     """A span that has ended, and was handed to nobody."""
     provider = TracerProvider()
     provider.arm(Pipeline(lambda: (), ()), Resource.get_empty(), ALWAYS_ON)
-    provider._relay.target = None
+    provider._relay.target = SpanProcessor()
     span = Tracer(provider, InstrumentationScope("test")).start_span(name)
     span.end()
     return span
@@ -353,3 +355,39 @@ def test_an_app_that_can_have_no_more_threads_does_not_hear_of_it(monkeypatch, l
     assert pipeline.close(soon())
     assert counts() == {}
     assert [entry.getMessage().count("thread") for entry in caplog.records] == [1]
+
+
+def test_what_works_on_spans_is_loaded_again_where_it_could_not_be(monkeypatch, lenient, counts):
+    """An app that has no file descriptor left cannot import: its spans wait until it can."""
+    monkeypatch.setattr(pipelines, "_AFTER_A_FAILURE", 0.01)
+    sink, tried = Sink(), []
+
+    def steps() -> tuple[()]:
+        tried.append(1)
+        if len(tried) < 4:
+            raise OSError(errno.EMFILE, "Too many open files")
+        return ()
+
+    pipeline = Pipeline(steps, (sink,), gather=0)
+    for name in "ab":
+        pipeline.on_end(ended(name))
+    wait_until(lambda: sink.names == ["a", "b"], "the spans")
+    assert pipeline.close(soon())
+    assert counts() == {}
+
+
+def test_where_it_can_never_be_loaded_the_end_is_not_held_up(lenient, counts):
+    """Nobody waits for what cannot come, and each span is counted."""
+
+    def steps() -> tuple[()]:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    pipeline = Pipeline(steps, (Sink(),), gather=0)
+    for name in "ab":
+        pipeline.on_end(ended(name))
+    began = time.monotonic()
+    assert not pipeline.flush(soon(60))
+    assert not pipeline.close(soon(60))
+    pipeline.finish(60)
+    assert time.monotonic() - began < 30
+    assert counts() == {"lost.shutdown": 2}

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import SpanProcessor
 from opentelemetry.sdk.trace.sampling import ALWAYS_ON
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from waiting import wait_until
@@ -26,7 +27,7 @@ def ended(attributes):
     """A span with these, which was handed to nobody."""
     provider = TracerProvider()
     provider.arm(Pipeline(lambda: (), ()), Resource.get_empty(), ALWAYS_ON)
-    provider._relay.target = None
+    provider._relay.target = SpanProcessor()
     span = Tracer(provider, InstrumentationScope("test")).start_span("s")
     span._held.update(attributes)
     span.end()

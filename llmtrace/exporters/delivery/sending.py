@@ -79,7 +79,9 @@ class Sending:
                 Outcome.LATER, type(error).__name__
             )  # no memory, say: a pause, as for the backend's troubles
             self._settle(Report(left=left, trouble=failed), time.monotonic() - began)
-            raise
+            if not isinstance(error, MemoryError | OSError):
+                raise
+            return
         self._settle(report, time.monotonic() - began)
 
     def _next(self, sender: Sender) -> list[Parcel] | None:
