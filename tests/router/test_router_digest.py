@@ -19,6 +19,7 @@ from waiting import wait_until
 from llmtrace.cli import main
 from llmtrace.exceptions import ConfigurationError
 from llmtrace.router.config.cron import last_until, next_after
+from llmtrace.router.digest import sender
 from llmtrace.router.digest.preview import preview
 from llmtrace.router.digest.sender import DigestSender
 from llmtrace.router.model import Destination
@@ -200,6 +201,31 @@ def test_a_mail_server_that_is_away_gets_it_later(house, server):
     server.refuse = None
     house.turn(hours=1)
     assert len(server.mails) == 1
+
+
+def test_a_digest_that_cannot_be_written_keeps_no_other(tmp_path, server, monkeypatch, caplog):
+    """It is tried again with the pauses of a mail server that is away, and said once."""
+    two = RULES.replace(
+        "      product: {{", "      board: {{email: {{to: [board@example.org], port: {port}}}}}\n      product: {{"
+    )
+    two = two.replace("receivers: [product]", "receivers: [board, product]")
+    made = sender.report
+
+    def failing(digest, *others):
+        if digest.receiver == "board":
+            raise LookupError("what a sender wrote")
+        return made(digest, *others)
+
+    monkeypatch.setattr(sender, "report", failing)
+    with opened(tmp_path, server, rules=two) as house:
+        house.turn()
+        house.turn(hours=20)
+        house.turn(seconds=5)
+        assert [mail["To"] for mail in server.mails] == ["product@example.org"]
+        assert caplog.text.count("digest for board: LookupError") == 1
+        monkeypatch.undo()
+        house.turn(minutes=1)
+        assert [mail["To"] for mail in server.mails] == ["product@example.org", "board@example.org"]
 
 
 def test_nobody_is_told_twice(house, server):

@@ -176,6 +176,15 @@ def test_what_was_there_at_the_very_first_start_is_old_and_a_restart_loses_nothi
         assert look() == []
 
 
+@pytest.mark.parametrize("odd", [{"id": "?"}, {"score": "low"}, {"id": None}])
+def test_an_annotation_that_cannot_be_read_costs_no_other(tmp_path, fake, odd):
+    """Those beside it are alerts all the same."""
+    with tailing(tmp_path, fake) as look:
+        look()
+        fake.annotations = [annotated(1), annotated(2, **odd), annotated(3)]
+        assert len(look()) == 2
+
+
 @pytest.mark.parametrize(
     "nonsense",
     [

@@ -81,8 +81,7 @@ class DigestSender:
             await self._send(due, posts[due.digest.receiver])
 
     async def _send(self, due: Due, post: Post) -> None:
-        message = await asyncio.to_thread(self._write, due, post)
-        receipt = await post.post(message)
+        receipt = await self._attempt(due, post)
         now = self._clock.now()
         if receipt.outcome is Outcome.RETRY and now - due.until < PATIENCE:
             if due.attempts == 0:
@@ -94,6 +93,14 @@ class DigestSender:
         if outcome is not Outcome.DELIVERED:
             _log.error("digest for %s: %s (%s)", due.digest.receiver, outcome, receipt.detail)
         await asyncio.to_thread(self._store.over, due, outcome.value, receipt.detail, now)
+
+    async def _attempt(self, due: Due, post: Post) -> Receipt:
+        try:
+            return await post.post(await asyncio.to_thread(self._write, due, post))
+        except StoreError:
+            raise
+        except Exception as fault:  # noqa: BLE001 - the others that are due must not wait for this one to be mended
+            return Receipt(Outcome.RETRY, type(fault).__name__)
 
     def _write(self, due: Due, post: Post) -> EmailMessage:
         found, before = self._store.trend(due.digest, due.since, due.until)

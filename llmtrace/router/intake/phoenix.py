@@ -6,7 +6,7 @@ Phoenix itself picks out the spans that matter, so that nothing of what people s
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -53,6 +53,9 @@ class Found:
         return self.id, self.updated_at
 
 
+_FAULTS: Final = (KeyError, TypeError, AttributeError, ValueError, IndexError)
+
+
 class AnswerError(Exception):
     """Phoenix said something that is no answer."""
 
@@ -86,27 +89,42 @@ def read(data: Any, name: str, options: ScoreOptions) -> tuple[list[Found], str 
         project = data["data"]["getProjectByName"]
         if project is None:  # nothing came to it yet
             return [], None
-        found = [each for edge in project["spans"]["edges"] for each in _of_span(edge["node"])]
+        found = _readable(project["spans"]["edges"])
         info = project["spans"]["pageInfo"]
         more = str(info["endCursor"]) if info["hasNextPage"] else None
-    except (KeyError, TypeError, AttributeError, ValueError, IndexError) as error:
+    except _FAULTS as error:
         raise AnswerError(f"not in the form of a Phoenix ({type(error).__name__})") from error
     return [each for each in found if each.name == name and _holds(each, options)], more
 
 
-def _of_span(span: Mapping[str, Any]) -> Iterator[Found]:
-    for each in span["spanAnnotations"]:
-        yield Found(
-            id=_number(each["id"]),
-            name=str(each["name"]),
-            score=None if each["score"] is None else float(each["score"]),
-            label=str(each["label"] or ""),
-            annotator=str(each["annotatorKind"] or ""),
-            updated_at=str(each["updatedAt"]),
-            span_id=str(span["spanId"]),
-            span_name=str(span["name"]),
-            trace_id=str(span["trace"]["traceId"]),
-        )
+def _readable(edges: Sequence[Any]) -> list[Found]:
+    """One that cannot be read costs no other; where none can, this is no Phoenix."""
+    found: list[Found] = []
+    faults: list[Exception] = []
+    for edge in edges:
+        span = edge["node"]
+        for each in span["spanAnnotations"]:
+            try:
+                found.append(_found(span, each))
+            except _FAULTS as fault:
+                faults.append(fault)
+    if faults and not found:
+        raise faults[0]
+    return found
+
+
+def _found(span: Mapping[str, Any], each: Mapping[str, Any]) -> Found:
+    return Found(
+        id=_number(each["id"]),
+        name=str(each["name"]),
+        score=None if each["score"] is None else float(each["score"]),
+        label=str(each["label"] or ""),
+        annotator=str(each["annotatorKind"] or ""),
+        updated_at=str(each["updatedAt"]),
+        span_id=str(span["spanId"]),
+        span_name=str(span["name"]),
+        trace_id=str(span["trace"]["traceId"]),
+    )
 
 
 def _number(identifier: str) -> int:
