@@ -6,8 +6,9 @@ import pytest
 from opentelemetry.sdk.trace.id_generator import IdGenerator, RandomIdGenerator
 from opentelemetry.trace import SpanContext, TraceFlags, TraceState
 
-from llmtrace import _ids
-from llmtrace._ids import sampled_below
+from llmtrace import _chance, _ids
+from llmtrace._head import Head
+from llmtrace._ids import RANDOM, RANDOMNESS, SAMPLED, by_chance, sampled_below
 
 PARENTS = [
     SpanContext(1 << 100, 7, is_remote, TraceFlags(flags), state)
@@ -47,6 +48,21 @@ def test_a_root_has_random_ids_and_says_so():
     assert max(root.trace_id for root in roots) >= 1 << 120
     assert all(root.is_valid and not root.is_remote and not root.trace_state for root in roots)
     assert {root.trace_flags for root in roots} == {TraceFlags.SAMPLED | TraceFlags.RANDOM_TRACE_ID}
+
+
+@pytest.mark.parametrize("ratio", [0.0, 0.5, 1.0])
+def test_a_root_by_chance_is_what_the_head_says_of_its_id(ratio):
+    """The quick way to a trace's first span has the flag and the state that the head gives to that trace id."""
+    head = Head(ratio)
+    roots = [by_chance(head.threshold, head.state) for _ in range(200)]
+    assert len({root.trace_id for root in roots}) == len({root.span_id for root in roots}) == 200
+    for root in roots:
+        flag, state = head.of_root(root.trace_id, RANDOM, "root", {})
+        assert (root.trace_flags, root.trace_state) == (flag | RANDOM, state or TraceState())
+        assert root.is_valid
+        assert not root.is_remote
+    assert {root.trace_flags & SAMPLED for root in roots} == {0.0: {0}, 0.5: {0, 1}, 1.0: {1}}[ratio]
+    assert RANDOMNESS == _chance.END - 1
 
 
 def test_the_quick_way_is_taken():
