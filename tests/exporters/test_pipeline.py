@@ -106,6 +106,24 @@ def test_a_step_that_fails_costs_one_span(lenient, counts):
     assert counts() == {"lost.internal_error": 1}
 
 
+def test_many_spans_go_through_the_steps_side_by_side_in_their_order(lenient, counts):
+    """A step that fails, or ends a span, in the middle of many costs that one; the sink is offered all others."""
+
+    def fail_some(record):
+        if record.name.endswith("7"):
+            raise RuntimeError
+        return None if record.name.endswith("3") else record
+
+    sink = Sink()
+    pipeline = Pipeline(lambda: (fail_some, lambda record: record), (sink,), gather=30)
+    names = [str(number) for number in range(100)]
+    for name in names:
+        pipeline.on_end(ended(name))
+    assert pipeline.close(soon())
+    assert sink.names == [name for name in names if name[-1] not in "37"]
+    assert counts() == {"lost.internal_error": 10}
+
+
 def test_a_sink_that_fails_does_not_keep_a_span_from_the_others(lenient):
     """Each sink is offered each span, whatever another one does."""
 
