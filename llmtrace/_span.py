@@ -168,7 +168,7 @@ class Span(sdk.Span):
 
     def add_event(self, name: str, attributes: ApiAttributes = None, timestamp: int | None = None) -> None:
         """Add a timestamped event."""
-        self._add_event(Event(name, clean_attributes(attributes), timestamp))
+        self._add_event(Event(name if type(name) is str else to_text(name), clean_attributes(attributes), timestamp))
 
     def _add_event(self, event: Event) -> None:
         if self._end_time is None:
@@ -210,7 +210,9 @@ class Span(sdk.Span):
     def set_status(self, status: Status | StatusCode, description: str | None = None) -> None:
         """Set the status by OpenTelemetry's rules: OK is final, UNSET changes nothing."""
         if not isinstance(status, Status):
-            status = Status(status, description if status is StatusCode.ERROR else None)
+            code: object = status
+            code = code if isinstance(code, StatusCode) else StatusCode.UNSET
+            status = Status(code, description if code is StatusCode.ERROR else None)
         changes = status.status_code is not StatusCode.UNSET and self._status.status_code is not StatusCode.OK
         if self._end_time is None and changes:
             self._status = status
@@ -247,7 +249,7 @@ class Span(sdk.Span):
             tell = reader()
             if tell is not None:
                 tell()
-        if end_time is None:
+        if end_time is None or not isinstance(end_time, int | float):
             self.elapsed = perf_counter_ns() - self.started
             self._end_time = time_ns()
         else:

@@ -33,6 +33,7 @@ from llmtrace._attributes.late import settle
 from llmtrace._clean import clean_attributes
 from llmtrace._double import DoubledSpan, doubled_by
 from llmtrace._failure import exception_message
+from llmtrace._guard import guarded
 from llmtrace._head import Head
 from llmtrace._ids import (
     FLAGS,
@@ -170,6 +171,8 @@ class Tracer(ApiTracer):
             ours = doubled_by(around, self._scope.name, attributes)
             if ours is not None:
                 return DoubledSpan(ours, clean_attributes(attributes))
+        if links or start_time is not None or type(kind) is not SpanKind:
+            kind, start_time, links = _sound(kind, start_time, links)
         span = self.start(name, clean_attributes(attributes), context, kind, start_time, tuple(links or ()))
         if isinstance(span, Span):
             span._record_exception = record_exception  # noqa: SLF001 - our own class
@@ -207,6 +210,18 @@ class Tracer(ApiTracer):
             _scope.leave(entered)
             if end_on_exit:
                 span.end()
+
+
+def _sound(kind: object, start_time: object, links: object) -> tuple[SpanKind, int | None, Sequence[Link]]:
+    """What an app gave, without what is nothing of the kind: a span must not be lost to it, nor the app hear of it."""
+    given: list[object] = []
+    with guarded("reading links"):
+        given = [] if links is None else list(links)  # type: ignore[call-overload] # it may be anything
+    return (
+        kind if isinstance(kind, SpanKind) else SpanKind.INTERNAL,
+        start_time if isinstance(start_time, int | float) else None,  # type: ignore[return-value] # made fit later
+        [link for link in given if isinstance(link, Link)],
+    )
 
 
 def _remote_or_foreign(span: object) -> SpanContext | None:

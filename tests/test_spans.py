@@ -320,6 +320,25 @@ def test_the_rules_of_status_are_opentelemetrys(spans, strict):
     assert (found["error"].status.status_code, found["error"].status.description) == (StatusCode.ERROR, "why")
 
 
+@pytest.mark.parametrize("wrong", ["x", "", b"x", [1], 2**70, object()])
+def test_what_is_nothing_of_the_kind_costs_neither_the_span_nor_the_app(spans, strict, wrong):
+    """Whatever somebody gives for a time, a kind, a status, a link or the name of an event."""
+    links = wrong if isinstance(wrong, list | str | bytes) else [wrong]
+    tracer = llmtrace.get_tracer()
+    start_time = None if isinstance(wrong, int) else wrong
+    span: Any = tracer.start_span("a", kind=wrong, links=links, start_time=start_time)
+    span.add_event(wrong)
+    span.add_link(wrong)
+    span.set_status(wrong)
+    span.end(start_time)
+    (ended,) = spans
+    assert ended.kind is SpanKind.INTERNAL
+    assert not ended.links
+    assert ended.status.is_unset
+    assert ended.end_time >= ended.start_time > 10**18
+    assert [type(event.name) for event in ended.events] == [str]
+
+
 def test_nothing_is_taken_after_the_end(spans, strict):
     """An ended span stays as it was, whatever is called on it."""
     with llmtrace.chain_span("c") as span:
