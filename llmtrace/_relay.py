@@ -5,6 +5,7 @@ OpenTelemetry offers no way to take a processor out of a provider again.
 
 from __future__ import annotations
 
+import sys
 from typing import Final
 
 from opentelemetry.context import Context
@@ -56,11 +57,15 @@ class OwnRelay(Relay):
 
 
 class _Nobody(SpanProcessor):
-    """Stands behind when tracing has ended: a span that began before that is lost, and not in silence."""
+    """Stands behind when tracing has ended: a span that began before that is lost, and not in silence.
+
+    Unless the interpreter itself ends: what it then closes nobody meant to end.
+    """
 
     def on_end(self, span: ReadableSpan) -> None:  # noqa: ARG002 - a processor's signature
         stats.lose(Loss.SHUTDOWN)
-        say_once("relay:late", "llmtrace: a span that began before shutdown ended after it; such spans are lost")
+        if not sys.is_finalizing():
+            say_once("relay:late", "llmtrace: a span that began before shutdown ended after it; such spans are lost")
 
 
 _NOBODY: Final = _Nobody()

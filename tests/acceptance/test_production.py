@@ -13,7 +13,7 @@ from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON, TraceIdRatioBased
-from scripts import output_of
+from scripts import output_of, run_script
 
 import llmtrace
 from llmtrace import SamplingPolicy
@@ -248,8 +248,11 @@ ENDS = """
 
 @pytest.mark.parametrize("how", ["exit", "term", "shutdown"])
 def test_what_is_open_when_the_process_ends_is_kept(sink, how):
-    """At a normal end, at a SIGTERM that becomes one, at `shutdown`; a span that ends later goes nowhere."""
-    output_of(ENDS.format(how=how), env={"PHOENIX_COLLECTOR_ENDPOINT": sink.url})
+    """At a normal end, at a SIGTERM that becomes one, at `shutdown`; what ends later goes nowhere, which is said."""
+    done = run_script(ENDS.format(how=how), env={"PHOENIX_COLLECTOR_ENDPOINT": sink.url})
+    assert done.returncode == 0
+    assert ("ended after it; such spans are lost" in done.stderr) == (how == "shutdown")
+    assert done.stderr.count("\n") <= 1
     assert sink.names == ["child"]
     assert sink.spans[0].attributes[keys.SAMPLING_REASON] == "shutdown"
 
