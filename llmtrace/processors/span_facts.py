@@ -1,12 +1,11 @@
 """Numbers read from a span's attributes, for hints and metrics alike: tokens, the best document's score, evaluations.
 
-Whatever a third party wrote under these keys, only finite numbers come out.
+Whatever a third party wrote under these keys, only numbers that can be added up come out.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from math import isfinite
 from typing import Any, Final
 
 from llmtrace.semconv import trace as keys
@@ -15,9 +14,13 @@ _MOST: Final = 256
 """Documents and evaluations looked at: beyond that a list is no longer one that somebody reads."""
 
 
+_LARGEST: Final = 1e100
+"""Beyond it nothing is counted, and the sum of a few would soon be infinite."""
+
+
 def number(value: object) -> float | None:
-    """A finite number, or None."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value):
+    """A number up to 1e100, or None: also for what is infinite or not a number."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not -_LARGEST <= value <= _LARGEST:
         return None
     return value
 

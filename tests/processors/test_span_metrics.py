@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from opentelemetry.sdk.trace import Event
 from opentelemetry.trace import SpanContext, Status, StatusCode, TraceFlags
@@ -173,6 +173,12 @@ spans = st.builds(
 )
 
 
+HUGE = record({trace.SPAN_KIND: "RETRIEVER", trace.RETRIEVAL_COUNT: 8.99e307}, name="", duration=0)
+BEYOND = record({trace.SPAN_KIND: "RETRIEVER", trace.RETRIEVAL_COUNT: 10**400}, name="", duration=0)
+
+
+@example([HUGE, HUGE], 1)
+@example([BEYOND], 1)
 @given(st.lists(spans, max_size=8), st.integers(1, 4))
 def test_whatever_spans_there_are_the_series_are_few_and_sound(given_spans, most):
     """Any attributes: no metric has more series than its bound and one; attributes are documented, numbers finite."""
