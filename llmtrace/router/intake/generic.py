@@ -32,8 +32,6 @@ _MAPS: Final = frozenset({"segment", "labels", "annotations"})
 
 Text = Annotated[str, Field(max_length=LONGEST_ANNOTATION)]
 Number = float | Annotated[str, Field(max_length=64)]
-
-
 Moment = Annotated[datetime | None, BeforeValidator(leap)]
 
 
@@ -110,20 +108,24 @@ def build(
     Raises:
         RefusedError: 400, which names the alert and the field.
     """
-    found = [_fitting(item) if is_foreign else item for item in items]
-    return [_alert(_validate(item, index), item, source, links, timeout, now) for index, item in enumerate(found)]
+    found = [_fitted(item, index) if is_foreign else (_validate(item, index), item) for index, item in enumerate(items)]
+    return [_alert(given, item, source, links, timeout, now) for given, item in found]
 
 
-def _fitting(item: Any) -> Any:
-    """Of another tool's alert what fits: no alert is lost over a text that is long or a field of another shape."""
+def _fitted(item: Any, index: int) -> tuple[GenericAlert, Any]:
+    """The alert, and what of the item it is made of: all, as a rule."""
     try:
-        GenericAlert.model_validate(item)
+        return GenericAlert.model_validate(item), item
     except ValidationError as error:
-        wrong = {str(each["loc"][0]) for each in error.errors(include_url=False, include_input=False) if each["loc"]}
+        item = _fitting(item, error)
     except RecursionError:
-        return item
-    else:
-        return item
+        pass  # it is refused in words
+    return _validate(item, index), item
+
+
+def _fitting(item: Any, error: ValidationError) -> Any:
+    """Of another tool's alert what fits: no alert is lost over a text that is long or a field of another shape."""
+    wrong = {str(each["loc"][0]) for each in error.errors(include_url=False, include_input=False) if each["loc"]}
     cut = {field: _cut(field, item[field]) for field in wrong & set(item)}
     left_out = sorted(field for field, value in cut.items() if value is None and field != "name")
     kept = {field: value for field, value in item.items() if field not in left_out} | {
