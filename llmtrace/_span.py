@@ -210,9 +210,9 @@ class Span(sdk.Span):
     def set_status(self, status: Status | StatusCode, description: str | None = None) -> None:
         """Set the status by OpenTelemetry's rules: OK is final, UNSET changes nothing."""
         if not isinstance(status, Status):
-            code: object = status
-            code = code if isinstance(code, StatusCode) else StatusCode.UNSET
-            status = Status(code, description if code is StatusCode.ERROR else None)
+            code: object = status  # whatever the app gave
+            description = description if code is StatusCode.ERROR else None
+            status = Status(code if isinstance(code, StatusCode) else StatusCode.UNSET, description)
         changes = status.status_code is not StatusCode.UNSET and self._status.status_code is not StatusCode.OK
         if self._end_time is None and changes:
             self._status = status

@@ -12,8 +12,6 @@ from llmtrace.semconv import trace as keys
 
 _MOST: Final = 256
 """Documents and evaluations looked at: beyond that a list is no longer one that somebody reads."""
-
-
 _LARGEST: Final = 1e100
 """Beyond it nothing is counted, and the sum of a few would soon be infinite."""
 

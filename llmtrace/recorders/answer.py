@@ -55,6 +55,12 @@ def put_counts(into: Attributes, source: Fields, counts: Counts) -> None:
             into[key] = number
 
 
+def sum_of(*counts: int | None) -> int | None:
+    """The sum of those that are known; None where none is."""
+    known = [count for count in counts if count is not None]
+    return sum(known) if known else None
+
+
 def put_output(into: Attributes, words: Iterable[str]) -> None:
     """The words of the answer as ``output.value``; an answer without words gets one later, from its messages."""
     joined = "".join(words)

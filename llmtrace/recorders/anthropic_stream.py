@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from typing import Any, Final
 
 from llmtrace._attributes.fields import Attributes, Fields, entries, fields, kept, text
 from llmtrace.recorders.answer import place_of
-from llmtrace.recorders.text import Pieces, Room
+from llmtrace.recorders.text import Pieces, Room, parsed
 
 _MESSAGE_START: Final = "message_start"
 _MESSAGE_DELTA: Final = "message_delta"
@@ -113,15 +112,7 @@ class _Block:
         arguments = grown.pop("partial_json", None)
         block = {**self._base, **{name: (text(self._base.get(name)) or "") + words for name, words in grown.items()}}
         if arguments is not None:
-            block["input"] = _parsed(arguments)
+            block["input"] = parsed(arguments)
         if "type" not in block:
             block["type"] = next((kind for field, kind in _UNTYPED if field in block), "text")
         return block
-
-
-def _parsed(arguments: str) -> object:
-    """The arguments as the whole answer would have had them; as their text where the stream broke off."""
-    try:
-        return json.loads(arguments)
-    except (ValueError, RecursionError):
-        return arguments

@@ -11,7 +11,7 @@ from typing import Any, Final
 from llmtrace._attributes.budget import each
 from llmtrace._attributes.fields import Attributes, Fields, either, entries, fields, kept, text, whole_number
 from llmtrace._attributes.gemini import put_content
-from llmtrace.recorders.answer import MOST_CHOICES, place_of, put_citations, put_identity, put_model, put_output
+from llmtrace.recorders.answer import MOST_CHOICES, place_of, put_citations, put_identity, put_model, put_output, sum_of
 from llmtrace.recorders.text import Pieces, Room
 from llmtrace.semconv import trace as keys
 
@@ -106,9 +106,9 @@ def _spoken(content: Fields) -> list[str]:
 def put_usage(into: Attributes, usage: Fields) -> None:
     """Token counts: the prompt with what tools brought into it, the completion with the thoughts."""
     counts = {name: whole_number(either(usage, *spelt)) for name, spelt in _COUNTS}
-    prompt = _sum(counts["prompt"], counts["tools"])
-    completion = _sum(counts["candidates"], counts["thoughts"])
-    total = counts["total"] if counts["total"] is not None else _sum(prompt, completion)
+    prompt = sum_of(counts["prompt"], counts["tools"])
+    completion = sum_of(counts["candidates"], counts["thoughts"])
+    total = counts["total"] if counts["total"] is not None else sum_of(prompt, completion)
     named = (
         (keys.LLM_TOKEN_COUNT_PROMPT, prompt),
         (keys.LLM_TOKEN_COUNT_COMPLETION, completion),
@@ -124,15 +124,10 @@ def put_usage(into: Attributes, usage: Fields) -> None:
     into.update({key: count for key, count in named if count is not None})
 
 
-def _sum(*counts: int | None) -> int | None:
-    known = [count for count in counts if count is not None]
-    return sum(known) if known else None
-
-
 def _audio(details: object) -> int | None:
     """The tokens of the modality AUDIO among the details of a count."""
     spoken = [found for entry in each(entries(details)) if text((found := fields(entry)).get("modality")) == "AUDIO"]
-    return _sum(*(whole_number(either(found, "token_count", "tokenCount")) for found in spoken))
+    return sum_of(*(whole_number(either(found, "token_count", "tokenCount")) for found in spoken))
 
 
 def accumulator() -> ContentAccumulator:

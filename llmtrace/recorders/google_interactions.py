@@ -14,7 +14,7 @@ from llmtrace._attributes.message_keys import message_keys
 from llmtrace._attributes.messages import put_found, put_message
 from llmtrace._attributes.parts import words_of
 from llmtrace._attributes.values import put_value
-from llmtrace.recorders.answer import put_citations, put_identity, put_model, put_output, texts_of
+from llmtrace.recorders.answer import put_citations, put_identity, put_model, put_output, sum_of, texts_of
 from llmtrace.recorders.google_interactions_stream import EVENTS, STEPS, InteractionAccumulator
 from llmtrace.semconv import trace as keys
 
@@ -117,13 +117,13 @@ def _put_usage(into: Attributes, usage: Fields) -> None:
     counts = {name: whole_number(usage.get(f"total_{name}_tokens")) for name in names}
     if counts["thought"] is None:
         counts["thought"] = whole_number(usage.get("total_reasoning_tokens"))
-    prompt = _sum(counts["input"], counts["tool_use"])
-    completion = _sum(counts["output"], counts["thought"])
+    prompt = sum_of(counts["input"], counts["tool_use"])
+    completion = sum_of(counts["output"], counts["thought"])
     total = whole_number(usage.get("total_tokens"))
     named = (
         (keys.LLM_TOKEN_COUNT_PROMPT, prompt),
         (keys.LLM_TOKEN_COUNT_COMPLETION, completion),
-        (keys.LLM_TOKEN_COUNT_TOTAL, _sum(prompt, completion) if total is None else total),
+        (keys.LLM_TOKEN_COUNT_TOTAL, sum_of(prompt, completion) if total is None else total),
         (keys.LLM_TOKEN_COUNT_CACHE_READ, counts["cached"]),
         (keys.LLM_TOKEN_COUNT_REASONING, counts["thought"]),
         (keys.LLM_TOKEN_COUNT_PROMPT_AUDIO, _audio(usage.get("input_tokens_by_modality"))),
@@ -132,16 +132,11 @@ def _put_usage(into: Attributes, usage: Fields) -> None:
     into.update({key: count for key, count in named if count is not None})
 
 
-def _sum(*counts: int | None) -> int | None:
-    known = [count for count in counts if count is not None]
-    return sum(known) if known else None
-
-
 def _audio(details: object) -> int | None:
     """The tokens of the modality audio among the details of a count."""
     found = [fields(entry) for entry in each(entries(details))]
     spoken = [entry for entry in found if (text(entry.get("modality")) or "").lower() == "audio"]
-    return _sum(*(whole_number(entry.get("tokens")) for entry in spoken))
+    return sum_of(*(whole_number(entry.get("tokens")) for entry in spoken))
 
 
 def recognises_chunk(chunk: object) -> bool:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from typing import Any, Final
 
 from llmtrace._attributes.fields import Attributes, Fields, either, entries, fields, kept, text
 from llmtrace.recorders.answer import place_of
-from llmtrace.recorders.text import Pieces, Room
+from llmtrace.recorders.text import Pieces, Room, parsed
 
 EVENTS: Final = ("interaction.", "step.", "content.")
 """How the names of events begin; the contents of the API's first version are its steps now."""
@@ -103,7 +102,7 @@ class _Step:
         grown = {name: str(pieces) for name, pieces in self._grown.items()}
         step = {"type": "thought" if "summary" in grown else "model_output", **self._base}
         if "arguments" in grown:
-            step["arguments"] = _parsed(grown["arguments"])
+            step["arguments"] = parsed(grown["arguments"])
         if "summary" in grown:
             step["summary"] = [*entries(step.get("summary")), {"type": "text", "text": grown["summary"]}]
         if step["type"] == "text":
@@ -114,11 +113,3 @@ class _Step:
             )
             step["content"] = [*entries(step.get("content")), *said, *self._more]
         return step
-
-
-def _parsed(arguments: str) -> object:
-    """The arguments as the whole answer would have had them; as their text where the stream broke off."""
-    try:
-        return json.loads(arguments)
-    except (ValueError, RecursionError):
-        return arguments

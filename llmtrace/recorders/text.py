@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Final
 
 from llmtrace._attributes import Attributes, put_value
@@ -68,6 +69,14 @@ class Pieces:
 
     def __str__(self) -> str:
         return "".join(self._pieces)
+
+
+def parsed(arguments: str) -> object:
+    """The arguments of a call as the whole answer would have had them; as their text where the stream broke off."""
+    try:
+        return json.loads(arguments)
+    except (ValueError, RecursionError):
+        return arguments
 
 
 _PIECES: Final = ("delta", "content", "text", "token", "chunk")

@@ -75,9 +75,7 @@ class Sending:
             report = sender.send(batch, self._circuit.patience)
         except BaseException as error:
             left = [parcel for parcel in batch if not parcel.is_done]
-            failed = Answer(
-                Outcome.LATER, type(error).__name__
-            )  # no memory, say: a pause, as for the backend's troubles
+            failed = Answer(Outcome.LATER, type(error).__name__)  # a pause, as for the backend's troubles
             self._settle(Report(left=left, trouble=failed), time.monotonic() - began)
             if not isinstance(error, MemoryError | OSError):
                 raise

@@ -85,6 +85,11 @@ def _no_constant(name: str) -> NoReturn:
     raise _ConstantError(name)
 
 
+def broken_at(error: json.JSONDecodeError) -> str:
+    """Where a text is no JSON, as the end of a sentence."""
+    return f": {error.msg} at line {error.lineno}, column {error.colno}"
+
+
 class _ConstantError(ValueError):
     """A word for a number that no JSON has."""
 
@@ -94,5 +99,5 @@ def _why(error: Exception) -> str:
     if isinstance(error, _ConstantError):
         return f": {error} is no number in JSON, null is"
     if isinstance(error, json.JSONDecodeError):
-        return f": {error.msg} at line {error.lineno}, column {error.colno}"
+        return broken_at(error)
     return ": it is not UTF-8" if isinstance(error, UnicodeDecodeError) else ""

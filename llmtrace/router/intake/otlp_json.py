@@ -12,6 +12,8 @@ from google.protobuf import json_format
 from google.protobuf.message import Message
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
+from llmtrace.router.intake.body import broken_at
+
 FAULTS: Final = (json_format.ParseError, ValueError, TypeError, AttributeError, RecursionError)
 """What is raised where a body is no JSON of OTLP."""
 
@@ -48,7 +50,7 @@ def where(fault: Exception) -> str:
     if isinstance(fault, _IdError):
         return f": {fault}"
     if isinstance(fault, json.JSONDecodeError):
-        return f": {fault.msg} at line {fault.lineno}, column {fault.colno}"
+        return broken_at(fault)
     path = ".".join(_FIELD.findall(str(fault))) if isinstance(fault, json_format.ParseError) else ""
     return f": {path} cannot be read" if path else ""
 

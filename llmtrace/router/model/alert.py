@@ -14,6 +14,8 @@ from llmtrace.semconv.alert import Severity
 
 ALERTNAME: Final = "alertname"
 SEVERITY: Final = "severity"
+SEVERITIES: Final = frozenset(each.value for each in Severity)
+"""What that label says."""
 REGULATED: Final = "regulated"
 SOURCE: Final = "source"
 UNNAMED: Final = "unnamed alert"

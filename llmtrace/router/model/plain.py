@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final
 
-from llmtrace.router.model.alert import ALERTNAME, REGULATED, SEVERITY, SOURCE, Alert, Annotation
+from llmtrace.router.model.alert import ALERTNAME, REGULATED, SEVERITIES, SEVERITY, SOURCE, Alert, Annotation
 from llmtrace.router.model.decision import Group
 from llmtrace.router.model.delivery import Notification
 from llmtrace.semconv.alert import Severity
@@ -18,7 +18,6 @@ UNDECIDABLE: Final = "alert-undecidable"
 """The name of what is told in the place of an alert whose labels are at fault."""
 _KEPT: Final = (ALERTNAME, SEVERITY, SOURCE, "service", "environment", "team", REGULATED)
 _LONGEST: Final = 200
-_SEVERITIES: Final = frozenset(each.value for each in Severity)
 
 
 def plain(notification: Notification, problem: str) -> Notification:
@@ -35,7 +34,7 @@ def plain_labels(labels: object) -> dict[str, str]:
     """Those that say what it is and who cares. What does not say how bad it is may be the worst."""
     found = labels if isinstance(labels, Mapping) else {}
     kept = {name: _clean(value) for name in _KEPT if isinstance(value := found.get(name), str) and value}
-    if kept.get(SEVERITY) not in _SEVERITIES:
+    if kept.get(SEVERITY) not in SEVERITIES:
         kept[SEVERITY] = Severity.CRITICAL.value
     return {ALERTNAME: UNDECIDABLE, **kept}
 

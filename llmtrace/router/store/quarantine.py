@@ -10,7 +10,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
-from sqlalchemy import Connection, delete, func, select
+from sqlalchemy import Connection, delete
 
 from llmtrace.router.store.audit import AuditTrail
 from llmtrace.router.store.schema import quarantine
@@ -37,12 +37,6 @@ def put(
     """Note it, in the transaction that sets it aside."""
     _PUT.run(connection, [{"kind": kind, "what": what, "why": why, "at": now, "body": body}])
     trail.add("set_aside", {"kind": kind.value, "what": what, "why": why})
-
-
-def counts(connection: Connection) -> dict[str, int]:
-    """How many are kept of each kind."""
-    query = select(quarantine.c.kind, func.count()).group_by(quarantine.c.kind)
-    return {str(kind): int(number) for kind, number in connection.execute(query)}
 
 
 def forget(connection: Connection, before: datetime) -> None:

@@ -5,13 +5,12 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Column, Select, func, select
+from sqlalchemy import Column, Connection, Select, func, select
 
 from llmtrace.router.ports import NoPage, Oldest, Row
 from llmtrace.router.store.database import Database
 from llmtrace.router.store.due import oldest
 from llmtrace.router.store.explain import explain
-from llmtrace.router.store.quarantine import counts as counts_of
 from llmtrace.router.store.rollouts import every_rule
 from llmtrace.router.store.schema import (
     about,
@@ -92,10 +91,7 @@ class SqlRecords:
             "set_aside": quarantine.c.kind,
         }
         with self._database.read() as connection:
-            return {
-                name: {str(key): int(number) for key, number in connection.execute(_counted(column))}
-                for name, column in columns.items()
-            }
+            return {name: _counts(connection, column) for name, column in columns.items()}
 
     def oldest(self, now: datetime) -> Oldest:
         """What has waited longest."""
@@ -105,7 +101,7 @@ class SqlRecords:
     def set_aside(self) -> dict[str, int]:
         """How much was set aside and is kept, by kind."""
         with self._database.read() as connection:
-            return counts_of(connection)
+            return _counts(connection, quarantine.c.kind)
 
     def ping(self) -> None:
         """Read one row."""
@@ -128,8 +124,9 @@ class SqlRecords:
         return found
 
 
-def _counted(column: Column[Any]) -> Select[Any]:
-    return select(column, func.count()).group_by(column)
+def _counts(connection: Connection, column: Column[Any]) -> dict[str, int]:
+    query = select(column, func.count()).group_by(column)
+    return {str(key): int(number) for key, number in connection.execute(query)}
 
 
 def _plain(value: object) -> object:

@@ -7,14 +7,13 @@ from typing import Final
 
 from sqlalchemy import Connection, or_, select, update
 
-from llmtrace.router.model import IncidentState, Status
+from llmtrace.router.model import SEVERITIES, IncidentState, Status
 from llmtrace.router.store.rows import AnyRow, to_incident
 from llmtrace.router.store.schema import incidents, states
 from llmtrace.router.store.unreadable import READING
 from llmtrace.semconv.alert import Severity
 
 _STATUSES: Final = [each.value for each in Status]
-_SEVERITIES: Final = [each.value for each in Severity]
 
 
 def unreadable_incidents(connection: Connection) -> Iterator[tuple[AnyRow, Exception]]:
@@ -37,7 +36,7 @@ def mend_incident(connection: Connection, row: AnyRow) -> None:
 
 def mend_states(connection: Connection) -> int:
     """What says no status fires, and what does not say how bad it is may be the worst; how many there were."""
-    odd_status, odd_severity = states.c.status.not_in(_STATUSES), states.c.severity.not_in(_SEVERITIES)
+    odd_status, odd_severity = states.c.status.not_in(_STATUSES), states.c.severity.not_in(SEVERITIES)
     count = len(connection.execute(select(states.c.alert_id).where(or_(odd_status, odd_severity))).all())
     if count:
         connection.execute(update(states).where(odd_status).values(status=Status.FIRING))

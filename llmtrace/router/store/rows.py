@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any
 
 from sqlalchemy import Row
 
 from llmtrace.router.model import (
+    SEVERITIES,
     SEVERITY,
     Alert,
     AlertState,
@@ -21,8 +22,6 @@ from llmtrace.router.model import (
     Tier,
 )
 from llmtrace.semconv.alert import Severity
-
-_SEVERITIES: Final = frozenset(each.value for each in Severity)
 
 AnyRow = Row[*tuple[Any, ...]]
 """A row of any columns; which ones, says whoever reads it."""
@@ -47,7 +46,7 @@ def to_alert(row: AnyRow) -> Alert:
         ValueError: its labels or annotations cannot be read.
     """
     said = row.labels
-    if not isinstance(said, dict) or said.get(SEVERITY) not in _SEVERITIES or not isinstance(row.annotations, dict):
+    if not isinstance(said, dict) or said.get(SEVERITY) not in SEVERITIES or not isinstance(row.annotations, dict):
         raise ValueError("labels or annotations")
     return Alert(row.labels, row.annotations, row.starts_at, Status(row.status), row.ends_at)
 

@@ -84,20 +84,21 @@ class Suspects:
         return found
 
 
+_BY_STATE: Final = select(alerts.c.labels).join(states, states.c.alert_id == alerts.c.id)
+_fires: Final = states.c.status == Status.FIRING
+
+
 def _of_state(key: Key) -> Select[Any]:
-    mine = (states.c.route == key[0]) & (states.c.fingerprint == key[1])
-    return select(alerts.c.labels).join(states, states.c.alert_id == alerts.c.id).where(mine)
+    return _BY_STATE.where((states.c.route == key[0]) & (states.c.fingerprint == key[1]))
 
 
 def _of_group(key: Key) -> Select[Any]:
-    mine = states.c.group_key == key[0]
-    return select(alerts.c.labels).join(states, states.c.alert_id == alerts.c.id).where(mine)
+    return _BY_STATE.where(states.c.group_key == key[0])
 
 
 def _of_incident(key: Key) -> Select[Any]:
-    fires = (incidents.c.id == key[0]) & (states.c.status == Status.FIRING)
-    query = select(alerts.c.labels).join(states, states.c.alert_id == alerts.c.id)
-    return query.join(incidents, incidents.c.group_key == states.c.group_key).where(fires)
+    query = _BY_STATE.join(incidents, incidents.c.group_key == states.c.group_key)
+    return query.where((incidents.c.id == key[0]) & _fires)
 
 
 def _of_delivery(key: Key) -> Select[Any]:
@@ -106,7 +107,6 @@ def _of_delivery(key: Key) -> Select[Any]:
     return query.join(deliveries, deliveries.c.notification_id == notifications.c.id).where(deliveries.c.id == key[0])
 
 
-_fires: Final = states.c.status == Status.FIRING
 _untold: Final = deliveries.c.state.in_(FAILED)
 _STATE_KEY: Final = (states.c.route, states.c.fingerprint)
 
