@@ -27,7 +27,10 @@ from llmtrace._proxy import proxy_for
 LONGEST_ANSWER: Final = 64 * 1024
 """Bytes of an answer that are read where nothing else is asked for; one that is longer costs the connection."""
 _PIECE: Final = 256 * 1024
-"""Bytes of a request between two looks at the clock."""
+"""Bytes of a request over TLS between two looks at the clock; a plain socket looks itself."""
+_NEARLY: Final = 0.1
+"""Seconds by which an operation may take longer, so that not each of them has to be told how long: that lets another
+thread have the interpreter, as every call of the system does, and where threads compute it comes back late."""
 _SUCCESS: Final = range(200, 300)
 
 
@@ -222,6 +225,7 @@ class _Punctual(http.client.HTTPConnection):
     """Every operation on the socket gets what is left of the time."""
 
     deadline = 0.0
+    piece = 1 << 62
     _reached: Any = None
 
     def connect(self) -> None:
@@ -255,9 +259,15 @@ class _Punctual(http.client.HTTPConnection):
 
     def send(self, data: Any) -> None:
         view = memoryview(data)
-        for start in range(0, len(view), _PIECE):
-            self.sock.settimeout(self.left())
-            self.sock.sendall(view[start : start + _PIECE])
+        for start in range(0, len(view), self.piece):
+            self.be_punctual(self.sock)
+            self.sock.sendall(view[start : start + self.piece])
+
+    def be_punctual(self, sock: socket.socket) -> None:
+        """The next operation gets what is left of the time."""
+        left, given = self.left(), sock.gettimeout()
+        if given is None or not left <= given <= left + _NEARLY:
+            sock.settimeout(left)
 
     def response_class(  # type: ignore[override]  # http.client calls it, whatever it is
         self, sock: socket.socket, *args: Any, **kwargs: Any
@@ -282,7 +292,7 @@ class _Http(_Punctual):
 
 
 class _Https(_Punctual, http.client.HTTPSConnection):
-    pass
+    piece = _PIECE
 
 
 class _TimedReader(io.RawIOBase):
@@ -297,7 +307,7 @@ class _TimedReader(io.RawIOBase):
         return True
 
     def readinto(self, buffer: Any) -> int | None:
-        self._sock.settimeout(self._owner.left())
+        self._owner.be_punctual(self._sock)
         return self._raw.readinto(buffer)
 
     def close(self) -> None:

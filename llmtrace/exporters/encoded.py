@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from llmtrace.exporters.protobuf import varint
@@ -14,9 +13,10 @@ _SCOPE_SPANS: Final = b"\x12"
 _RESOURCE_SPANS: Final = b"\x0a"
 
 
-@dataclass(frozen=True, slots=True)
-class Group:
+class Group(NamedTuple):
     """Where a span stands in a request: the encoded fields of its resource and of its scope."""
+
+    # A tuple, as the span: what hashes it is written in C, and it is looked up for each span.
 
     resource: bytes
     """The fields of ``ResourceSpans`` but its spans."""

@@ -9,6 +9,7 @@ import stat
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,7 @@ from llmtrace.exporters.encoded import EncodedSpan, Group
 from llmtrace.exporters.spool import Bounds, DiskSpool
 from llmtrace.exporters.spool import segment as segments
 from llmtrace.exporters.spool.folder import Folder
-from llmtrace.exporters.spool.frames import BEGIN, group_frame, header, read, span_frame
+from llmtrace.exporters.spool.frames import BEGIN, Found, group_frame, header, read, span_start
 from llmtrace.exporters.spool.parcel import Parcel
 from llmtrace.exporters.spool.segment import Segment
 from llmtrace.exporters.tally import Tally
@@ -112,7 +113,7 @@ def test_a_link_is_not_followed(tmp_path, lenient, counts, caplog):
     assert not spool(tmp_path / "link").append([parcel()])
     assert list((tmp_path / "target").iterdir()) == []
     secret = tmp_path / "secret"
-    secret.write_bytes(header() + group_frame(0, GROUP) + span_frame(0, 0, b"secret"))
+    secret.write_bytes(header() + group_frame(0, GROUP) + span_start(0, 0, b"secret") + b"secret")
     folder = tmp_path / "spool"
     folder.mkdir()
     (folder / "1-0123456789ab.00000001.c.spool").symlink_to(secret)
@@ -269,10 +270,11 @@ def file_of(spans: list[bytes]) -> tuple[bytes, list[range]]:
     fd = os.memfd_create("spool")
     made = Segment("name", by_rule=False, made_at=0.0, fd=fd)
     for data in spans:
-        made.append(EncodedSpan(data, GROUP, by_rule=False))
+        made.append([EncodedSpan(data, GROUP, by_rule=False)])
     content = os.pread(fd, made.size, 0)
     made.seal()
-    return content, [range(at, at + len(span_frame(0, 0, data))) for at, data in zip(made.places, spans, strict=True)]
+    sizes = [len(span_start(0, 0, data) + data) for data in spans]
+    return content, [range(at, at + size) for at, size in zip(made.places, sizes, strict=True)]
 
 
 def read_back(content: bytes) -> tuple[list[bytes], int]:
@@ -347,6 +349,32 @@ def full_disk(monkeypatch: pytest.MonkeyPatch, room: int) -> None:
         return write(fd, part)
 
     monkeypatch.setattr(segments.os, "write", limited)
+    monkeypatch.setattr(segments.os, "writev", lambda fd, pieces: limited(fd, b"".join(pieces)))
+
+
+@given(st.lists(st.tuples(st.binary(max_size=60), st.integers(0, 3)), min_size=1, max_size=12), st.data())
+def test_of_a_write_that_breaks_off_whole_spans_are_kept(of_file, data):
+    """Wherever the disk stops, what it took as a whole is there once, the rest is not; with room again that follows."""
+    spans = [EncodedSpan(content, Group(b"resource %d" % group, b"scope")) for content, group in of_file]
+    made = Segment("name", by_rule=False, made_at=0.0, fd=os.memfd_create("spool"))
+    taken = 0
+    with pytest.MonkeyPatch.context() as patch:
+        full_disk(patch, data.draw(st.integers(0, 200 * len(spans))))
+        with suppress(OSError):
+            while taken < len(spans):
+                taken += made.append(spans[taken : taken + data.draw(st.integers(1, 5))])
+    assert [frame.span for frame in frames_of(made)] == spans[:taken]
+    if taken < len(spans):
+        assert made.append(spans[taken:]) == len(spans) - taken
+    assert [frame.span for frame in frames_of(made)] == spans
+    assert [frame.at for frame in frames_of(made)] == made.places
+    made.seal()
+
+
+def frames_of(made: Segment) -> list[Found]:
+    """What stands in a file; nothing else stands there."""
+    assert os.fstat(made.fd).st_size == made.size
+    return list(read(os.pread(made.fd, made.size, 0), by_rule=False)) if made.size else []
 
 
 def test_a_full_disk_is_survived_and_said_once(tmp_path, monkeypatch, lenient, caplog):

@@ -17,11 +17,12 @@ from typing import Final
 from llmtrace._guard import say_once
 from llmtrace._stats import Loss
 from llmtrace.exporters.spool.bounds import Bounds as Bounds
+from llmtrace.exporters.spool.files import Files
 from llmtrace.exporters.spool.folder import Folder, Owner, file_name, is_of_rule, is_spool_file, owner_of
 from llmtrace.exporters.spool.frames import PROGRESS_AT, progress_bytes, read
 from llmtrace.exporters.spool.parcel import Parcel
 from llmtrace.exporters.spool.segment import MOST_BYTES as SEGMENT_BYTES
-from llmtrace.exporters.spool.segment import Segment
+from llmtrace.exporters.spool.segment import TOGETHER, Segment
 from llmtrace.exporters.spool.shelf import Shelf
 from llmtrace.exporters.tally import Tally
 
@@ -65,8 +66,7 @@ class DiskSpool:
         # Reentrant: a span may end inside the garbage collector, which may run while this very lock is held.
         self._lock = threading.RLock()
         self._folder: Folder | None = None
-        self._segments: list[Segment] = []
-        self._open: dict[bool, Segment] = {}
+        self._files = Files()
         self._owner: Owner | None = None
         self._shelf = Shelf()
         self._others_bytes = 0
@@ -78,7 +78,7 @@ class DiskSpool:
     def on_disk_only(self) -> int:
         """Spans that wait here and nowhere else; files that nobody has looked into count as one."""
         with self._lock:
-            return len(self._shelf) + sum(segment.on_disk_only for segment in self._segments)
+            return len(self._shelf) + self._files.on_disk_only
 
     @property
     def loadable(self) -> int:
@@ -90,7 +90,7 @@ class DiskSpool:
     def oldest(self) -> float | None:
         """Seconds since the oldest file in which something waits was made."""
         with self._lock:
-            made = [segment.made_at for segment in self._segments if segment.undone]
+            made = [segment.made_at for segment in self._files if segment.undone]
             return time.monotonic() - min(made) if made else None
 
     def is_left(self) -> bool:
@@ -106,22 +106,42 @@ class DiskSpool:
     def append(self, parcels: Iterable[Parcel]) -> bool:
         """Write those that are not there yet; False where the disk does not take them all."""
         with self._lock:
-            return all(map(self._append, [parcel for parcel in parcels if parcel.is_unwritten()]))
+            lines: dict[bool, list[Parcel]] = {True: [], False: []}
+            for parcel in parcels:
+                if parcel.is_unwritten():
+                    lines[parcel.span.by_rule].append(parcel)
+            written = [self._append(line) for line in lines.values() if line]
+            return all(written)
 
-    def _append(self, parcel: Parcel) -> bool:
+    def _append(self, parcels: list[Parcel]) -> bool:
+        """The same with parcels of one class, as many in one go as belong into a file."""
         if time.monotonic() < self._broken_until:
             return False
+        at, takes_all = 0, True
         try:
-            segment = self._writable(parcel.span.by_rule)
-            if not self._make_room(parcel.span.size, segment):
-                return False
-            parcel.index = segment.append(parcel.span)
+            while at < len(parcels):
+                taken = self._write(parcels[at : at + TOGETHER])
+                takes_all = takes_all and taken > 0
+                at += taken or 1
         except OSError as error:
             self._broke(error)
             return False
-        parcel.segment = segment
-        self._tally.add("spooled")
-        return True
+        return takes_all
+
+    def _write(self, parcels: list[Parcel]) -> int:
+        """The first ones of these; how many. None: the first is larger than all that may be on disk."""
+        segment = self._writable(parcels[0].span.by_rule)
+        sizes = [parcel.span.size for parcel in parcels]
+        number = segment.room_for(sizes)
+        while number and not self._make_room(sum(sizes[:number]), segment):
+            number //= 2
+        if not number:
+            return 0
+        taken = segment.append([parcel.span for parcel in parcels[:number]])
+        for index, parcel in enumerate(parcels[:taken], len(segment.places) - taken):
+            parcel.segment, parcel.index = segment, index
+        self._tally.add("spooled", taken)
+        return taken
 
     def forget(self, parcels: Iterable[Parcel]) -> None:
         """The memory no longer holds these; each is to be read again before it is sent."""
@@ -146,9 +166,9 @@ class DiskSpool:
     def _mark(self, segment: Segment, place: int) -> None:
         if segment.undone == 0:
             self._seal(segment)
-        elif segment in self._segments:
+        elif segment in self._files and self._folder is not None:
             with suppress(OSError):
-                self._home().write_at(segment.name, PROGRESS_AT, progress_bytes(place))
+                self._folder.write_at(segment.name, PROGRESS_AT, progress_bytes(place), segment.fd)
 
     # What goes out again.
 
@@ -176,10 +196,9 @@ class DiskSpool:
 
     def _read_more(self, spans: int, most_bytes: int) -> None:
         """So many: of 10,000 files with a span each, a request must not carry one."""
-        waiting = [segment for segment in self._segments if segment.on_disk_only] if spans > 0 else []
         enough = self._shelf.next_ones + spans
-        for segment in sorted(waiting, key=lambda segment: (not segment.by_rule, segment.made_at, segment.name)):
-            if self._open.get(segment.by_rule) is segment:
+        for segment in self._files.to_read() if spans > 0 else ():
+            if self._files.is_open(segment):
                 if self._shelf.next_ones:
                     continue
                 self._seal(segment)
@@ -206,14 +225,8 @@ class DiskSpool:
             segment.is_read = True
             segment.places = [frame.at for frame in found if frame.span is not None]
             self._tally.add("adopted", len(segment.places))
-        numbers = {place: number for number, place in enumerate(segment.places)}
         now = time.monotonic()
-        for frame in found:
-            number = numbers.get(frame.at, -1)
-            is_elsewhere = number < 0 or number in segment.in_memory or number in segment.done
-            if frame.span is not None and not is_elsewhere:
-                self._shelf.put([Parcel(frame.span, now, segment, number)])
-                segment.in_memory.add(number)
+        self._shelf.put([Parcel(span, now, segment, number) for number, span in segment.taken_from_disk(found)])
         if missing := segment.on_disk_only:  # of our own file: what we wrote is no longer there
             segment.done.update(set(range(len(segment.places))) - segment.in_memory)
             self._tally.lose(Loss.SPOOL_ERROR, missing)
@@ -232,7 +245,7 @@ class DiskSpool:
                 self._adopt()
             except OSError as error:
                 self._broke(error)
-            for segment in list(self._segments):
+            for segment in self._files:
                 waits = segment.on_disk_only or any(parcel.segment is segment for parcel in self._shelf)
                 if waits and time.monotonic() - segment.made_at > self._bounds.most_age:
                     self._lost(segment, Loss.EXPIRED, f"gave up spans of {segment.name}: too old")
@@ -241,7 +254,7 @@ class DiskSpool:
         """What dead processes left becomes ours by its very name: one lock of ours is enough for all of it."""
         files = self._there()
         left: dict[str, list[str]] = {owner: [] for owner in self._home().locks()}
-        for name in sorted(files.keys() - {segment.name for segment in self._segments}):
+        for name in sorted(files.keys() - {segment.name for segment in self._files}):
             left.setdefault(owner_of(name), []).append(name)
         self._others_bytes = 0
         for owner, names in left.items():
@@ -252,29 +265,28 @@ class DiskSpool:
                 continue
             for name, ours in given.items():
                 made_at = time.monotonic() - (self._now() - files[name][1])
-                self._segments.append(Segment(ours, is_of_rule(ours), made_at, size=files[name][0], is_read=False))
+                self._files.add(Segment(ours, is_of_rule(ours), made_at, size=files[name][0], is_read=False))
 
     def _there(self) -> dict[str, tuple[int, float]]:
         """The files in the folder. Those of ours that somebody removed are lost, but for what is in memory too."""
         files = self._home().sizes()
-        self._gone([segment for segment in self._segments if segment.name not in files])
+        self._gone([segment for segment in self._files if segment.name not in files])
         return files
 
     def _gone(self, segments: list[Segment]) -> None:
         lost = 0
         for segment in segments:
-            lost += 0 if segment.is_gone else segment.on_disk_only
-            segment.is_gone = True
-            segment.seal()
-        self._segments = [segment for segment in self._segments if not segment.is_gone]
-        self._open = {by_rule: segment for by_rule, segment in self._open.items() if not segment.is_gone}
+            if not segment.is_gone:
+                lost += segment.on_disk_only
+                segment.is_gone = True
+                self._files.remove(segment)
         if lost:
             self._tally.lose(Loss.SPOOL_ERROR, lost)
             self._tally.say("gone", f"had spans in files of the spool that somebody removed: {lost} lost")
 
     def _home(self) -> Folder:
         if self._folder is not None and not self._folder.is_at(self._path):
-            self._gone(list(self._segments))
+            self._gone(list(self._files))
             self._let_go()
         if self._folder is None:
             self._folder = Folder(self._path)
@@ -286,7 +298,7 @@ class DiskSpool:
         return file_name(self._owner, self._made, by_rule=by_rule)
 
     def _writable(self, by_rule: bool) -> Segment:
-        segment = self._open.get(by_rule)
+        segment = self._files.open_for(by_rule=by_rule)
         if segment is not None and (segment.is_full or time.monotonic() - segment.made_at > OPEN_FOR):
             self._seal(segment)
             segment = None
@@ -294,26 +306,20 @@ class DiskSpool:
             home, name = self._home(), self._new_name(by_rule)
             most_bytes = min(SEGMENT_BYTES, self._bounds.most_bytes // 8)
             segment = Segment(name, by_rule, time.monotonic(), home.create(name), most_bytes)
-            self._open[by_rule] = segment
-            self._segments.append(segment)
+            self._files.add(segment)
         return segment
 
     def _seal(self, segment: Segment) -> None:
-        segment.seal()
-        if self._open.get(segment.by_rule) is segment:
-            del self._open[segment.by_rule]
+        self._files.seal(segment)
         if segment.undone == 0:
             self._remove(segment)
 
     def _make_room(self, size: int, writing: Segment) -> bool:
         """Give up the oldest files of the lower class, then the oldest ones, until there is room."""
-        while self._others_bytes + sum(segment.size for segment in self._segments) + size > self._bounds.most_bytes:
-            candidates = [segment for segment in self._segments if segment is not writing and segment.undone]
-            if not writing.by_rule:
-                candidates = [segment for segment in candidates if not segment.by_rule]
-            if not candidates:
+        while self._others_bytes + self._files.bytes + size > self._bounds.most_bytes:
+            oldest = self._files.to_give_up(writing)
+            if oldest is None:
                 return False
-            oldest = min(candidates, key=lambda segment: (segment.by_rule, segment.made_at, segment.name))
             self._lost(oldest, Loss.SPOOL_FULL, "has more waiting than the spool may hold: the oldest go")
         return True
 
@@ -326,25 +332,22 @@ class DiskSpool:
                 number = sum(frame.lost or frame.span is not None for frame in found)
         self._tally.lose(why, number + self._shelf.drop(segment))
         self._tally.say(why.value, said)
-        if self._open.get(segment.by_rule) is segment:
-            del self._open[segment.by_rule]
-        segment.seal()
         self._remove(segment)
 
     def _remove(self, segment: Segment) -> None:
-        if segment not in self._segments:
+        if segment not in self._files or self._folder is None:
             return
-        self._segments.remove(segment)
+        self._files.remove(segment)
         with suppress(OSError):
-            self._home().remove(segment.name)
-        if not self._segments and self._owner is not None:
+            self._folder.remove(segment.name)
+        if not self._files and self._owner is not None:
             owner, self._owner = self._owner, None
             with suppress(OSError):
-                self._home().release(owner, is_empty=True)
+                self._folder.release(owner, is_empty=True)
 
     def _broke(self, error: OSError) -> None:
         self._broken_until = time.monotonic() + BROKEN_FOR
-        for segment in list(self._open.values()):
+        for segment in self._files.open_ones:
             self._seal(segment)
         say_once(
             f"spool:{self._path}:{error.errno}",
@@ -355,7 +358,7 @@ class DiskSpool:
 
     def _let_go(self) -> None:
         """Close what is open on disk, and leave what waits there to the next process."""
-        for segment in list(self._open.values()):
+        for segment in self._files.open_ones:
             self._seal(segment)
         home, self._folder = self._folder, None
         owner, self._owner = self._owner, None
@@ -363,8 +366,8 @@ class DiskSpool:
             return
         if owner is not None:
             with suppress(OSError):
-                home.release(owner, is_empty=not self._segments)
-        self._segments.clear()
+                home.release(owner, is_empty=not self._files)
+        self._files = Files()
         home.close()
 
     def retry(self) -> None:
@@ -380,19 +383,17 @@ class DiskSpool:
         """Let go of everything; returns how many spans wait for the next process."""
         with self._lock:
             self._tally.lose(Loss.SPOOL_ERROR, sum(parcel.is_unwritten() for parcel in self._shelf))
-            left = sum(segment.undone for segment in self._segments)
+            left = self._files.undone
             self._let_go()
             self._shelf = Shelf()
             return left
 
     def after_fork_in_child(self) -> None:
         """The files, and the locks on them, belong to the parent: close our copies without a word to the kernel."""
-        fds = [segment.fd for segment in self._open.values()]
-        fds += [self._owner.fd] if self._owner else []
-        for fd in fds:
-            if fd is not None:
+        for held in (*self._files.open_ones, self._owner):
+            if held is not None and held.fd is not None:
                 with suppress(OSError):
-                    os.close(fd)
+                    os.close(held.fd)
         if self._folder is not None:
             with suppress(OSError):
                 self._folder.close()

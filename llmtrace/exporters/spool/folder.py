@@ -45,8 +45,8 @@ class Folder:
             raise
 
     def create(self, name: str) -> int:
-        """A new file, open for writing at its end; nobody but its owner may read it."""
-        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
+        """A new file, open for writing; nobody but its owner may read it."""
+        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
         return os.open(name, flags, 0o600, dir_fd=self._fd)
 
     def read(self, name: str) -> bytes:
@@ -57,8 +57,11 @@ class Folder:
                 raise OSError(0, "no regular file", name)
             return file.read()
 
-    def write_at(self, name: str, place: int, data: bytes) -> None:
-        """Overwrite a few bytes."""
+    def write_at(self, name: str, place: int, data: bytes, fd: int | None = None) -> None:
+        """Overwrite a few bytes of a file; `fd`: where it is open already, by this."""
+        if fd is not None:
+            os.pwrite(fd, data, place)
+            return
         fd = os.open(name, os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=self._fd)
         try:
             os.pwrite(fd, data, place)

@@ -59,9 +59,10 @@ def group_frame(number: int, group: Group) -> bytes:
     return _frame(_group.pack(b"G", number, len(group.resource)) + group.resource + group.scope)
 
 
-def span_frame(group: int, number: int, data: bytes) -> bytes:
-    """A span."""
-    return _frame(_span.pack(b"S", group, number) + data)
+def span_start(group: int, number: int, data: bytes) -> bytes:
+    """What stands before the bytes of a span, so that these need not be copied."""
+    start = _span.pack(b"S", group, number)
+    return _head.pack(_SYNC, len(start) + len(data), zlib.crc32(data, zlib.crc32(start))) + start
 
 
 def _frame(payload: bytes) -> bytes:

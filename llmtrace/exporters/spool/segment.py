@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import os
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import Final
 
 from llmtrace.exporters.encoded import EncodedSpan, Group
-from llmtrace.exporters.spool.frames import BEGIN, MOST_GROUPS, group_frame, header, span_frame
+from llmtrace.exporters.spool.frames import BEGIN, MOST_GROUPS, Found, group_frame, header, span_start
 
 MOST_BYTES: Final = 4 * 1024 * 1024
 """A file gets no more spans beyond this; so much is read into memory at once."""
 MOST_SPANS: Final = 4_096
+TOGETHER: Final = 256
+"""Spans in one write, which lets another thread have the interpreter, and waits until it gets it back. Each is up to
+three pieces, of which a system takes 1,024 at once."""
 
 
 @dataclass(slots=True, eq=False)
@@ -56,37 +62,82 @@ class Segment:
         """Whether the next span belongs into another file."""
         return self.size >= self.most_bytes or len(self.places) >= MOST_SPANS or len(self._groups) >= MOST_GROUPS
 
-    def append(self, span: EncodedSpan) -> int:
-        """Write a span behind the others, and return which one it is.
+    def room_for(self, sizes: Sequence[int]) -> int:
+        """Of spans of these bytes, how many, from the first on, belong into this file and are written in one go."""
+        most = min(len(sizes), TOGETHER, MOST_SPANS - len(self.places), MOST_GROUPS - len(self._groups))
+        begins = accumulate(sizes[:most], initial=self.size)
+        return min(most, sum(begin < self.most_bytes for begin in begins))
+
+    def append(self, spans: Sequence[EncodedSpan]) -> int:
+        """Write spans behind the others, in one go, and return how many of them the disk took.
 
         Raises:
-            OSError: from the disk; the file is then as before.
+            OSError: it took none; the file is then as before.
         """
-        number, spans = self._groups.get(span.group, (len(self._groups), 0))
-        data = header() if self.size == 0 else b""
-        if spans & (spans - 1) == 0:  # again before its second span, the third, the fifth, the ninth ...
-            data += group_frame(number, span.group)
-        place = self.size + len(data)
-        data += span_frame(number, len(self.places), span.data)
-        self._write(data)
-        self._groups[span.group] = number, spans + 1
-        self.places.append(place)
-        index = len(self.places) - 1
-        self.in_memory.add(index)
-        return index
+        pieces: list[bytes] = [] if self.size else [header()]
+        end = self.size + sum(map(len, pieces))
+        places, ends = [], []
+        for index, span in enumerate(spans, len(self.places)):
+            data = span.data
+            number, in_front = self._counted(span.group)
+            start = span_start(number, index, data)
+            if in_front:
+                pieces.append(in_front)
+                end += len(in_front)
+            pieces += (start, data)
+            places.append(end)
+            end += len(start) + len(data)
+            ends.append(end)
+        taken = self._write(pieces, spans, ends)
+        self.in_memory.update(range(len(self.places), len(self.places) + taken))
+        self.places += places[:taken]
+        return taken
 
-    def _write(self, data: bytes) -> None:
+    def _counted(self, group: Group) -> tuple[int, bytes]:
+        """With one span more of it: the number of a group, and what is written before the span."""
+        number, spans = self._groups.get(group, (len(self._groups), 0))
+        self._groups[group] = number, spans + 1
+        # Again before its second span, the third, the fifth, the ninth ...
+        return number, group_frame(number, group) if spans & (spans - 1) == 0 else b""
+
+    def _write(self, pieces: list[bytes], spans: Sequence[EncodedSpan], ends: list[int]) -> int:
         if self.fd is None:
             raise OSError(0, "sealed", self.name)
+        size, written = ends[-1] - self.size, 0
         try:
-            written = os.write(self.fd, data)
-            while written < len(data):
-                written += os.write(self.fd, data[written:])
+            written = os.writev(self.fd, pieces)  # not joined: that would cost more than writing them
+            while written < size:
+                written += os.write(self.fd, b"".join(pieces)[written:])
         except OSError:
+            taken = bisect_right(ends, self.size + written)
+            self._take_back(spans[taken:], ends[taken - 1] if taken else self.size)
+            if not taken:
+                raise
+            return taken
+        self.size = ends[-1]
+        return len(spans)
+
+    def _take_back(self, spans: Sequence[EncodedSpan], end: int) -> None:
+        """What the disk did not take, or not as a whole."""
+        for span in reversed(spans):
+            number, counted = self._groups.pop(span.group)
+            if counted > 1:
+                self._groups[span.group] = number, counted - 1
+        self.size = end
+        if self.fd is not None:
             with suppress(OSError):
-                os.ftruncate(self.fd, self.size)
-            raise
-        self.size += len(data)
+                os.ftruncate(self.fd, end)
+                os.lseek(self.fd, end, os.SEEK_SET)
+
+    def taken_from_disk(self, found: Iterable[Found]) -> Iterator[tuple[int, EncodedSpan]]:
+        """Of what was read from the file: the spans that waited only there, each with its number."""
+        numbers = {place: number for number, place in enumerate(self.places)}
+        for frame in found:
+            number = numbers.get(frame.at)
+            if frame.span is None or number is None or number in self.in_memory or number in self.done:
+                continue
+            self.in_memory.add(number)
+            yield number, frame.span
 
     def seal(self) -> None:
         """Append nothing more."""
