@@ -36,8 +36,16 @@ def _converse_thought(thought: Fields) -> dict[str, Any]:
 
 
 def _converse_cited(cited: Fields) -> dict[str, Any]:
-    words = [text(fields(part).get("text")) or "" for part in each(entries(cited.get("content")))]
-    return {"type": "text", "text": "".join(words), "citations": cited.get("citations")}
+    return {"type": "text", "text": _joined(cited.get("content")), "citations": cited.get("citations")}
+
+
+def _joined(parts: object) -> str:
+    return "".join(text(fields(part).get("text")) or "" for part in each(entries(parts)))
+
+
+def _converse_found(found: Fields) -> dict[str, Any]:
+    names = ("source", "title", "content")
+    return {"type": "search_result", **{name: found.get(name) for name in names}}
 
 
 _CONVERSE_BLOCKS: Final[dict[str, Callable[[Fields], dict[str, Any]]]] = {
@@ -45,6 +53,7 @@ _CONVERSE_BLOCKS: Final[dict[str, Callable[[Fields], dict[str, Any]]]] = {
     "toolResult": _converse_returned,
     "reasoningContent": _converse_thought,
     "citationsContent": _converse_cited,
+    "searchResult": _converse_found,
 }
 
 
@@ -60,7 +69,8 @@ def _medium(block: object) -> object:
     mime = f"{'application' if kind == 'document' else kind}/{form}"
     url = data_url(mime, source.get("bytes")) or text(fields(source.get("s3Location")).get("uri"))
     if url is None:
-        return block
+        words = text(source.get("text")) or _joined(source.get("content"))
+        return {"type": "document", "title": name, "source": {"type": "text", "data": words}} if words else block
     if kind == "document":
         return {"type": "file", "file": {"file_data": url, "filename": name}}
     return {"type": kind, "url": url, "mime_type": mime}

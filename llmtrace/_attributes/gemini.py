@@ -59,6 +59,8 @@ def _put_result(into: Attributes, named: MessageKeys, result: Fields) -> None:
     response = result.get("response")
     if response is not None:
         into[named.content] = to_json(response)
+    for place, part in enumerate(each(entries(result.get("parts")), _MOST_PARTS)):
+        _put_part(into, f"{named.contents}{place}.", part, fields(part), None)
 
 
 def _put_parts(into: Attributes, named: MessageKeys, parts: list[tuple[object, Fields]]) -> None:

@@ -12,6 +12,7 @@ from llmtrace._attributes.fields import Attributes, Fields, either, text
 from llmtrace._attributes.media import without_data
 from llmtrace._attributes.message_keys import MessageKeys
 from llmtrace._attributes.parts import put_words, words_of
+from llmtrace._attributes.results import put_result
 from llmtrace._values.serialize import to_json, to_text
 from llmtrace.semconv import trace as keys
 
@@ -61,9 +62,7 @@ def _put_result(into: Attributes, named: MessageKeys, item: Fields) -> None:
     identity = text(item.get("call_id"))
     if identity is not None:
         into[named.tool_call_id] = identity
-    output = either(item, "output", "tools")
-    if output is not None:
-        into[named.content] = to_text(output)
+    put_result(into, named, either(item, "output", "tools"))
 
 
 def _put_reasoning(into: Attributes, named: MessageKeys, item: Fields) -> None:

@@ -80,8 +80,8 @@ def image_url(part: Fields) -> str | None:
     if data is None:
         data = either(part, "data", "base64")
     if data is not None:
-        return data_url(text(source.get("media_type")) or part.get("mime_type"), data)
-    return text(source.get("url")) or text(part.get("url"))
+        return data_url(text(source.get("media_type")) or either(part, "mime_type", "mimeType"), data)
+    return text(source.get("url")) or text(part.get("url")) or text(source.get("file_id"))
 
 
 def bare_image(image: object) -> str | None:

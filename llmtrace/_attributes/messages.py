@@ -21,6 +21,7 @@ from llmtrace._attributes.items import put_item
 from llmtrace._attributes.media import bare_image, image_url, put_audio, put_image
 from llmtrace._attributes.message_keys import KEPT, MOST_KEPT, MessageKeys, keep_keys, message_keys
 from llmtrace._attributes.parts import put_parts, put_plain_parts, put_words
+from llmtrace._attributes.results import put_result
 from llmtrace._attributes.values import put_value
 from llmtrace._values.serialize import to_text
 from llmtrace.semconv import trace as keys
@@ -276,9 +277,7 @@ def _put_result(into: Attributes, named: MessageKeys, result: Fields) -> None:
     identity = text(result.get("tool_use_id"))
     if identity is not None:
         into[named.tool_call_id] = identity
-    content = result.get("content")
-    if content is not None:
-        into[named.content] = to_text(content)
+    put_result(into, named, result.get("content"))
 
 
 def _unnested(message: object) -> object:

@@ -34,6 +34,8 @@ _of_part: Final = itemgetter("type", "text")
 
 _Put = Callable[[Attributes, str, Fields], bool]
 
+_MIME: Final = ("mime_type", "media_type", "mimeType")
+"""As LangChain and others spell it, and at last MCP."""
 TOOL_USES: Final = frozenset({"tool_use", "server_tool_use", "mcp_tool_use"})
 """Anthropic's blocks in which the model, or the server for it, calls a tool."""
 
@@ -156,7 +158,7 @@ def _put_refusal(into: Attributes, prefix: str, found: Fields) -> bool:
 
 
 def _put_image(into: Attributes, prefix: str, found: Fields) -> bool:
-    url = image_url(found)
+    url = image_url(found) or text(found.get("file_id"))
     if url is not None:
         put_image(into, prefix, url)
     return url is not None
@@ -182,7 +184,7 @@ def _put_media(into: Attributes, prefix: str, found: Fields) -> bool:
     """Audio, video and more as LangChain writes them: data or an address, and what it is."""
     url = _address(found)
     if url is not None:
-        put_blob(into, prefix, text(either(found, "mime_type", "media_type", "type")), url)
+        put_blob(into, prefix, text(either(found, *_MIME, "type")), url)
     return url is not None
 
 
@@ -212,8 +214,38 @@ def _put_file(into: Attributes, prefix: str, found: Fields) -> bool:
 
 def _address(found: Fields) -> str | None:
     """Where data is, or the data itself, as LangChain writes it."""
-    mime = either(found, "mime_type", "media_type")
+    mime = either(found, *_MIME)
     return data_url(mime, either(found, "data", "base64")) or text(found.get("url"))
+
+
+def _put_document(into: Attributes, prefix: str, found: Fields) -> bool:
+    """Where Anthropic's document is, or the document itself; what else is said of it stays in its JSON."""
+    source = fields(found.get("source"))
+    data = data_url(source.get("media_type"), source.get("data")) if text(source.get("type")) == "base64" else None
+    url = data or _address(found) or text(either(source, "url", "file_id"))
+    put_file(into, prefix, url=url, name=text(either(found, "title", "name")))
+    return False
+
+
+def _put_search_result(into: Attributes, prefix: str, found: Fields) -> bool:
+    """What an app's own search found, as Anthropic and Bedrock take it: its words, its title and where it is from."""
+    put_file(into, prefix, url=text(found.get("source")), name=text(found.get("title")))
+    put_words(into, prefix, "search_result", words_of(found.get("content"), "text"))
+    return True
+
+
+def _put_resource(into: Attributes, prefix: str, found: Fields) -> bool:
+    """What a tool of MCP embeds: a text, or data with its type."""
+    inner = fields(found.get("resource"))
+    words = text(inner.get("text"))
+    if words is not None:
+        put_words(into, prefix, "text", words)
+        return True
+    mime = text(either(inner, "mimeType", "mime_type"))
+    url = data_url(mime, inner.get("blob"))
+    if url is not None:
+        put_blob(into, prefix, mime, url)
+    return url is not None
 
 
 def _put_thinking(into: Attributes, prefix: str, found: Fields) -> bool:
@@ -265,6 +297,10 @@ _PUT: Final[dict[str, _Put]] = {
     "output_audio": _put_spoken,
     "video": _put_media,
     "media": _put_media,
+    "document": _put_document,
+    "search_result": _put_search_result,
+    "computer_screenshot": _put_image,
+    "resource": _put_resource,
     "audio_url": _put_linked,
     "video_url": _put_linked,
     "text-plain": _put_text,
