@@ -20,8 +20,9 @@ from llmtrace._attributes.gemini import put_content
 from llmtrace._attributes.items import put_item
 from llmtrace._attributes.media import bare_image, image_url, put_audio, put_image
 from llmtrace._attributes.message_keys import KEPT, MOST_KEPT, MessageKeys, keep_keys, message_keys
-from llmtrace._attributes.parts import put_parts, put_plain_parts, put_words
+from llmtrace._attributes.parts import put_parts, put_plain_parts
 from llmtrace._attributes.results import put_result
+from llmtrace._attributes.thoughts import put_thoughts
 from llmtrace._attributes.values import put_value
 from llmtrace._values.serialize import to_text
 from llmtrace.semconv import trace as keys
@@ -34,8 +35,6 @@ _PLAIN: Final = 2
 """Fields of a message that has a role and a content, and nothing else."""
 _of_message: Final = itemgetter("role", "content")
 """One call for both."""
-_REASONING: Final = ("reasoning_content", "reasoning", "thinking")
-"""Where DeepSeek, vLLM and OpenRouter, and Ollama put what the model thought before it spoke."""
 _CONVERSATION: Final = ("messages", "input", "contents")
 SYSTEM_FIELDS: Final = ("system", "instructions", "system_instruction", "systemInstruction")
 
@@ -199,7 +198,7 @@ def _role(role: object) -> str:
 
 
 def _put_content(into: Attributes, named: MessageKeys, found: Fields, content: object) -> None:
-    start = _put_reasoning(into, named, found)
+    start = put_thoughts(into, named.contents, found)
     if type(content) is str and content:
         into[named.content] = content
     elif parts := entries(content):
@@ -214,16 +213,6 @@ def _put_content(into: Attributes, named: MessageKeys, found: Fields, content: o
     images, audio = found.get("images"), found.get("audio")
     if images is not None or audio is not None:
         _put_media(into, named, images, audio, start)
-
-
-def _put_reasoning(into: Attributes, named: MessageKeys, found: Fields) -> int:
-    """What the model thought, as the first part; returns the place of the next one."""
-    for field in _REASONING:
-        value = found.get(field)
-        if value is not None and (words := text(value)) is not None:
-            put_words(into, f"{named.contents}0.", "reasoning", words)
-            return 1
-    return 0
 
 
 def _put_media(into: Attributes, named: MessageKeys, images: object, audio: object, start: int) -> None:

@@ -54,6 +54,7 @@ def _answer(message: Fields) -> dict[str, Any]:
         "role": "assistant",
         "content": message.get("content"),
         "reasoning": extra.get("reasoning_content"),
+        "reasoning_details": extra.get("reasoning_details"),
         "refusal": extra.get("refusal"),
         "tool_calls": [*entries(message.get("tool_calls")), *entries(message.get("invalid_tool_calls"))]
         or extra.get("tool_calls"),
@@ -109,11 +110,12 @@ class MessageChunkAccumulator:
             {"index": piece.get("index"), "id": piece.get("id"), "function": _function(piece)}
             for piece in map(fields, entries(message.get("tool_call_chunks")))
         ]
-        content = message.get("content")
+        content, extra = message.get("content"), fields(message.get("additional_kwargs"))
         thoughts = "".join(_thoughts(content))
         delta = {
             "content": content,
-            "reasoning": text(fields(message.get("additional_kwargs")).get("reasoning_content")) or thoughts or None,
+            "reasoning": text(extra.get("reasoning_content")) or thoughts or None,
+            "reasoning_details": extra.get("reasoning_details"),
             "tool_calls": pieces or None,
         }
         return self._inner.add({"id": message.get("id"), "choices": [{"index": 0, "delta": delta}]})

@@ -13,6 +13,7 @@ from llmtrace._attributes.parts import words_of
 from llmtrace._values.serialize import to_json, to_text
 from llmtrace.recorders.answer import place_of
 from llmtrace.recorders.text import Pieces, Room
+from llmtrace.recorders.thoughts import Thoughts
 
 _REASONING: Final = ("reasoning_content", "reasoning")
 SOURCES: Final = ("citations", "search_results")
@@ -87,6 +88,7 @@ class _Choice:
         self._calls = _Calls(room)
         self._annotations: dict[str, None] = {}
         self._images: list[object] = []
+        self._thoughts = Thoughts(room)
 
     def add(self, choice: Fields) -> bool:
         self.finish_reason = text(choice.get("finish_reason")) or self.finish_reason
@@ -106,6 +108,9 @@ class _Choice:
             for position, call in enumerate([calls] if type(calls) is dict else entries(calls)):  # alone: of TGI
                 self._calls.add(call, position)
                 brought = True
+        details = delta.get("reasoning_details")
+        if details is not None:
+            brought |= self._thoughts.add(details)
         return brought | self._add_images(delta.get("images"))
 
     def _add_images(self, images: object) -> bool:
@@ -149,6 +154,9 @@ class _Choice:
         transcript = message.pop("transcript", None)
         if transcript is not None or self._audio is not None:
             message["audio"] = {"id": self._audio, "transcript": transcript}
+        details = self._thoughts.whole()
+        if details is not None:
+            message["reasoning_details"] = details
         if self._images:
             message["images"] = self._images
         if self._annotations:

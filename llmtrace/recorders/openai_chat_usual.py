@@ -36,8 +36,10 @@ _SAYS_MORE: Final = frozenset(
         "parts",
         "reasoning",
         "reasoning_content",
+        "reasoning_details",
         "refusal",
         "thinking",
+        "thinking_blocks",
         "tool_call_id",
         "tool_name",
     }
