@@ -59,6 +59,10 @@ class Tokens(NamedTuple):
     completion_audio: int = 0
 
 
+_SPECIAL_FROM: Final = Tokens._fields.index("cache_write_1h")
+"""The counts from here on are rare, and have prices of their own."""
+
+
 class Cost(NamedTuple):
     """US dollars."""
 
@@ -94,6 +98,8 @@ def cost(model: str, tokens: Tokens, provider: str | None = None, at: datetime |
     known = _known(model, provider)
     if known is None:
         return None
+    if known.only_rates is not None and not any(tokens[_SPECIAL_FROM:]):
+        return _at(known.only_rates, tokens)
     prices = known.only_prices or known.model.get_prices(_moment(at))
     found = _by_rates(prices, tokens)
     return _by_table(prices, tokens) if found is None else found
@@ -110,10 +116,12 @@ class _Known(NamedTuple):
 
     Attributes:
         only_prices: its prices, where they are the same at any time.
+        only_rates: these as rates, where they are the same for any prompt too.
     """
 
     model: Any
     only_prices: Any
+    only_rates: _Rates | None
 
 
 @lru_cache(maxsize=512)
@@ -131,8 +139,10 @@ def _known(model: str, provider: str | None) -> _Known | None:
         _, found = get_snapshot().find_provider_model(name, None, said, None)
     except LookupError:
         return None
-    changes = isinstance(found.prices, list)
-    return _Known(found, None if changes else found.prices)
+    if isinstance(found.prices, list):
+        return _Known(found, None, None)
+    rates = _usual(found.prices)
+    return _Known(found, found.prices, rates if isinstance(rates, _Rates) else None)
 
 
 class _Rates(NamedTuple):
@@ -152,13 +162,17 @@ class _Rates(NamedTuple):
 
 def _by_rates(prices: Any, tokens: Tokens) -> Cost | None:
     """The cost by the four usual prices; None where others may matter."""
-    asked, answered, read, written, *special = tokens
-    if any(special):
+    if any(tokens[_SPECIAL_FROM:]):
         return None
     stored = _usual(prices)
     if stored is None:
         return None
-    plain, of_read, of_written, output, unit = stored if isinstance(stored, _Rates) else _in_tier(stored, asked)
+    return _at(stored if isinstance(stored, _Rates) else _in_tier(stored, tokens.prompt), tokens)
+
+
+def _at(rates: _Rates, tokens: Tokens) -> Cost:
+    plain, of_read, of_written, output, unit = rates
+    asked, answered, read, written = tokens[:_SPECIAL_FROM]
     prompt = plain * (asked - read - written) + of_read * read + of_written * written
     completion = output * answered
     return Cost(prompt / unit, completion / unit, (prompt + completion) / unit)

@@ -36,6 +36,26 @@ def test_it_is_the_json_that_would_have_been_written_at_once(value):
     assert waiting == at_once
 
 
+@pytest.mark.parametrize("alike", [(1, True, 1.0), (0, False, 0.0, -0.0), ("1", 1), (None, "null")])
+def test_values_that_are_merely_equal_are_told_apart(alike):
+    """The JSON of a dict that came before is used again only for exactly the same values."""
+    for value in (*alike, *alike):
+        waiting = {"value": {"temperature": value}}
+        settle(waiting)
+        assert waiting == {"value": to_json({"temperature": value})}
+
+
+def test_remembered_json_is_bounded():
+    """However many different dicts a service records, few are remembered, and no large one."""
+    with mock.patch.dict(late._known, clear=True):
+        for number in range(late._MOST_KNOWN + 10):
+            settle({"value": {"number": number}})
+        assert 0 < len(late._known) <= late._MOST_KNOWN
+        late._known.clear()
+        settle({"value": {"text": "x" * late._LARGEST_KNOWN}})
+        assert not late._known
+
+
 @pytest.mark.parametrize("inner", [1, [1], {"a": 1}])
 def test_what_the_caller_changes_later_is_not_recorded(spans, inner):
     """Arguments, parameters and outputs are those of the moment, however the caller uses his dicts afterwards."""

@@ -6,12 +6,14 @@ a dict of our own whose values are texts and numbers.
 
 from __future__ import annotations
 
+import marshal
 from collections.abc import Collection
-from typing import Final
+from typing import Any, Final
 
 from llmtrace._attributes.fields import Attributes
 from llmtrace._attributes.values import put_value
-from llmtrace._values.serialize import to_json
+from llmtrace._values.plain import plain_json
+from llmtrace._values.serialize import DEFAULT_TEXT_LIMIT, to_json
 from llmtrace.semconv import trace as keys
 
 _MOST: Final = 64
@@ -52,6 +54,28 @@ def can_wait(values: Collection[object], kinds: frozenset[type] = _SCALARS) -> b
 
 def settle(attributes: Attributes) -> None:
     """Put the JSON of what waits in its place."""
-    for key, value in list(attributes.items()):
-        if type(value) is dict:
-            attributes[key] = to_json(value)
+    # In one step that no other thread can break into: it may be writing to a span that is read while it is open.
+    if dict in map(type, attributes.values()):
+        for key, value in list(attributes.items()):
+            if type(value) is dict:
+                attributes[key] = _written(value)
+
+
+_known: dict[bytes, str] = {}
+"""The JSON of small dicts by their exact values: the parameters of a service's calls are the same again and again."""
+_MOST_KNOWN: Final = 1_024
+_LARGEST_KNOWN: Final = 256
+_EXACT: Final = 2
+"""Of the formats of `marshal`, one in which equal bytes mean equal values of equal types, and no others do."""
+
+
+def _written(value: dict[Any, Any]) -> str:
+    exact = marshal.dumps(value, _EXACT)
+    text = _known.get(exact)
+    if text is None:
+        text = to_json(value)
+        if len(exact) <= _LARGEST_KNOWN and plain_json(value, DEFAULT_TEXT_LIMIT) is not None:
+            if len(_known) >= _MOST_KNOWN:
+                _known.clear()
+            _known[exact] = text
+    return text

@@ -17,9 +17,10 @@ from llmtrace._config import Privacy
 from llmtrace._config.span_limits import SpanLimits
 from llmtrace._record import SpanRecord
 from llmtrace.destinations import GEN_AI, OPENINFERENCE
+from llmtrace.processors.adding import adding
 from llmtrace.processors.bounds import Limits
 from llmtrace.processors.content import without_content
-from llmtrace.processors.cost import cost_step
+from llmtrace.processors.cost import cost_adder, cost_step
 from llmtrace.processors.gen_ai import add_gen_ai
 from llmtrace.processors.json_strings import flatten_json_strings
 from llmtrace.processors.limits import SizeLimits
@@ -40,11 +41,10 @@ def chain(
     known = environment_secrets(os.environ)
     is_late = privacy.capture_content and not privacy.rules and GEN_AI not in conventions
     return (
-        *cost_step(),
         flatten_json_strings,
         *(() if is_late else (derive_llm_values,)),
+        adding(*cost_adder(), service_metadata(resource)),
         *((add_gen_ai,) if GEN_AI in conventions else ()),
-        service_metadata(resource),
         *(() if privacy.capture_content else (without_content,)),
         sizes.coarse,
         *((Redaction(privacy.rules, known=known),) if privacy.redacts else ()),

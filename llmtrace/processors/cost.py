@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from llmtrace import pricing
@@ -10,6 +10,7 @@ from llmtrace._attributes.fields import whole_number
 from llmtrace._forks import importing
 from llmtrace._guard import swallowed
 from llmtrace._record import Seen
+from llmtrace.processors.adding import Adder
 from llmtrace.semconv import trace as keys
 
 _COUNTS: Final = (
@@ -22,12 +23,19 @@ _COUNTS: Final = (
     keys.LLM_TOKEN_COUNT_COMPLETION_AUDIO,
 )
 """In the order of `pricing.Tokens`."""
+_USUAL: Final = 1 << 30
+"""Counts below it are what they are."""
 _MODELS: Final = {keys.KIND_LLM: keys.LLM_MODEL_NAME, keys.KIND_EMBEDDING: keys.EMBEDDING_MODEL_NAME}
 
 
 def cost_step() -> tuple[Callable[[Seen], Seen], ...]:
     """The step that adds the cost; none where the price table is not installed."""
     return (add_cost,) if pricing.is_installed() else ()
+
+
+def cost_adder() -> tuple[Adder, ...]:
+    """The same for who adds more than the cost."""
+    return (said_cost,) if pricing.is_installed() else ()
 
 
 def total_of() -> Callable[[Seen], float | None] | None:
@@ -42,12 +50,17 @@ def _total(record: Seen) -> float | None:
 
 def add_cost(record: Seen) -> Seen:
     """The span with what its call cost, where that is known."""
+    said = said_cost(record)
+    return record if said is None else record.plus(said)
+
+
+def said_cost(record: Seen) -> Mapping[str, float] | None:
+    """What is to be said of what a call cost; None where that is not known, or said on the span already."""
     found = _cost_of(record)
     if found is None:
-        return record
+        return None
     prompt, completion, total = found
-    said = {keys.LLM_COST_PROMPT: prompt, keys.LLM_COST_COMPLETION: completion, keys.LLM_COST_TOTAL: total}
-    return record.plus(said)
+    return {keys.LLM_COST_PROMPT: prompt, keys.LLM_COST_COMPLETION: completion, keys.LLM_COST_TOTAL: total}
 
 
 def _cost_of(record: Seen) -> pricing.Cost | None:
@@ -58,12 +71,15 @@ def _cost_of(record: Seen) -> pricing.Cost | None:
         return None  # Ollama, which measures seconds, runs at home
     counts: list[int] = []
     is_known = False
-    for key in _COUNTS:
-        count = whole_number(attributes[key]) if key in attributes else None
-        if count is not None and count < 0:
+    for count in map(attributes.get, _COUNTS):
+        whole = None if count is None else count if type(count) is int and 0 <= count < _USUAL else whole_number(count)
+        if whole is None:
+            counts.append(0)
+        elif whole < 0:
             return None
-        is_known = is_known or count is not None
-        counts.append(count or 0)
+        else:
+            counts.append(whole)
+            is_known = True
     if not is_known:
         return None
     try:

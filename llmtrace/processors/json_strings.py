@@ -32,9 +32,9 @@ _LISTS: Final[dict[str, Callable[[Attributes, str, object], Any]]] = {
 
 def flatten_json_strings(record: SpanRecord) -> SpanRecord:
     """Replace each list that came as one value by its flattened attributes; flattened ones that are there win."""
-    found = [key for key in _LISTS if key in record.attributes]
-    if not found:
+    if _LISTS.keys().isdisjoint(record.attributes.keys()):
         return record
+    found = [key for key in _LISTS if key in record.attributes]
     attributes: Attributes = {key: value for key, value in record.attributes.items() if key not in found}
     for key in found:
         flat: Attributes = {}

@@ -3,27 +3,30 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from opentelemetry.sdk.resources import Resource
 
 from llmtrace._record import SpanRecord
 from llmtrace._values.serialize import to_json
+from llmtrace.processors.adding import Adder
 from llmtrace.semconv import trace as keys
 
 
-def service_metadata(resource: Resource) -> Callable[[SpanRecord], SpanRecord]:
-    """The step that adds what `resource` says of the service; the user's own metadata keys win."""
+def service_metadata(resource: Resource) -> Adder:
+    """What adds that which `resource` says of the service; the user's own metadata keys win."""
     service = _service(resource.attributes)
-    alone = to_json(service)
+    alone = {keys.METADATA: to_json(service)}
 
-    def add_service_metadata(record: SpanRecord) -> SpanRecord:
+    def said(record: SpanRecord) -> Mapping[str, str] | None:
         present = record.attributes.get(keys.METADATA)
-        text = alone if present is None else _joined(service, present)
-        return record if text is None else record.with_attributes({**record.attributes, keys.METADATA: text})
+        if present is None:
+            return alone
+        text = _joined(service, present)
+        return None if text is None else {keys.METADATA: text}
 
-    return add_service_metadata
+    return said
 
 
 def _service(attributes: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ import pytest
 from opentelemetry.sdk.resources import Resource
 from records import record
 
+from llmtrace.processors.adding import adding
 from llmtrace.processors.service_metadata import service_metadata
 
 FULL = {"service.name": "bot", "service.version": "1.2", "deployment.environment.name": "production"}
@@ -16,7 +17,7 @@ FULL = {"service.name": "bot", "service.version": "1.2", "deployment.environment
 def metadata(resource: dict, present: object = None) -> object:
     """The metadata after the step."""
     attributes = {} if present is None else {"metadata": present}
-    return service_metadata(Resource(resource))(record(attributes)).attributes["metadata"]
+    return adding(service_metadata(Resource(resource)))(record(attributes)).attributes["metadata"]
 
 
 def test_what_the_resource_says_of_the_service_is_in_the_metadata():
