@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import logging
-import traceback
 from dataclasses import replace
-from pathlib import PurePath
 from typing import Final
 
+from llmtrace.router.faults import where
 from llmtrace.router.model import Delivery, Notification, Outcome, Phase, Receipt, Tier, plain
 from llmtrace.router.ports import Enriching, Notifier, StoreError
 
 _SURROUNDINGS: Final = (OSError, MemoryError, StoreError)
 """Faults that no message has brought: it is tried again as it is."""
-
-_STEPS: Final = 8
 
 _log = logging.getLogger(__name__)
 
@@ -70,18 +67,3 @@ def _again(delivery: Delivery, fault: Exception) -> Receipt:
     if delivery.attempts == 0:
         _log.error("notifier %s failed at delivery %d: %s", delivery.destination.notifier, delivery.id, where(fault))
     return Receipt(Outcome.RETRY, type(fault).__name__)
-
-
-def where(fault: BaseException) -> str:
-    """Kind and place of a fault. Not its text, which may quote what a sender wrote."""
-    return f"{type(fault).__name__}{_places(fault, 1)}"
-
-
-def way(fault: BaseException | None) -> str:
-    """How it came to a fault, the last step first."""
-    return "" if fault is None else f" (failed{_places(fault, _STEPS)})"
-
-
-def _places(fault: BaseException, most: int) -> str:
-    steps = traceback.extract_tb(fault.__traceback__, limit=-most)
-    return "".join(f" in {step.name} ({PurePath(step.filename).name}:{step.lineno})" for step in reversed(steps))

@@ -17,9 +17,10 @@ from functools import partial
 from time import monotonic
 from typing import Final, ParamSpec, TypeVar
 
-from llmtrace.router.attempting import make_attempt, way, where
+from llmtrace.router.attempting import make_attempt
 from llmtrace.router.config import RouterConfig
 from llmtrace.router.decide import Deciding
+from llmtrace.router.faults import way, where
 from llmtrace.router.model import Attempt, Delivery, Destination, Outcome, Receipt
 from llmtrace.router.notifiers.desk import desk_of, paces_of
 from llmtrace.router.notifiers.retry import settle

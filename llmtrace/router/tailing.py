@@ -15,6 +15,7 @@ import aiohttp
 from llmtrace.router.config import RouterConfig
 from llmtrace.router.config.phoenix import PhoenixOptions
 from llmtrace.router.config.watch import PHOENIX
+from llmtrace.router.faults import way, where
 from llmtrace.router.intake import phoenix
 from llmtrace.router.intake.phoenix import AnswerError, Found
 from llmtrace.router.ports import Clock, Inbox, StoreError
@@ -72,8 +73,8 @@ class Tail:
             if said != self._failure:
                 _log.warning("phoenix: annotations cannot be read (%s); it is tried again", said)
             self._failure = said
-        except Exception:  # noqa: BLE001 - the loop must outlive a fault of ours
-            _log.exception("phoenix: annotations cannot be read")
+        except Exception as fault:  # noqa: BLE001 - the loop must outlive a fault of ours
+            _log.error("phoenix: annotations cannot be read: %s%s", where(fault), way(fault))
         else:
             self._failure = ""
 

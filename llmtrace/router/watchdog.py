@@ -10,6 +10,7 @@ from typing import Final
 
 from llmtrace.router.config import RouterConfig, durations
 from llmtrace.router.config.watch import HEARTBEAT, OURSELVES, Watch
+from llmtrace.router.faults import way, where
 from llmtrace.router.model import ALERTNAME, SEVERITY, SOURCE, Alert, Annotation, Status
 from llmtrace.router.ports import Clock, Inbox, StoreError
 from llmtrace.semconv.alert import Severity
@@ -58,8 +59,8 @@ class Watchdog:
                 if not self._failed:
                     _log.error("the watchdog cannot raise alerts: the store failed (%s)", error)
                 self._failed = True
-            except Exception:  # noqa: BLE001 - the loop must outlive a fault of ours
-                _log.exception("the watchdog failed")
+            except Exception as fault:  # noqa: BLE001 - the loop must outlive a fault of ours
+                _log.error("the watchdog failed: %s%s", where(fault), way(fault))
             await asyncio.sleep(LOOK_EVERY)
 
     def look(self, now: datetime) -> Iterator[Alert]:

@@ -16,6 +16,7 @@ from llmtrace.router.config import RouterConfig
 from llmtrace.router.config.cron import last_until
 from llmtrace.router.digest.letter import Stationery, write
 from llmtrace.router.digest.report import report
+from llmtrace.router.faults import way, where
 from llmtrace.router.model import Outcome, Receipt
 from llmtrace.router.ports import Clock, StoreError
 from llmtrace.router.store.digests import Due, SqlDigests
@@ -65,8 +66,8 @@ class DigestSender:
                 if not self._failed:
                     _log.error("digests cannot be sent: the store failed (%s); it is tried again", error)
                 self._failed = True
-            except Exception:  # noqa: BLE001 - the loop must outlive a fault of ours
-                _log.exception("a digest failed")
+            except Exception as fault:  # noqa: BLE001 - the loop must outlive a fault of ours
+                _log.error("a digest failed: %s%s", where(fault), way(fault))
             await asyncio.sleep(LOOK_EVERY)
 
     async def turn(self) -> None:

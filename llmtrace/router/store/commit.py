@@ -15,6 +15,7 @@ from functools import partial
 from time import perf_counter
 from typing import Final, Self
 
+from llmtrace.router.faults import way, where
 from llmtrace.router.model import Alert
 from llmtrace.router.ports import Committed, StoreError
 
@@ -111,8 +112,8 @@ class GroupCommit:
         for (_, committed), error in zip(together, errors, strict=True):
             try:
                 committed(error)
-            except Exception:  # noqa: BLE001 - one sender's fault must not cost the others their answers
-                _log.exception("an answer could not be given")
+            except Exception as fault:  # noqa: BLE001 - one sender's fault must not cost the others their answers
+                _log.error("an answer could not be given: %s%s", where(fault), way(fault))
         if None in errors:
             self._accepted()
         self._busy = bool(self._waiting)
