@@ -9,11 +9,12 @@ from __future__ import annotations
 from typing import Final
 
 from llmtrace._attributes.budget import each
-from llmtrace._attributes.fields import Attributes, Fields, entries, fields, kept, text, whole_number
+from llmtrace._attributes.fields import Attributes, Fields, entries, fields, text, whole_number
 from llmtrace._attributes.message_keys import message_keys
 from llmtrace._attributes.messages import put_found
 from llmtrace.recorders.answer import put_citations, put_identity, put_model, put_output, texts_of
 from llmtrace.recorders.anthropic_stream import EVENTS, MessageAccumulator
+from llmtrace.recorders.bill import put_server_tools
 from llmtrace.semconv import trace as keys
 
 
@@ -63,9 +64,7 @@ def _put_usage(into: Attributes, usage: Fields) -> None:
     hour = whole_number(fields(usage.get("cache_creation")).get("ephemeral_1h_input_tokens"))
     if hour:
         into[keys.CACHE_WRITE_1H_TOKENS] = hour
-    for name, count in kept(usage.get("server_tool_use")).items():
-        if whole_number(count):
-            into[keys.SERVER_TOOLS_PREFIX + name] = count
+    put_server_tools(into, usage.get("server_tool_use"))
     thinking = whole_number(fields(usage.get("output_tokens_details")).get("thinking_tokens"))
     if thinking:
         into[keys.LLM_TOKEN_COUNT_REASONING] = thinking

@@ -24,6 +24,8 @@ from llmtrace.recorders.answer import (
     put_output,
     texts_of,
 )
+from llmtrace.recorders.bill import put_cost, put_searches, put_ticks
+from llmtrace.recorders.executed import put_executed
 from llmtrace.recorders.openai_chat_stream import SOURCES, ChatAccumulator
 from llmtrace.semconv import trace as keys
 
@@ -48,6 +50,7 @@ def attributes(answer: object) -> Attributes:
         put_usage(into, fields(usage))
     choices = entries(found.get("choices"))
     reasons: dict[int, str] = {}
+    referred: list[Any] = []
     for position, entry in enumerate(each(choices, MOST_CHOICES)):
         choice = fields(entry)
         index = _free_place(into, place_of(choice.get("index"), position))
@@ -58,6 +61,9 @@ def attributes(answer: object) -> Attributes:
             into[keys.LLM_REFUSED] = True
         if said.get("annotations") is not None:
             put_citations(into, (message,))
+        if said.get("executed_tools") is not None:
+            named = message_keys(keys.LLM_OUTPUT_MESSAGES, index)
+            referred += put_executed(into, named, said.get("executed_tools"))
         reason = text(choice.get("finish_reason"))
         if reason is not None:
             reasons[index] = reason
@@ -65,10 +71,16 @@ def attributes(answer: object) -> Attributes:
             put_output(into, (_text_of(said),))
     if reasons:
         _put_reasons(into, reasons)
-    for name in SOURCES:
-        if found.get(name) is not None and keys.CITATIONS not in into:
-            put_citations(into, ({"citations": found.get(name)},))
+    if keys.CITATIONS not in into:
+        put_citations(into, ({"citations": _sources(found) or referred},))
     return into
+
+
+def _sources(found: Fields) -> list[Any]:
+    """What an answer refers to beside its choices: results with their titles, and addresses that none of them has."""
+    results, cited = (entries(found.get(name)) for name in SOURCES)
+    known = [text(fields(result).get("url")) for result in each(results)]
+    return [*results, *(source for source in each(cited) if text(source) is None or text(source) not in known)]
 
 
 def _free_place(into: Attributes, index: int) -> int:
@@ -132,7 +144,11 @@ def put_usage(into: Attributes, usage: Fields) -> None:
         put_counts(into, usage, _AS_RESPONSES)
     billed = usage.get("cost")
     if billed is not None:
-        _put_cost(into, billed)
+        put_cost(into, billed)
+        put_searches(into, usage)
+    ticks = usage.get("cost_in_usd_ticks")
+    if ticks is not None:
+        put_ticks(into, usage)
     prompt = usage.get("prompt_tokens_details")
     if prompt is not None:
         put_counts(into, fields(prompt), _PROMPT_DETAILS)
@@ -145,16 +161,6 @@ def put_usage(into: Attributes, usage: Fields) -> None:
         for field, key in _PREDICTIONS:  # sent as 0 with every answer; said only where a prediction was given
             if count := whole_number(details.get(field)):
                 into[key] = count
-
-
-def _put_cost(into: Attributes, billed: object) -> None:
-    """What the provider itself says that the call cost, in US dollars: OpenRouter as a number, Perplexity in parts."""
-    total: Any = billed if type(billed) in (int, float) else fields(billed).get("total_cost")
-    if type(total) in (int, float) and 0 <= total < _FORTUNE:
-        into[keys.LLM_COST_TOTAL] = float(total)
-
-
-_FORTUNE: Final = 1_000_000
 
 
 def recognises_chunk(chunk: object) -> bool:

@@ -12,11 +12,12 @@ from llmtrace._attributes.media import image_url
 from llmtrace._attributes.parts import words_of
 from llmtrace._values.serialize import to_json, to_text
 from llmtrace.recorders.answer import place_of
+from llmtrace.recorders.executed import Executed
 from llmtrace.recorders.text import Pieces, Room
 from llmtrace.recorders.thoughts import Thoughts
 
 _REASONING: Final = ("reasoning_content", "reasoning")
-SOURCES: Final = ("citations", "search_results")
+SOURCES: Final = ("search_results", "citations")
 """Where Perplexity and xAI say beside the choices what an answer refers to."""
 _LAST: Final = 1_000_000
 """Where calls without an index stand, behind those that have one."""
@@ -89,6 +90,7 @@ class _Choice:
         self._annotations: dict[str, None] = {}
         self._images: list[object] = []
         self._thoughts = Thoughts(room)
+        self._executed = Executed(room)
 
     def add(self, choice: Fields) -> bool:
         self.finish_reason = text(choice.get("finish_reason")) or self.finish_reason
@@ -111,6 +113,9 @@ class _Choice:
         details = delta.get("reasoning_details")
         if details is not None:
             brought |= self._thoughts.add(details)
+        executed = delta.get("executed_tools")
+        if executed is not None:
+            brought |= self._executed.add(executed)
         return brought | self._add_images(delta.get("images"))
 
     def _add_images(self, images: object) -> bool:
@@ -154,9 +159,8 @@ class _Choice:
         transcript = message.pop("transcript", None)
         if transcript is not None or self._audio is not None:
             message["audio"] = {"id": self._audio, "transcript": transcript}
-        details = self._thoughts.whole()
-        if details is not None:
-            message["reasoning_details"] = details
+        beside = {"reasoning_details": self._thoughts.whole(), "executed_tools": self._executed.whole()}
+        message |= {name: value for name, value in beside.items() if value is not None}
         if self._images:
             message["images"] = self._images
         if self._annotations:

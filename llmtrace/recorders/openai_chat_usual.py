@@ -30,6 +30,7 @@ from llmtrace.semconv.trace import (
 _SAYS_MORE: Final = frozenset(
     {
         "audio",
+        "executed_tools",
         "function_call",
         "images",
         "name",

@@ -10,6 +10,7 @@ from llmtrace._attributes.media import data_url
 from llmtrace._attributes.messages import put_message
 from llmtrace._attributes.values import put_value
 from llmtrace.recorders.answer import Counts, put_citations, put_counts, put_identity, put_model, put_output, texts_of
+from llmtrace.recorders.bill import put_ticks
 from llmtrace.recorders.openai_responses_stream import ResponsesAccumulator
 from llmtrace.semconv import trace as keys
 
@@ -83,6 +84,8 @@ _OUTPUT_DETAILS: Final[Counts] = (
 def put_usage(into: Attributes, usage: Fields) -> None:
     """Token counts, in total and of which kind."""
     put_counts(into, usage, _USAGE)
+    if usage.get("cost_in_usd_ticks") is not None:
+        put_ticks(into, usage)
     put_counts(into, fields(either(usage, "input_tokens_details", "input_token_details")), _INPUT_DETAILS)
     put_counts(into, fields(either(usage, "output_tokens_details", "output_token_details")), _OUTPUT_DETAILS)
 
