@@ -7,7 +7,6 @@ from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from itertools import accumulate
 from typing import Final
 
 from llmtrace.exporters.encoded import EncodedSpan, Group
@@ -65,8 +64,12 @@ class Segment:
     def room_for(self, sizes: Sequence[int]) -> int:
         """Of spans of these bytes, how many, from the first on, belong into this file and are written in one go."""
         most = min(len(sizes), TOGETHER, MOST_SPANS - len(self.places), MOST_GROUPS - len(self._groups))
-        begins = accumulate(sizes[:most], initial=self.size)
-        return min(most, sum(begin < self.most_bytes for begin in begins))
+        begin = self.size
+        for number, size in enumerate(sizes[:most]):
+            if begin >= self.most_bytes:
+                return number
+            begin += size
+        return most
 
     def append(self, spans: Sequence[EncodedSpan]) -> int:
         """Write spans behind the others, in one go, and return how many of them the disk took.
@@ -74,9 +77,11 @@ class Segment:
         Raises:
             OSError: it took none; the file is then as before.
         """
-        pieces: list[bytes] = [] if self.size else [header()]
-        end = self.size + sum(map(len, pieces))
-        places, ends = [], []
+        pieces: list[bytes] = []
+        places, ends, end = [], [], self.size
+        if not end:
+            pieces.append(header())
+            end = BEGIN
         for index, span in enumerate(spans, len(self.places)):
             data = span.data
             number, in_front = self._counted(span.group)
