@@ -6,6 +6,7 @@ An exception is recorded and passed on unchanged. Where nothing is recorded ther
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextvars import Token
 from functools import partial
 from sys import _getframe
 from types import TracebackType
@@ -20,7 +21,7 @@ from llmtrace._cancellation import is_cancellation
 from llmtrace._clean import clean_attributes
 from llmtrace._guard import flattening
 from llmtrace._noop import NOOP_SPAN, NoopSpan
-from llmtrace._scope import ENTERING, GENERATORS, attach, here, leave
+from llmtrace._scope import ENTERING, GENERATORS, attach, here, leave, reset
 from llmtrace._span import SPAN_KEY, Span
 from llmtrace._stream import Outcome
 from llmtrace._tracer import active
@@ -52,9 +53,10 @@ class SpanScope:
         tracer = active.tracer
         if tracer is None or len(context) > (SPAN_KEY in context):
             span = start_span(self._name, self._attributes, context)
+            context = Context(context)
         else:
             span = tracer.start(self._name, self._attributes.copy(), context)
-        context = Context(context)
+            context = Context()  # there was nothing in it but the span
         _put(context, SPAN_KEY, span)  # nobody has this context yet; its own `__setitem__` refuses
         frame = _getframe(1)  # is it a generator?
         code = frame.f_code
@@ -81,7 +83,19 @@ class SpanScope:
         entries = self._entered
         if entries:
             span, _, entered = entries.pop() if len(entries) == 1 else _scope.take(entries)
-            leave(entered)
+            # `leave` and `finish` of the usual case, as above.
+            if type(entered) is Token:
+                try:  # noqa: SIM105 - a block of `suppress` would cost more than all of this
+                    reset(entered)
+                except (ValueError, RuntimeError):  # entered in another execution context
+                    pass
+            else:
+                leave(entered)
+            if error is None and type(span) is Span and not span.pending:
+                root = span._root  # noqa: SLF001 - our own class
+                if root is None or not root.adopts:
+                    span.end()
+                    return
             finish(span, error)
 
 

@@ -26,13 +26,13 @@ T = TypeVar("T")
 
 current: Callable[[], Context]
 attach: Callable[[Context], Token[Context]]
-_detach: Callable[[Token[Context]], None]
+reset: Callable[[Token[Context]], None]
 _runtime: Final = otel_context._RUNTIME_CONTEXT  # noqa: SLF001 - OpenTelemetry's functions are three calls around it
 if type(_runtime) is ContextVarsRuntimeContext:
     _variable: Final = _runtime._current_context  # noqa: SLF001 - and it is two around its variable
-    current, attach, _detach = _variable.get, _variable.set, _variable.reset
+    current, attach, reset = _variable.get, _variable.set, _variable.reset
 else:
-    current, attach, _detach = _runtime.get_current, _runtime.attach, _runtime.detach
+    current, attach, reset = _runtime.get_current, _runtime.attach, _runtime.detach
 
 GENERATORS: Final = CO_GENERATOR | CO_ASYNC_GENERATOR
 ENTERING: Final = frozenset({"__enter__", "__aenter__", "enter_context", "enter_async_context"})
@@ -60,7 +60,7 @@ An id and not the frame: a frame that somebody refers to outlives its generator,
 def detach(token: Token[Context]) -> bool:
     """Leave the context that `token` stands for; False where it was entered in another execution context."""
     try:
-        _detach(token)  # the public detach logs the failure that we expect
+        reset(token)  # the public detach logs the failure that we expect
     except (ValueError, RuntimeError):
         return False
     return True
@@ -219,7 +219,7 @@ def leave(entered: Entered) -> None:
     """Make the context from before current again."""
     if type(entered) is Token:
         try:
-            _detach(entered)
+            reset(entered)
         except (ValueError, RuntimeError):  # entered in another execution context
             return
     elif isinstance(entered, Grip):

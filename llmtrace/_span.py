@@ -57,6 +57,7 @@ _ADOPTED: Final = (
     keys.USER_ID,
 )
 UNSET_STATUS: Final = Status(StatusCode.UNSET)
+_SERVER: Final = SpanKind.SERVER
 
 
 class Span(sdk.Span):
@@ -245,9 +246,8 @@ class Span(sdk.Span):
             del self._open  # one atomic step: of two threads that end a span one finds it open
         except AttributeError:
             return
-        for reader in self._readers:
-            tell = reader()
-            if tell is not None:
+        if self._kind is _SERVER:
+            for tell in filter(None, [reader() for reader in self._readers]):
                 tell()
         if end_time is None or not isinstance(end_time, int | float):
             self.elapsed = perf_counter_ns() - self.started

@@ -80,7 +80,9 @@ class House(SpanProcessor):
             context = set_span_in_context(NonRecordingSpan(parent), context)
         elif parent is not None:
             context = set_span_in_context(parent, context)
-        return self._tracer.start(name, attributes, context)
+        span = self._tracer.start(name, attributes, context)
+        span.started = self.now  # `on_start` is not asked about a child of a trace that the tail knows
+        return span
 
     def run(self, name: str, parent: Span | SpanContext | None = None, **attributes: Any) -> Span:
         """A span that begins and ends."""

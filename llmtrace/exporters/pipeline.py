@@ -77,10 +77,14 @@ class Pipeline(SpanProcessor):
         self._make_observers = observers
         self._alerts = alerts
         self._tail = tail
-        self._end = None if tail is None or not quick else tail.end
+        self._is_quick = tail is not None and quick
         if tail is not None:
+            # For every span: no call in between.
             tail.on_wake(self._wake)
-            self.on_start = tail.started  # type: ignore[method-assign] # for every span: no call in between
+            self.on_start = tail.started  # type: ignore[method-assign]
+            if quick:
+                tail.on_item(self.on_end)
+                self.on_end = tail.end  # type: ignore[method-assign,assignment]
         self._ways: tuple[Way, ...] = (*sinks, *(() if alerts is None else (alerts,)), *beside)
         self._beside = beside
         self._capacity = capacity
@@ -110,20 +114,22 @@ class Pipeline(SpanProcessor):
     def _on_ending(self, span: Span) -> None:
         """Nothing to do."""
 
-    def on_end(self, span: ReadableSpan) -> None:
-        """Take an ended span, or count it as lost where the queue is full. Never blocks."""
+    def on_end(self, span: ReadableSpan, item: Any = None) -> None:
+        """Take an ended span, or count it as lost where the queue is full. Never blocks.
+
+        Args:
+            span: the span.
+            item: what the worker is to look at, where the tail has seen the span already.
+        """
         if self._closed:
             stats.lose(Loss.SHUTDOWN)
             return
-        item: Any = span
-        if self._end is not None:
-            item = self._end(span)
-            if item is None:
-                return
-        elif self._tail is not None and len(self._waiting) * 2 > self._capacity and self._tail.is_plain(span):
-            item = self._crowded(span, self._tail)
-            if item is None:
-                return
+        if item is None:
+            item = span
+            if self._tail is not None and len(self._waiting) * 2 > self._capacity and self._tail.is_plain(span):
+                item = self._crowded(span, self._tail)
+                if item is None:
+                    return
         if len(self._waiting) >= self._few:
             item = self._one_of_many(item)
             if item is None:
@@ -153,7 +159,7 @@ class Pipeline(SpanProcessor):
         if not isinstance(item, ReadableSpan):
             return  # a trace, which the worker comes upon by itself
         stats.lose(Loss.QUEUE_FULL)
-        if self._tail is not None and self._end is None:
+        if self._tail is not None and not self._is_quick:
             self._tail.lost(item)
         say_once("pipeline:full", "llmtrace: spans end faster than they can be worked on; some are lost and counted")
 
@@ -273,7 +279,7 @@ class Pipeline(SpanProcessor):
             order.passed.set()
 
     def _work(self, span: Any) -> None:
-        if self._end is not None and self._tail is not None:
+        if self._is_quick and self._tail is not None:
             for kept in self._tail.attend(span):
                 self._release(kept)
             return

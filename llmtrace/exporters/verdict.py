@@ -30,6 +30,9 @@ class Tail(Protocol):
     def is_plain(self, span: ReadableSpan) -> bool:
         """Whether one look says that nobody will ask for it; on the app's thread."""
 
+    def on_item(self, hand_on: Callable[[ReadableSpan, object], None]) -> None:
+        """Have `end` hand on what it has for `attend`, after the span that has just ended; else it returns it."""
+
     @property
     def end(self) -> Callable[[ReadableSpan], object | None]:
         """Takes an ended span that nobody else looks at; returns what `attend` has to see; on the app's thread."""

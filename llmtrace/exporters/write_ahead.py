@@ -8,6 +8,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from opentelemetry.sdk.trace import ReadableSpan
 
@@ -23,12 +24,12 @@ class WriteAheadPipeline(Pipeline):
         self._turn = threading.Lock()
         self._whose: int | None = None
 
-    def on_end(self, span: ReadableSpan) -> None:
+    def on_end(self, span: ReadableSpan, item: Any = None) -> None:
         """Work on an ended span. One thread at a time: the others wait for their turn."""
         # A span may end inside the garbage collector, which may run while this very thread works: that one is for the
         # worker.
         if self._closed or self._whose == threading.get_ident():
-            super().on_end(span)
+            super().on_end(span, item)
             return
         with self._my_turn(), guarded("working on a span"):
             self._prepare()

@@ -88,6 +88,10 @@ class TailSampling:
         """Have somebody called when a trace begins while the worker sleeps without an end."""
         self._open.wake = wake
 
+    def on_item(self, hand_on: Callable[[ReadableSpan, object], None]) -> None:
+        """Have `end` hand on what `attend` has to look at, after the span that has just ended; else it returns it."""
+        self._quick.hand_on = hand_on
+
     def is_plain(self, span: ReadableSpan) -> bool:
         """Whether one look says that no rule can want this span, but for its cost."""
         return type(span) is Span and self._rules.is_plain(span)

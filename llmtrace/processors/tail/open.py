@@ -44,19 +44,35 @@ class OpenTraces:
     def started(self, span: ReadableSpan, parent_context: Context | None = None) -> None:  # noqa: ARG002 - on_start's
         """A span begins."""
         if type(span) is Span:
-            root = span._root  # noqa: SLF001 - our own class
+            # As its methods say, without the calls; the context is None only in the SDK's base class.
+            root, parent = span._root, span._parent  # noqa: SLF001 - our own class
+            context: SpanContext = span._context  # type: ignore[assignment]  # noqa: SLF001 - our own class
             trace = None if root is None else root.local_trace
             if trace is not None and not trace.is_left:
                 trace.open.append(None)
+            elif parent is None and len(self.traces) <= self._most:
+                self._begin(span, context)
             else:
-                # As its methods say, without the calls; the context is None only in the SDK's base class.
-                context, parent = span._context, span._parent  # noqa: SLF001 - our own class
-                trace = self._join(context, parent, span.started, is_ours=True, is_root=root is None)  # type: ignore[arg-type]
+                trace = self._join(context, parent, span.started, is_ours=True, is_root=root is None)
                 (span if root is None else root).local_trace = trace
         else:
             foreign = span.get_span_context()
             if foreign is not None:
                 self._join(foreign, span.parent, self._clock(), is_ours=False, is_root=is_local_root(span))
+
+    def _begin(self, span: Span, context: SpanContext) -> None:
+        """A trace begins: its id is new, so that nobody can have decided on it; but who knows whose ids they are."""
+        trace_id = context[0]
+        fresh = OpenTrace(context, span.started, [None], [None])
+        trace = span.local_trace = self.traces.setdefault(trace_id, fresh)
+        if trace is fresh:
+            self.births.append(trace_id)
+        else:
+            trace.open.append(None)
+            trace.roots.append(None)
+        if self.dozing:
+            self.dozing = False
+            self.wake()
 
     def _join(
         self, context: SpanContext, parent: SpanContext | None, began: int, *, is_ours: bool, is_root: bool
@@ -70,9 +86,8 @@ class OpenTraces:
         fresh = None
         if trace is None:
             # It counts its span from the start: without one the worker would take it for over.
-            fresh = OpenTrace(context, parent, began, 1, is_root)
-            if is_ours:
-                fresh.is_ours = True
+            fresh = OpenTrace(context, began, [None], [None] if is_root else [])
+            fresh.parent, fresh.is_ours = parent, is_ours
             known = self.known(trace_id)
             if known is not None:
                 fresh.verdict = known
@@ -103,7 +118,10 @@ class OpenTraces:
             msg = "a span without a context cannot be sampled"
             raise ValueError(msg)
         found = self.traces.get(context.trace_id)
-        return found or OpenTrace(context, span.parent, self._clock() - duration_of(span))
+        if found is None:
+            found = OpenTrace(context, self._clock() - duration_of(span), [], [])
+            found.parent, found.is_ours = span.parent, False
+        return found
 
     def of_id(self, trace_id: int) -> OpenTrace | None:
         """An open trace by its id."""

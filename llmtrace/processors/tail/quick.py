@@ -7,6 +7,7 @@ may want, and what chance keeps. No lock: the token of a trace says who may deci
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Final
@@ -24,14 +25,22 @@ from llmtrace.semconv import trace as keys
 SpentBy = Callable[[ReadableSpan, Sequence[float]], float | None]
 """What a span adds to the costs of its trace; None: too much."""
 
+HandOn = Callable[[ReadableSpan, ReadableSpan | OpenTrace], ReadableSpan | OpenTrace | None]
 _KEEP: Final = keys.KEEP
 _COST: Final = keys.LLM_COST_TOTAL
 _MANY: Final = 1_024
 """Plain spans of one trace after which the worker looks at it, to keep the budget."""
+_NEVER: Final = 1 << 62
+"""Nanoseconds that nothing takes."""
+
+
+def as_it_is(span: ReadableSpan, item: ReadableSpan | OpenTrace) -> ReadableSpan | OpenTrace | None:  # noqa: ARG001
+    """Where nobody else takes it, `end` returns what the worker has to look at."""
+    return item
 
 
 class QuickEnds:
-    """Takes each ended span; returns what the worker has to look at: the span, its trace, or nothing."""
+    """Takes each ended span; hands on what the worker has to look at: the span, its trace, or nothing."""
 
     def __init__(
         self,
@@ -48,11 +57,13 @@ class QuickEnds:
             is_sampled: whether chance keeps a trace; None: its flag says so.
             at_hand: how many of the last dropped traces stay at hand until the worker has time.
         """
+        self.hand_on: HandOn = as_it_is
+        """Given an ended span and what is to be looked at; what it returns `end` returns."""
         self._traces = traces
-        self._slow_span = -1.0 if rules.asks_user else rules.slow  # -1: no span is plain
+        self._slow = math.ceil(min(rules.slow, _NEVER))  # as a whole number: those are compared in half the time
+        self._slow_span = -1 if rules.asks_user else self._slow  # -1: no span is plain
         self._spent_by = rules.spent_by if rules.counts_cost else None
         self._is_sampled = is_sampled
-        self._slow = rules.slow
         self._at_hand = max(1, at_hand)
 
     def begin(self, hold: Callable[[OpenTrace], None]) -> None:
@@ -91,23 +102,24 @@ class QuickEnds:
         ended = span.started + elapsed
         if ended > trace.ended:  # noqa: PLR1730 - a call of max() costs as much as this line twice
             trace.ended = ended
-        if root is None and trace.roots:
-            trace.roots.pop()
+        roots = trace.roots
+        if root is None and roots:
+            roots.pop()
         if trace.verdict is not None:
-            return trace  # type: ignore[unreachable]  # decided by the worker meanwhile
+            return self.hand_on(span, trace)  # type: ignore[unreachable]  # decided by the worker meanwhile
         if not still_open:
-            return self._finish(trace)
-        if not trace.roots and (root is None or not trace.grace_ends):
-            return trace
+            return self._finish(span, trace)
+        if not roots and (root is None or not trace.grace_ends):
+            return self.hand_on(span, trace)
         if not trace.is_fresh:
             self._hold(trace)
-        return trace if len(came) >= _MANY else None
+        return self.hand_on(span, trace) if len(came) >= _MANY else None
 
-    def _special(self, span: ReadableSpan, trace: OpenTrace) -> ReadableSpan:
+    def _special(self, span: ReadableSpan, trace: OpenTrace) -> ReadableSpan | OpenTrace | None:
         """The worker has to look at this span."""
         trace.is_special = True  # before the end is counted: whoever comes last sees it
         self._traces.ended(span, trace)
-        return span
+        return self.hand_on(span, span)
 
     @staticmethod
     def _pays(span: Span, trace: OpenTrace, spent_by: SpentBy) -> bool:
@@ -117,7 +129,7 @@ class QuickEnds:
             trace.spend(spent)
         return spent is not None
 
-    def _finish(self, trace: OpenTrace) -> OpenTrace | None:
+    def _finish(self, last: Span, trace: OpenTrace) -> ReadableSpan | OpenTrace | None:
         """The last span has ended: dropped here, or left to the worker where there is anything to think about."""
         trace_id, _, _, flags, state, _ = trace.context
         if (
@@ -127,12 +139,14 @@ class QuickEnds:
             or (flags & SAMPLED if self._is_sampled is None else self._is_sampled(trace))
             or not trace.own()
         ):
-            return trace
+            return self.hand_on(last, trace)
         if trace.buffered:
             trace.disown()
-            return trace
+            return self.hand_on(last, trace)
         trace.verdict = DROPPED
-        self._traces.forget(trace)
+        traces = self._traces.traces
+        if traces.get(trace_id) is trace:
+            traces.pop(trace_id, None)
         self.dropped.append(trace_id)
         self.fallen.append((trace_id, trace.came))
         trace.came = []

@@ -52,8 +52,12 @@ class OpenTrace:
     is_fresh = False
     """Whether the buffer has spans of it to weigh."""
     is_light = False
-    is_ours = False
+    is_ours = True
     """Its first span is one of ours, which is recorded whatever an application's sampler says."""
+    parent: SpanContext | None = None
+    """That of its first span."""
+    ended = 0
+    """When its last span ended so far."""
     wanted_at: int | None = None
     """A caller that is believed has kept it, at this threshold."""
     spans: list[Ended] | tuple[()] = ()
@@ -62,23 +66,22 @@ class OpenTrace:
     is_left = False
     """In a forked child: the trace is the parent process's."""
 
-    def __init__(
-        self, context: SpanContext, parent: SpanContext | None, began: int, spans: int = 0, roots: int = 0
-    ) -> None:
-        self.trace_id = context[0]
+    def __init__(self, context: SpanContext, began: int, spans: list[None], roots: list[None]) -> None:
         self.context = context
         """The first span's; flag and state are the trace's."""
-        self.parent = parent
         self.began = began
-        self.ended = began
-        """When its last span ended so far."""
-        self.open: list[None] = [None] * spans
+        self.open = spans
         """One for each span that has begun and not yet come to the worker."""
-        self.roots: list[None] = [None] * roots
+        self.roots = roots
         """The same for its local roots: those with no parent, or one in another process."""
         self.came: list[Ended] = []
         """Plain spans that have ended, by the app's threads; the worker gathers them into `spans`."""
         self.token = None
+
+    @property
+    def trace_id(self) -> int:
+        """Its id."""
+        return self.context[0]
 
     def own(self) -> bool:
         """Take the token: whoever has it may decide on the trace; False where somebody else has it."""
