@@ -28,8 +28,9 @@ from llmtrace.semconv import trace as keys
 _MOST_GROUPS: Final = 256
 """Pairs of resource and scope whose bytes are kept ready."""
 
+_INTERNAL: Final = b"\x30\x01"
 _KINDS: Final = {
-    SpanKind.INTERNAL: b"\x30\x01",
+    SpanKind.INTERNAL: _INTERNAL,
     SpanKind.SERVER: b"\x30\x02",
     SpanKind.CLIENT: b"\x30\x03",
     SpanKind.PRODUCER: b"\x30\x04",
@@ -38,11 +39,14 @@ _KINDS: Final = {
 _SPAN_KEYS: Final = Keys(b"\x4a")
 _EVENT_KEYS: Final = Keys(b"\x1a")
 _LINK_KEYS: Final = Keys(b"\x22")
+_UNSET: Final = b"\x7a\x00"
 _HAS_IS_REMOTE: Final = 0x100
 _IS_REMOTE: Final = 0x200
 _times: Final = struct.Struct("<BQBQ").pack
 _time: Final = struct.Struct("<BQ").pack
 _span_flags: Final = struct.Struct("<HI").pack
+_LOCAL: Final = _span_flags(0x0185, _HAS_IS_REMOTE)
+_BELOW_REMOTE: Final = _span_flags(0x0185, _HAS_IS_REMOTE | _IS_REMOTE)
 _link_flags: Final = struct.Struct("<BI").pack
 
 
@@ -130,31 +134,26 @@ def span_bytes(record: SpanRecord) -> bytes:
     Raises:
         UnfitError: for a value that OTLP does not carry; hostile types may raise anything.
     """
-    pieces: list[bytes] = []
+    name, context, parent, kind, start, end, attributes, events, links, status, _, _, *dropped, _, _, _ = record
+    trace_id, span_id, _, _, state, _ = context
+    pieces = [b"\x0a\x10", trace_id.to_bytes(16), b"\x12\x08", span_id.to_bytes(8)]
     append = pieces.append
-    context, parent = record.context, record.parent
-    pieces += (b"\x0a\x10", context.trace_id.to_bytes(16), b"\x12\x08", context.span_id.to_bytes(8))
-    if context.trace_state:
-        append(text_field(b"\x1a", ",".join([f"{key}={value}" for key, value in context.trace_state.items()])))
-    flags = _HAS_IS_REMOTE
+    if state:
+        append(text_field(b"\x1a", ",".join([f"{key}={value}" for key, value in state.items()])))
     if parent:
         pieces += (b"\x22\x08", parent.span_id.to_bytes(8))
-        if parent.is_remote:
-            flags |= _IS_REMOTE
-    append(text_field(b"\x2a", record.name))
-    append(_KINDS[record.kind])
-    append(_times(0x39, record.start_time, 0x41, record.end_time))
-    put_attributes(pieces, _SPAN_KEYS, record.attributes)
-    if record.dropped_attributes or record.dropped_events or record.dropped_links:
-        append(number_field(b"\x50", record.dropped_attributes))
-        append(number_field(b"\x60", record.dropped_events))
-        append(number_field(b"\x70", record.dropped_links))
-    for event in record.events:
+    append(text_field(b"\x2a", name))
+    append(_INTERNAL if kind is SpanKind.INTERNAL else _KINDS[kind])
+    append(_times(0x39, start, 0x41, end))
+    put_attributes(pieces, _SPAN_KEYS, attributes)
+    if any(dropped):
+        pieces += map(number_field, (b"\x50", b"\x60", b"\x70"), dropped)
+    for event in events:
         append(framed(b"\x5a", _event(event)))
-    for link in record.links:
+    for link in links:
         append(framed(b"\x6a", _link(link)))
-    append(b"\x7a\x00" if record.status is UNSET_STATUS else _status(record.status))
-    append(_span_flags(0x0185, flags))
+    append(_UNSET if status is UNSET_STATUS else _status(status))
+    append(_BELOW_REMOTE if parent and parent.is_remote else _LOCAL)
     return b"".join(pieces)
 
 
@@ -176,7 +175,7 @@ def _link(link: Link) -> bytes:
 
 def _status(status: Status) -> bytes:
     if status.is_unset and not status.description:
-        return b"\x7a\x00"
+        return _UNSET
     return framed(
         b"\x7a", text_field(b"\x12", status.description or "") + number_field(b"\x18", status.status_code.value)
     )

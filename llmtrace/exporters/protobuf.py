@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 _SMALL: Final = 1 << 14
 """Numbers below it have their bytes ready in a table; they take at most two."""
@@ -18,9 +18,10 @@ _LONGEST_KEY: Final = 256
 """Attribute keys whose bytes are kept ready."""
 _MOST_TEXTS: Final = 4_096
 _SHORT: Final = 64
-"""Texts that are kept ready with their keys, and their characters."""
+"""Texts that are kept ready with their keys, and their characters: to look for a long one costs what it would save."""
 
 _double: Final = struct.Struct("<Bd").pack
+_float: Final = struct.Struct("<d").pack
 
 
 class UnfitError(TypeError):
@@ -78,8 +79,24 @@ class _Short(dict[str, bytes]):
         return made
 
 
-class Keys(dict[str, tuple[bytes, _Short]]):
-    """The keys of the attributes that stand under one tag -> the field ``key``, and short texts that stood under it.
+class _Beginnings(NamedTuple):
+    """What stands before the values under one key.
+
+    Attributes:
+        key: the field ``key``.
+        small: all before the one byte of a small number.
+        medium: the same of a number of two bytes.
+        double: the same of a float.
+    """
+
+    key: bytes
+    small: bytes
+    medium: bytes
+    double: bytes
+
+
+class Keys(dict[str, tuple[_Short, _Beginnings]]):
+    """The keys of the attributes that stand under one tag -> short texts that stood under it, and beginnings of others.
 
     What a service writes again and again has its bytes ready: its keys, and a role, a model, a type. Bounded: one that
     makes up ever new ones must not fill the memory.
@@ -89,9 +106,10 @@ class Keys(dict[str, tuple[bytes, _Short]]):
         self.tag = tag
         self._left = _MOST_TEXTS
 
-    def __missing__(self, key: str) -> tuple[bytes, _Short]:
+    def __missing__(self, key: str) -> tuple[_Short, _Beginnings]:
         start = text_field(b"\x0a", key)
-        made = start, _Short(self, start)
+        numbers = [self.tag + varint(len(start) + len(head) + size) + start + head for head, size in _NUMBER_HEADS]
+        made = _Short(self, start), _Beginnings(start, *numbers)
         if len(key) <= _LONGEST_KEY:
             if len(self) >= _MOST_KEYS:
                 self.clear()
@@ -106,6 +124,10 @@ class Keys(dict[str, tuple[bytes, _Short]]):
             self.clear()
 
 
+_NUMBER_HEADS: Final = ((b"\x12\x02\x18", 1), (b"\x12\x03\x18", 2), (b"\x12\x09\x21", 8))
+"""What stands between a key and a number of one byte, of two, and a float: the field ``value``, in it its field."""
+
+
 def put_attributes(pieces: list[bytes], known: Keys, attributes: Mapping[str, Any]) -> None:
     """Write each attribute as a ``KeyValue``, in pieces: a long text is not copied before all are joined.
 
@@ -113,29 +135,26 @@ def put_attributes(pieces: list[bytes], known: Keys, attributes: Mapping[str, An
     """
     put, tag, heads, varints = pieces.append, known.tag, _TEXT_HEADS, _VARINTS
     for key, value in attributes.items():
-        start, short = known[key]
+        short, beginnings = known[key]
         kind = type(value)
         if kind is str:
             if len(value) <= _SHORT:
                 put(short[value])
                 continue
+            start = beginnings.key
             data = value.encode()
             length = len(data)
             head = heads[length] if length < _TABLED else _text_head(length)
             whole = len(start) + len(head) + length
             pieces += (tag, varints[whole] if whole < _SMALL else _long_varint(whole), start, head, data)
-            continue
-        if kind is int and 0 <= value < _SMALL:  # a count of tokens
-            data = (b"\x12\x02\x18" if value < _ONE_BYTE else b"\x12\x03\x18") + varints[value]
+        elif kind is int and 0 <= value < _SMALL:  # a count of tokens
+            pieces += (beginnings.small if value < _ONE_BYTE else beginnings.medium, varints[value])
         elif kind is float:
-            data = _float_value(0x12, 9, 0x21, value)
+            pieces += (beginnings.double, _float(value))
         else:
+            start = beginnings.key
             data = _value(value, kind)
-        whole = len(start) + len(data)
-        pieces += (tag, varints[whole] if whole < _SMALL else _long_varint(whole), start, data)
-
-
-_float_value: Final = struct.Struct("<BBBd").pack
+            pieces += (tag, varint(len(start) + len(data)), start, data)
 
 
 def _text_head(length: int) -> bytes:
