@@ -51,6 +51,8 @@ CANDIDATE: Final = re.compile(
 _TURNED: Final = re.compile(rf"""[:=>,][:=]?[ \t]{{0,8}}\]?["'`]?\\*[0-9_-]{{0,4}}{turned(_LAST, _BETWEEN)}""")
 """The same read from the end, where the engine can leap from separator to separator."""
 _FLAG: Final = re.compile(r"(--?[A-Za-z][\w-]{1,63})((?:[ \t]+|[\"'],\s*[\"'])[\"']?)([^\s\"'\\]+)", re.ASCII)
+_LONG_FLAG: Final = re.compile(r"--[A-Za-z]")
+"""A command line with such a flag: in other texts a hyphen before a word says nothing."""
 _NAME_BACKWARDS: Final = re.compile(r"[A-Za-z0-9_. -]*")
 _INSIDE_MARK: Final = "[redacted:"
 _NAME_LENGTH: Final = 64
@@ -100,7 +102,7 @@ def hide_named(text: str) -> str:
             pieces += (text[done : hit.start], hit.replacement)
             done = hit.end
     hidden = "".join([*pieces, text[done:]]) if pieces else text
-    return _FLAG.sub(_flag, hidden) if "--" in hidden else hidden
+    return _FLAG.sub(_flag, hidden) if _LONG_FLAG.search(hidden) else hidden
 
 
 def candidates(low: str) -> Iterator[re.Match[str]]:

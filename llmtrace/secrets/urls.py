@@ -13,9 +13,10 @@ from llmtrace.secrets.randomness import looks_random
 USER: Final = re.compile(r"""(:(?:\\*/){2})([^\s/?\#"'<>\\`]*@|[^\s/?\#@:"'<>\\`\[]+:[^\s@:"'<>\\`]+@)""", re.VERBOSE)
 _PORT: Final = re.compile(r"[^:]*:[0-9]{1,5}/")
 QUERY: Final = re.compile(
-    r"""((?:[?&;\#]|\\u0026|%26|%3[fF]|%3[bB]|%23)([A-Za-z_][\w.\[\]-]{0,63})(?:=|%3[dD]))([^&;\s"'<>\\\#`]+)""",
+    r"""((?:[?&;\#]|\\u0026|%26|%3[fF]|%3[bB]|%23)([A-Za-z_][\w.\[\]-]{0,63})(?:=|%3[dD]))(\#*[^&;\s"'<>\\\#`]+)""",
     re.VERBOSE | re.ASCII,
 )
+"""A value may begin like a fragment: what hides what a name betrays takes it for one, too."""
 _FIRST: Final = re.compile(r"""\A(([A-Za-z_][\w.\[\]-]{0,63})=)([^&;\s"'<>\\#`?/]+)(?=&)""", re.ASCII)
 """The first parameter of a query string without its question mark, as in ``url.query``."""
 _PERCENT: Final = r"%(?:25){0,3}"
