@@ -61,6 +61,7 @@ class Tokens(NamedTuple):
 
 _SPECIAL_FROM: Final = Tokens._fields.index("cache_write_1h")
 """The counts from here on are rare, and have prices of their own."""
+_NONE_SPECIAL: Final = Tokens()[_SPECIAL_FROM:]
 
 
 class Cost(NamedTuple):
@@ -98,7 +99,7 @@ def cost(model: str, tokens: Tokens, provider: str | None = None, at: datetime |
     known = _known(model, provider)
     if known is None:
         return None
-    if known.only_rates is not None and not any(tokens[_SPECIAL_FROM:]):
+    if known.only_rates is not None and tokens[_SPECIAL_FROM:] == _NONE_SPECIAL:
         return _at(known.only_rates, tokens)
     prices = known.only_prices or known.model.get_prices(_moment(at))
     found = _by_rates(prices, tokens)
@@ -162,7 +163,7 @@ class _Rates(NamedTuple):
 
 def _by_rates(prices: Any, tokens: Tokens) -> Cost | None:
     """The cost by the four usual prices; None where others may matter."""
-    if any(tokens[_SPECIAL_FROM:]):
+    if tokens[_SPECIAL_FROM:] != _NONE_SPECIAL:
         return None
     stored = _usual(prices)
     if stored is None:

@@ -22,7 +22,7 @@ from llmtrace._span import UNSET_STATUS
 from llmtrace._stats import Loss, stats
 from llmtrace.exporters.encoded import EncodedSpan, Group, request
 from llmtrace.exporters.fitting import made_fit
-from llmtrace.exporters.protobuf import Keys, framed, number_field, put_attributes, text_field
+from llmtrace.exporters.protobuf import Keys, Texts, framed, number_field, put_attributes, text_field
 from llmtrace.semconv import trace as keys
 
 _MOST_GROUPS: Final = 256
@@ -36,6 +36,9 @@ _KINDS: Final = {
     SpanKind.PRODUCER: b"\x30\x04",
     SpanKind.CONSUMER: b"\x30\x05",
 }
+_made: Final = tuple.__new__
+"""As of a record: for every span."""
+_NAMES: Final = Texts(b"\x2a")
 _SPAN_KEYS: Final = Keys(b"\x4a")
 _EVENT_KEYS: Final = Keys(b"\x1a")
 _LINK_KEYS: Final = Keys(b"\x22")
@@ -59,7 +62,7 @@ class Encoder:
     def encode(self, record: SpanRecord) -> EncodedSpan | None:
         """The span's bytes; None, counted, where there is not even a tombstone to be made of it. Never raises."""
         try:
-            return self._written(record)
+            return _made(EncodedSpan, (span_bytes(record), self._group(record), record.by_rule))
         except KeyboardInterrupt:
             raise
         except BaseException:  # noqa: BLE001 - whatever a hostile value raises, the span takes another way
@@ -142,7 +145,7 @@ def span_bytes(record: SpanRecord) -> bytes:
         append(text_field(b"\x1a", ",".join([f"{key}={value}" for key, value in state.items()])))
     if parent:
         pieces += (b"\x22\x08", parent.span_id.to_bytes(8))
-    append(text_field(b"\x2a", name))
+    append(_NAMES[name])
     append(_INTERNAL if kind is SpanKind.INTERNAL else _KINDS[kind])
     append(_times(0x39, start, 0x41, end))
     put_attributes(pieces, _SPAN_KEYS, attributes)

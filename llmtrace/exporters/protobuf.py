@@ -64,6 +64,21 @@ def number_field(tag: bytes, number: int) -> bytes:
     return tag + varint(number) if number else b""
 
 
+class Texts(dict[str, bytes]):
+    """Texts of few different kinds, as names are -> the field; those that came last stand ready."""
+
+    def __init__(self, tag: bytes) -> None:
+        self._tag = tag
+
+    def __missing__(self, text: str) -> bytes:
+        made = text_field(self._tag, text)
+        if len(text) <= _LONGEST_KEY:
+            if len(self) >= _MOST_KEYS:
+                self.clear()
+            self[text] = made
+        return made
+
+
 class _Short(dict[str, bytes]):
     """Short texts under one key -> the whole attribute."""
 

@@ -34,9 +34,12 @@ class SpanQueue:
 
     def put(self, parcels: Iterable[Parcel]) -> list[Parcel]:
         """Take parcels; returns those that had to go for them, first the oldest of the lower class; maybe of these."""
+        size = 0
         for parcel in parcels:
-            self._line(parcel).append(parcel)
-            self.bytes += parcel.span.size
+            data, _, by_rule = parcel.span
+            (self._by_rule if by_rule else self._by_chance).append(parcel)
+            size += len(data)
+        self.bytes += size
         return self._excess()
 
     def put_back(self, parcels: Iterable[Parcel]) -> list[Parcel]:

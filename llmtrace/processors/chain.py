@@ -48,8 +48,7 @@ def chain(
         *(() if privacy.capture_content else (without_content,)),
         sizes.coarse,
         *((Redaction(privacy.rules, known=known),) if privacy.redacts else ()),
-        sizes.fine,
-        *((sizes.closing(derive_llm_values),) if is_late else ()),
+        sizes.closing(derive_llm_values) if is_late else sizes.fine,
     )
 
 

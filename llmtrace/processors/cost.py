@@ -23,6 +23,7 @@ _COUNTS: Final = (
     keys.LLM_TOKEN_COUNT_COMPLETION_AUDIO,
 )
 """In the order of `pricing.Tokens`."""
+_SPECIAL: Final = dict.fromkeys(_COUNTS[2:]).keys()
 _USUAL: Final = 1 << 30
 """Counts below it are what they are."""
 _MODELS: Final = {keys.KIND_LLM: keys.LLM_MODEL_NAME, keys.KIND_EMBEDDING: keys.EMBEDDING_MODEL_NAME}
@@ -69,24 +70,35 @@ def _cost_of(record: Seen) -> pricing.Cost | None:
     model = attributes.get(_MODELS.get(attributes.get(keys.SPAN_KIND, ""), ""))
     if type(model) is not str or keys.LLM_COST_TOTAL in attributes or keys.TOTAL_SECONDS in attributes:
         return None  # Ollama, which measures seconds, runs at home
-    counts: list[int] = []
-    is_known = False
-    for count in map(attributes.get, _COUNTS):
-        whole = None if count is None else count if type(count) is int and 0 <= count < _USUAL else whole_number(count)
-        if whole is None:
-            counts.append(0)
-        elif whole < 0:
-            return None
-        else:
-            counts.append(whole)
-            is_known = True
-    if not is_known:
+    tokens = _usual_tokens(attributes) or _tokens(attributes)
+    if tokens is None:
         return None
     try:
-        return _priced(model, pricing.Tokens._make(counts), record)
+        return _priced(model, tokens, record)
     except BaseException as error:  # noqa: BLE001 - `guarded`, without the cost of a block for each span
         swallowed("working out a cost", error)
         return None
+
+
+def _usual_tokens(attributes: Mapping[str, Any]) -> pricing.Tokens | None:
+    """What nearly every call says: two counts, and nothing of a cache or of audio. None: it is not like that."""
+    asked, answered = attributes.get(keys.LLM_TOKEN_COUNT_PROMPT), attributes.get(keys.LLM_TOKEN_COUNT_COMPLETION)
+    if type(asked) is int and type(answered) is int and _SPECIAL.isdisjoint(attributes.keys()):
+        return pricing.Tokens(asked, answered) if 0 <= asked < _USUAL and 0 <= answered < _USUAL else None
+    return None
+
+
+def _tokens(attributes: Mapping[str, Any]) -> pricing.Tokens | None:
+    """What the call says of its tokens; None where that is nothing, or cannot be."""
+    counts: list[int] = []
+    is_known = False
+    for key in _COUNTS:
+        count = whole_number(attributes[key]) if key in attributes else None
+        if count is not None and count < 0:
+            return None
+        is_known = is_known or count is not None
+        counts.append(count or 0)
+    return pricing.Tokens._make(counts) if is_known else None
 
 
 def _priced(model: str, tokens: pricing.Tokens, record: Seen) -> pricing.Cost | None:

@@ -5,6 +5,7 @@ Bounded in characters: where there are too many, it begins anew.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from llmtrace._values.plain import escaped
@@ -25,11 +26,15 @@ class EscapedTexts:
         self._weight = 0
         self._known: dict[str, str] = {}
 
-    def of(self, texts: list[str]) -> list[str]:
+    def of(self, texts: Sequence[str]) -> list[str]:
         """Each of these texts, escaped."""
+        try:
+            return list(map(self._known.__getitem__, texts))
+        except KeyError:
+            return self._made(texts)
+
+    def _made(self, texts: Sequence[str]) -> list[str]:
         found = list(map(self._known.get, texts))
-        if None not in found:
-            return found  # type: ignore[return-value]  # each was found
         missing = [text for text, known in zip(texts, found, strict=True) if known is None]
         made = dict(zip(missing, escaped(missing), strict=True))
         for text, written in made.items():

@@ -106,14 +106,15 @@ class SizeLimits:
         return self._limited(record, margin=0)
 
     def closing(self, derive: Callable[[SpanRecord], SpanRecord]) -> Callable[[SpanRecord], SpanRecord]:
-        """A step that adds a few texts of at most the default length; it cuts only where these may be too much."""
+        """`fine` and then one that adds a few texts of at most the default length: cut where these may be too much."""
         has_room_for_text = self._limits.text >= DEFAULT_TEXT_LIMIT
 
         def derive_within_limits(record: SpanRecord) -> SpanRecord:
-            made = derive(record)
-            if made is record:
-                return record
-            has_room = self._left_by(record) >= _DERIVED and len(made.attributes) <= self._limits.attributes
+            fit = self.fine(record)
+            made = derive(fit)
+            if made is fit:
+                return fit
+            has_room = self._left_by(fit) >= _DERIVED and len(made.attributes) <= self._limits.attributes
             return made if has_room and has_room_for_text else self.fine(made)
 
         return derive_within_limits

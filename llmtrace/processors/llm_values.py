@@ -6,7 +6,8 @@ rendering a conversation as JSON costs more than recording it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from operator import itemgetter
 from typing import Any, Final, NamedTuple
 
 from llmtrace._attributes import Attributes
@@ -51,14 +52,14 @@ class _Side(NamedTuple):
         mime_key: the key that says what it is.
         messages: for each message its fields, and the attributes that they stand in.
         pieces: the JSON with a gap for each text: every second piece.
-        keys: the attributes that the texts stand in.
+        read: reads the texts out of the attributes.
     """
 
     value_key: str
     mime_key: str
     messages: tuple[tuple[tuple[str, str], ...], ...]
     pieces: tuple[str, ...]
-    keys: tuple[str, ...]
+    read: Callable[[Mapping[str, Any]], Sequence[Any]]
 
 
 _escaped: Final = EscapedTexts()
@@ -66,7 +67,7 @@ _escaped: Final = EscapedTexts()
 
 def _written(side: _Side, attributes: Mapping[str, Any]) -> str:
     """What `to_json` makes of the messages; most of it stands ready, since the keys of most calls are the same."""
-    values = [attributes[key] for key in side.keys]
+    values = side.read(attributes)
     if all([type(value) is str for value in values]):  # noqa: C419 - a generator takes longer than all of them
         pieces = list(side.pieces)
         pieces[1::2] = _escaped.of(values)
@@ -111,7 +112,9 @@ def _side(value_key: str, mime_key: str, found: dict[int, dict[str, str]]) -> _S
             asked.append(key)
             start = '",'
         start = '"},'
-    return _Side(value_key, mime_key, messages, (*pieces, '"}]}'), tuple(asked))
+    # Asked for one key alone, it would give no tuple.
+    read = itemgetter(*asked) if len(asked) > 1 else lambda attributes: tuple(attributes[key] for key in asked)
+    return _Side(value_key, mime_key, messages, (*pieces, '"}]}'), read)
 
 
 def _place(key: str) -> tuple[str, int, str] | None:
