@@ -17,6 +17,7 @@ from opentelemetry.trace import Link, SpanContext, SpanKind, Status
 
 from llmtrace._forks import importing
 from llmtrace._guard import say_once
+from llmtrace._ids import NO_STATE
 from llmtrace._record import SpanRecord
 from llmtrace._span import UNSET_STATUS
 from llmtrace._stats import Loss, stats
@@ -141,7 +142,7 @@ def span_bytes(record: SpanRecord) -> bytes:
     trace_id, span_id, _, _, state, _ = context
     pieces = [b"\x0a\x10", trace_id.to_bytes(16), b"\x12\x08", span_id.to_bytes(8)]
     append = pieces.append
-    if state:
+    if state is not NO_STATE and state:
         append(text_field(b"\x1a", ",".join([f"{key}={value}" for key, value in state.items()])))
     if parent:
         pieces += (b"\x22\x08", parent.span_id.to_bytes(8))

@@ -17,6 +17,7 @@ from opentelemetry.sdk.trace import Event
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import Link, SpanContext, Status, TraceState
 
+from llmtrace._ids import NO_STATE
 from llmtrace._record import SpanRecord
 from llmtrace._values.serialize import to_text
 from llmtrace._values.storage import exact_text
@@ -125,16 +126,22 @@ class Redaction:
             return False
         if not self._defaults:
             return True
-        texts: list[str] = [record.name, *[event.name for event in record.events]]
+        texts: list[str] = [record.name]
         if record.status.description:
             texts.append(record.status.description)
-        groups = [record.attributes, *[event.attributes or {} for event in record.events]]
-        groups += [link.attributes or {} for link in record.links]
-        if not all([self._gather(group, texts) for group in groups]):  # noqa: C419 - mostly one
+        if not self._gather(record.attributes, texts):
+            return False
+        if (record.events or record.links) and not self._gather_parts(record, texts):
             return False
         if any([self._context(context) is not context for context in _contexts(record)]):  # noqa: C419 - mostly empty
             return False
         return self._clean.young.issuperset(texts) or self._are_clean(self._clean.unknown(texts))
+
+    def _gather_parts(self, record: SpanRecord, texts: list[str]) -> bool:
+        """The same as `_gather`, of the events and links."""
+        texts += [event.name for event in record.events]
+        groups = [event.attributes or {} for event in record.events] + [link.attributes or {} for link in record.links]
+        return all(self._gather(group, texts) for group in groups)
 
     def _are_clean(self, texts: list[str]) -> bool:
         if not texts:
@@ -153,11 +160,10 @@ class Redaction:
         if tuple(attributes) not in self._harmless and not self._are_harmless(attributes):
             return False
         clean = self._clean.young
-        for value in attributes.values():
+        for value in [value for value in attributes.values() if type(value) is not str or value not in clean]:
             kind = type(value)
             if kind is str:
-                if value not in clean:
-                    texts.append(value)
+                texts.append(value)
             elif kind is int:
                 if abs(value) >= _FIRST_CARD:
                     texts.append(str(value))
@@ -378,4 +384,5 @@ def _trace_state(context: SpanContext | None) -> Mapping[str, str]:
 def _contexts(record: SpanRecord) -> list[SpanContext]:
     """Those with a trace state."""
     found = [record.context, record.parent, *[link.context for link in record.links]]
-    return [context for context in found if context is not None and context.trace_state]
+    # Nearly every span has the same empty one: to ask it for its length would be a call.
+    return [context for context in found if context and context.trace_state is not NO_STATE and context.trace_state]
