@@ -64,18 +64,13 @@ def _endings(*tables: Iterable[str]) -> str:
     return turned({name.rstrip("0123456789")[-_ENDING_LENGTH:] for table in tables for name in table})
 
 
-def _after_blanks(separator: str, words: tuple[str, ...]) -> re.Pattern[bytes]:
-    """The separator behind one of these words and one to four blanks."""
-    return re.compile(f"{separator[::-1]} {{1,4}}{turned(words)}".encode())
-
-
-_NAMED: Final = re.compile(f":0*{_endings(STRONG, WEAK, SUFFIXES)}".encode())
-_ASSIGNED: Final = re.compile(f"=0*{_endings(STRONG, WEAK, SUFFIXES)}".encode())
-_PARAMETER: Final = re.compile(f"=0*(?:{_endings(STRONG, SUFFIXES, QUERY, WEAK_QUERY)})".encode())
-_ENCODED_PARAMETER: Final = re.compile(f"d0*%0*(?:{_endings(STRONG, SUFFIXES, QUERY, WEAK_QUERY)})".encode())
-_SENTENCE: Final = _after_blanks("is ", ("word", "phrase", "code", "key", "secret", "token"))
-_STATEMENT: Final = _after_blanks("'", ("BY", "by", "PASSWORD", "password"))
-"""A sentence and a statement that go on with a secret: "the token is ", "IDENTIFIED BY '"."""
+_NAMED: Final = re.compile(f":{_endings(STRONG, WEAK, SUFFIXES)}".encode())
+_ASSIGNED: Final = re.compile(f"={_endings(STRONG, WEAK, SUFFIXES)}".encode())
+_PARAMETER: Final = re.compile(f"={_endings(STRONG, SUFFIXES, QUERY, WEAK_QUERY)}".encode())
+_ENCODED_PARAMETER: Final = re.compile(f"d%{_endings(STRONG, SUFFIXES, QUERY, WEAK_QUERY)}".encode())
+_SAID: Final = (b"word", b"phrase", b"code", b"key", b"secret", b"token", b" ")
+_STATED: Final = (b"BY", b"by", b"PASSWORD", b"password", b" ")
+"""What a sentence and a statement have before " is " and " '", that go on with a secret, or one blank of several."""
 
 
 def suspected(text: str, among: Suspicion = EVERYTHING) -> Suspicion:
@@ -86,8 +81,9 @@ def suspected(text: str, among: Suspicion = EVERYTHING) -> Suspicion:
         among: no others are looked for: of a text that was seen together with others, those that all of them had.
     """
     raw = text.encode("utf-8", "replace")
-    turned_raw = text[::-1].encode("utf-8", "replace")
-    seen = _Seen(text, raw, turned_raw, turned_raw.translate(_SQUEEZED, _DELETED))
+    turned_raw = raw[::-1]
+    squeezed = turned_raw.translate(_SQUEEZED, _DELETED)
+    seen = _Seen(text, raw, turned_raw, squeezed, squeezed.replace(b"0", b""))
     found = _NOTHING
     for sign, look in _LOOKS:
         if (among is EVERYTHING or sign in among) and look(seen):
@@ -96,12 +92,21 @@ def suspected(text: str, among: Suspicion = EVERYTHING) -> Suspicion:
 
 
 class _Seen(NamedTuple):
-    """A text in the forms that the looks read; "turned" is read from the end."""
+    """A text in the forms that the looks read; "turned" is read from the end.
+
+    Attributes:
+        text: as it is.
+        raw: its bytes.
+        turned_raw: the same.
+        turned_squeezed: letters are small, digits 0, what separates a name from its value ``:``, the rest is gone.
+        turned_names: without the digits, which may stand behind a name.
+    """
 
     text: str
     raw: bytes
     turned_raw: bytes
     turned_squeezed: bytes
+    turned_names: bytes
 
 
 # A byte that is not there is found missing at memory speed: it is asked for before a pattern that needs it.
@@ -116,10 +121,10 @@ def _has_token(seen: _Seen) -> bool:
 
 
 def _has_url_secret(seen: _Seen) -> bool:
-    text, raw, _, turned_squeezed = seen
-    if b"=" in raw and _PARAMETER.search(turned_squeezed):
+    text, raw, names = seen.text, seen.raw, seen.turned_names
+    if b"=" in raw and _PARAMETER.search(names):
         return True
-    if b"%" in raw and (_ENCODED_PARAMETER.search(turned_squeezed) or ENCODED_AT.search(text)):
+    if b"%" in raw and (_ENCODED_PARAMETER.search(names) or ENCODED_AT.search(text)):
         return True
     if b"%" in raw and b"22" in raw and ENCODED_JSON.search(text):
         return True
@@ -129,7 +134,7 @@ def _has_url_secret(seen: _Seen) -> bool:
 
 
 def _is_named(seen: _Seen) -> bool:
-    if _NAMED.search(seen.turned_squeezed) or (b"=" in seen.raw and _ASSIGNED.search(seen.turned_squeezed)):
+    if _NAMED.search(seen.turned_names) or (b"=" in seen.raw and _ASSIGNED.search(seen.turned_names)):
         return True
     return b"--" in seen.raw and _FLAG.search(seen.raw) is not None
 
@@ -139,10 +144,17 @@ def _has_credentials(seen: _Seen) -> bool:
 
 
 def _is_said(seen: _Seen) -> bool:
-    _, raw, turned_raw, _ = seen
-    if (b"=" in raw and b"value=" in raw) or (b" is " in raw and _SENTENCE.search(turned_raw)):
+    raw = seen.raw
+    if (b"=" in raw and b"value=" in raw) or _goes_on(raw, b" is ", _SAID):
         return True
-    return bool((b"'" in raw and _STATEMENT.search(turned_raw)) or (b"@" in raw and _LOGIN.search(raw)))
+    return (b"'" in raw and _goes_on(raw, b" '", _STATED)) or (b"@" in raw and _LOGIN.search(raw) is not None)
+
+
+def _goes_on(raw: bytes, sign: bytes, words: tuple[bytes, ...]) -> bool:
+    """Whether the sign stands behind one of these words."""
+    before = raw.split(sign)
+    del before[-1]
+    return any([piece.endswith(words) for piece in before])  # noqa: C419 - a generator takes longer
 
 
 def _is_command(seen: _Seen) -> bool:
