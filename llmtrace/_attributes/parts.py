@@ -158,7 +158,7 @@ def _put_refusal(into: Attributes, prefix: str, found: Fields) -> bool:
 
 
 def _put_image(into: Attributes, prefix: str, found: Fields) -> bool:
-    url = image_url(found) or text(found.get("file_id"))
+    url = image_url(found) or text(fields(found.get("image_file")).get("file_id")) or text(found.get("file_id"))
     if url is not None:
         put_image(into, prefix, url)
     return url is not None
@@ -290,6 +290,7 @@ _PUT: Final[dict[str, _Put]] = {
     "image_url": _put_image,
     "input_image": _put_image,
     "image": _put_image,
+    "image_file": _put_image,
     "input_audio": _put_audio,
     "file": _put_file,
     "input_file": _put_file,

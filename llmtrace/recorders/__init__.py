@@ -19,6 +19,7 @@ from llmtrace.recorders import (
     langchain,
     mistral_conversations,
     ollama,
+    openai_assistants,
     openai_chat,
     openai_completions,
     openai_images,
@@ -46,6 +47,7 @@ SHAPES: Final[tuple[Shape, ...]] = (
     google_interactions,
     mistral_conversations,
     openai_images,
+    openai_assistants,
     bare_message,
     bare_text,
 )

@@ -17,6 +17,7 @@ NOT_READ: Final = object()
 """In place of an answer that is not there yet."""
 _LONGEST_BODY: Final = 4_194_304
 _SNAPSHOTS: Final = ("current_message_snapshot", "current_completion_snapshot")
+_DEEPEST: Final = 3
 _HTTP: Final = frozenset({"httpx", "httpx2"})
 
 
@@ -70,10 +71,21 @@ def inner_answers(answer: object) -> Iterator[object]:
 
 
 def inner_chunks(chunk: object) -> Iterator[object]:
-    """What may be the real chunk inside this one; LangGraph gives it in a pair, with where it comes from."""
+    """What may be the real chunk inside this one."""
     if type(chunk) is tuple:
-        return iter(chunk[:1])
+        return iter(_in_pair(chunk))
     return _at(chunk, _CHUNK_PATHS)
+
+
+def _in_pair(pair: tuple[object, ...]) -> tuple[object, ...]:
+    """LangGraph's chunk, with where it comes from behind it; before it the mode, as Azure's agents name an event."""
+    for _ in range(_DEEPEST):
+        is_named = len(pair) > 1 and (type(pair[0]) is str or type(pair[0]) is tuple)
+        inner = pair[1:2] if is_named else pair[:1]
+        if not inner or type(inner[0]) is not tuple:
+            return inner
+        pair = inner[0]
+    return ()
 
 
 def _at(outer: object, paths: tuple[tuple[str, ...], ...]) -> Iterator[object]:
