@@ -23,6 +23,8 @@ _COUNTS: Final = (
     ("thoughts", ("thoughts_token_count", "thoughtsTokenCount")),
     ("total", ("total_token_count", "totalTokenCount")),
 )
+_LIVE: Final = ("server_content", "serverContent", "tool_call", "toolCall", "setup_complete", "setupComplete")
+"""What only messages of the Live API have."""
 _GROUNDS: Final = ("grounding_metadata", "groundingMetadata")
 _QUOTES: Final = ("citation_metadata", "citationMetadata")
 
@@ -35,6 +37,8 @@ def recognises(answer: object) -> bool:
     feedback = fields(either(found, "prompt_feedback", "promptFeedback"))
     if text(either(feedback, "block_reason", "blockReason")) is not None:
         return True
+    if any(found.get(name) is not None for name in _LIVE):
+        return False
     # LangChain's messages have a field of that name, with other counts in it.
     usage = fields(either(found, "usage_metadata", "usageMetadata"))
     return any(whole_number(either(usage, *spelt)) is not None for _, spelt in _COUNTS)
