@@ -21,7 +21,7 @@ from llmtrace._cancellation import is_cancellation
 from llmtrace._clean import clean_attributes
 from llmtrace._guard import flattening
 from llmtrace._noop import NOOP_SPAN, NoopSpan
-from llmtrace._scope import ENTERING, GENERATORS, attach, here, leave, reset
+from llmtrace._scope import ENTERING, GENERATORS, attach, current, here, holds, leave, reset
 from llmtrace._span import SPAN_KEY, Span
 from llmtrace._stream import Outcome
 from llmtrace._tracer import active
@@ -46,9 +46,11 @@ class SpanScope:
         self._entered: list[tuple[Span | NoopSpan, Context, _scope.Entered]] = []
 
     def __enter__(self) -> Span | NoopSpan:
-        # `start_span`, `with_span` and `_scope.enter` of the usual case, without the calls: each is a hundredth of a
-        # span's cost.
-        outside = here()
+        # `here`, `start_span`, `with_span` and `_scope.enter` of the usual case, without the calls: each is a hundredth
+        # of a span's cost.
+        outside = current()
+        if holds or type(outside) is not Context:
+            outside = here()
         context = self._with_values(outside) if self._values else outside
         tracer = active.tracer
         if tracer is None or len(context) > (SPAN_KEY in context):

@@ -50,7 +50,7 @@ _STEPS: Final = globals()
 """This module, as a frame shows it: a generator that is run from here is run by `Steps`."""
 _HOLD: Final = otel_context.create_key("llmtrace-hold")
 
-_holds: Final[dict[int, list[Hold]]] = {}
+holds: Final[dict[int, list[Hold]]] = {}
 """The holds of all generators that are neither finished nor lost, by the id of the frame, the innermost last.
 
 An id and not the frame: a frame that somebody refers to outlives its generator, and with it everything in it.
@@ -69,7 +69,7 @@ def detach(token: Token[Context]) -> bool:
 def here() -> Context:
     """The context that counts here: the current one, unless a generator's is in it, or missing from it."""
     context = current()
-    return context if type(context) is Context and not _holds else _resolve(context)
+    return context if type(context) is Context and not holds else _resolve(context)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +97,7 @@ class Hold:
         self._keeper = keeper
         self._who = who
         self._state = "held"
-        _holds.setdefault(self._frame, []).append(self)
+        holds.setdefault(self._frame, []).append(self)
         self._token = attach(_Held(self.context))
         if keeper is not None:
             keeper.held(who, self)
@@ -138,11 +138,11 @@ class Hold:
             self._place = place()
 
     def _forget(self) -> None:
-        stack = _holds.get(self._frame)
+        stack = holds.get(self._frame)
         if stack is not None and self in stack:
             stack.remove(self)
             if not stack:
-                del _holds[self._frame]
+                del holds[self._frame]
 
 
 class Grip:
@@ -303,7 +303,7 @@ class _Held(Context):
 
 
 def _resolve(context: Context) -> Context:
-    running = _running() if _holds else None
+    running = _running() if holds else None
     hold = _hold_in(context)
     if running is not None:
         running.seen_running()
@@ -330,7 +330,7 @@ def _running() -> Hold | None:
     """The hold of the innermost generator that is running here and now."""
     frame: FrameType | None = sys._getframe(1)  # noqa: SLF001 - the only way to know what is running
     while frame is not None:
-        stack = _holds.get(id(frame))
+        stack = holds.get(id(frame))
         if stack:
             return stack[-1]
         frame = frame.f_back

@@ -108,8 +108,7 @@ class Span(sdk.Span):
         self._instrumentation_scope = scope
         self._open = True
         self.started = perf_counter_ns()
-        if root is not None:
-            self._root = root
+        self._root = root
         if links:
             self._links = list(links)
 

@@ -129,11 +129,12 @@ def tool_span(
     """
     if active.tracer is None:
         return NOOP_SCOPE
-    into: Attributes = {}
+    into: Attributes = {keys.SPAN_KIND: keys.KIND_TOOL}
     if description is not None or not _inputs.put_plain_tool(into, name, arguments):
         with flattening("recording input"):
             _inputs.put_tool(into, name, arguments, description)
-    return scope(keys.KIND_TOOL, f"tool.{into.get(keys.TOOL_NAME, 'unknown')}", into, attributes)
+    name = f"tool.{into.get(keys.TOOL_NAME, 'unknown')}"
+    return SpanScope(name, into) if attributes is None else scope(keys.KIND_TOOL, name, into, attributes)
 
 
 def retrieval_span(

@@ -34,7 +34,15 @@ def put_plain(into: Attributes, value_key: str, mime_key: str, value: object) ->
     if kind is str:
         into[value_key] = value
         into[mime_key] = keys.MIME_TEXT
-    elif kind is dict and can_wait(value, _TEXT) and can_wait((own := value.copy()).values()):  # type: ignore[arg-type,attr-defined]  # a dict
+    elif kind is dict and len(value) <= _MOST:  # type: ignore[arg-type]  # a dict
+        own: dict[object, object] = value.copy()  # type: ignore[attr-defined]  # as above
+        try:
+            if not (_TEXT.issuperset(map(type, own)) and _SCALARS.issuperset(map(type, own.values()))):
+                return False
+        except KeyboardInterrupt:
+            raise
+        except BaseException:  # noqa: BLE001 - the metaclass of a foreign value may raise when it is compared
+            return False
         into[value_key] = own
         into[mime_key] = keys.MIME_JSON
     else:
@@ -42,10 +50,10 @@ def put_plain(into: Attributes, value_key: str, mime_key: str, value: object) ->
     return True
 
 
-def can_wait(values: Collection[object], kinds: frozenset[type] = _SCALARS) -> bool:
+def can_wait(values: Collection[object]) -> bool:
     """Whether these are few values, and all of types that cannot change."""
     try:
-        return len(values) <= _MOST and kinds.issuperset(map(type, values))
+        return len(values) <= _MOST and _SCALARS.issuperset(map(type, values))
     except KeyboardInterrupt:
         raise
     except BaseException:  # noqa: BLE001 - the metaclass of a foreign value may raise when it is compared

@@ -131,7 +131,8 @@ class QuickEnds:
 
     def _finish(self, last: Span, trace: OpenTrace) -> ReadableSpan | OpenTrace | None:
         """The last span has ended: dropped here, or left to the worker where there is anything to think about."""
-        trace_id, _, _, flags, state, _ = trace.context
+        context = trace.context
+        trace_id, flags, state = context[0], context[3], context[4]
         if (
             trace.is_special
             or trace.ended - trace.began >= self._slow
