@@ -18,9 +18,10 @@ def adding(*adders: Adder) -> Callable[[SpanRecord], SpanRecord]:
         found = [added for adder in adders if (added := adder(record))]
         if not found:
             return record
-        attributes = record.attributes
-        for added in found:  # a dict that grew, as by `update`, takes longer to read, and all further steps do
-            attributes = {**attributes, **added}
-        return record.with_attributes(attributes)
+        said = found[0]
+        for more in found[1:]:
+            said = {**said, **more}
+        # Not by `update`: a dict that grew takes longer to read, and all further steps read this one.
+        return record.with_attributes({**record.attributes, **said})
 
     return add
