@@ -50,8 +50,18 @@ class OpenTraces:
             trace = None if root is None else root.local_trace
             if trace is not None and not trace.is_left:
                 trace.open.append(None)
-            elif parent is None and len(self.traces) <= self._most:
-                self._begin(span, context)
+            elif root is None and parent is None and len(self.traces) <= self._most:
+                # A trace begins: its id is new, and nobody can have decided on it; but who knows whose ids they are.
+                fresh = OpenTrace(context, span.started, [None], [None])
+                trace = span.local_trace = self.traces.setdefault(context[0], fresh)
+                if trace is fresh:
+                    self.births.append(context[0])
+                else:
+                    trace.open.append(None)
+                    trace.roots.append(None)
+                if self.dozing:
+                    self.dozing = False
+                    self.wake()
             else:
                 trace = self._join(context, parent, span.started, is_ours=True, is_root=root is None)
                 (span if root is None else root).local_trace = trace
@@ -59,20 +69,6 @@ class OpenTraces:
             foreign = span.get_span_context()
             if foreign is not None:
                 self._join(foreign, span.parent, self._clock(), is_ours=False, is_root=is_local_root(span))
-
-    def _begin(self, span: Span, context: SpanContext) -> None:
-        """A trace begins: its id is new, so that nobody can have decided on it; but who knows whose ids they are."""
-        trace_id = context[0]
-        fresh = OpenTrace(context, span.started, [None], [None])
-        trace = span.local_trace = self.traces.setdefault(trace_id, fresh)
-        if trace is fresh:
-            self.births.append(trace_id)
-        else:
-            trace.open.append(None)
-            trace.roots.append(None)
-        if self.dozing:
-            self.dozing = False
-            self.wake()
 
     def _join(
         self, context: SpanContext, parent: SpanContext | None, began: int, *, is_ours: bool, is_root: bool
