@@ -53,8 +53,11 @@ class SpanScope:
             outside = here()
         context = self._with_values(outside) if self._values else outside
         tracer = active.tracer
-        if tracer is None or len(context) > (SPAN_KEY in context):
-            span = start_span(self._name, self._attributes, context)
+        span: Span | NoopSpan
+        if tracer is None:
+            span, context = NOOP_SPAN, Context(context)
+        elif len(context) > (SPAN_KEY in context):
+            span = tracer.start(self._name, {**carried(context), **self._attributes}, context)
             context = Context(context)
         else:
             span = tracer.start(self._name, self._attributes.copy(), context)

@@ -26,14 +26,16 @@ from llmtrace.semconv import trace as keys
 P = ParamSpec("P")
 R = TypeVar("R")
 
-CARRIED: Final = (
-    keys.SESSION_ID,
-    keys.USER_ID,
-    keys.METADATA,
-    keys.TAGS,
-    keys.PROMPT_TEMPLATE,
-    keys.PROMPT_VERSION,
-    keys.PROMPT_VARIABLES,
+CARRIED: Final = frozenset(
+    {
+        keys.SESSION_ID,
+        keys.USER_ID,
+        keys.METADATA,
+        keys.TAGS,
+        keys.PROMPT_TEMPLATE,
+        keys.PROMPT_VERSION,
+        keys.PROMPT_VARIABLES,
+    }
 )
 
 
@@ -54,7 +56,7 @@ class Prompt:
 
 def carried(context: Context) -> dict[str, Any]:
     """The attributes that `context` hands to a span that starts in it."""
-    return {key: value for key in CARRIED if (value := context.get(key)) is not None}
+    return {key: value for key, value in context.items() if key in CARRIED and value is not None}
 
 
 def with_values(
