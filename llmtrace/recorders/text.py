@@ -8,6 +8,7 @@ from typing import Final
 from llmtrace._attributes import Attributes, put_value
 from llmtrace._attributes.fields import fields, text
 from llmtrace._values.serialize import to_text
+from llmtrace.recorders.growing import GrowingText, GrowingValue, has_something, is_partial, says_more
 from llmtrace.semconv import trace as keys
 
 LONGEST: Final = 1_048_576
@@ -87,7 +88,9 @@ _EVENTS: Final = ("type", "event", "event_type")
 
 def _words(chunk: object) -> str | None:
     found = fields(chunk)
-    return next((words for name in _PIECES if (words := text(found.get(name))) is not None), None)
+    held = [found.get(name) for name in _PIECES]
+    words = next((words for value in held if (words := text(value)) is not None), None)
+    return "" if words is None and any(type(value) is str for value in held) else words
 
 
 def _is_event(chunk: object) -> bool:
@@ -97,24 +100,68 @@ def _is_event(chunk: object) -> bool:
 
 
 class TextAccumulator:
-    """Joins chunks that are texts; others are rendered, events only where there are no words at all."""
+    """Joins chunks that are texts; others are rendered, events only where there are no words at all.
+
+    Of chunks that grow, each with all that came before, the last one is the answer.
+    """
 
     def __init__(self) -> None:
         self._room = Room()
         self._text = Pieces(self._room)
         self._events = Pieces(self._room)
+        self._words: GrowingText | None = GrowingText()
+        self._values: GrowingValue | None = GrowingValue()
+        self._last: object = None
+        self._is_partial = False
 
     def add(self, chunk: object) -> bool:
         """Append a chunk; True where it brought words, or what is no event."""
-        piece = chunk if type(chunk) is str else _words(chunk)
-        if piece is None and _is_event(chunk):
-            self._events.add(to_text(chunk))
+        if type(chunk) is str:
+            self._add_words(chunk)
+            return bool(chunk)
+        self._last = chunk
+        if self._is_partial or is_partial(chunk):
+            self._is_partial = True
+            return has_something(chunk)
+        words = _words(chunk)
+        if words is not None:
+            self._add_words(words)
+            return bool(words)
+        rendered = to_text(chunk)
+        if _is_event(chunk) or not has_something(chunk):
+            self._events.add(rendered)
             return False
-        piece = to_text(chunk) if piece is None else piece
-        self._text.add(piece)
-        return bool(piece)
+        self._add_value(rendered)
+        return bool(rendered)
+
+    def _add_words(self, words: str) -> None:
+        if self._words is not None and self._words.take(words):
+            return
+        self._flush()
+        self._text.add(words)
+
+    def _add_value(self, rendered: str) -> None:
+        if self._values is not None and not self._values.take(rendered):
+            self._values = None
+        self._flush()
+        self._text.add(rendered)
+
+    def _flush(self) -> None:
+        """Texts that only began as if they grew are pieces."""
+        early, self._words = self._early(), None
+        for words in early:
+            self._text.add(words)
+
+    def _early(self) -> list[str]:
+        return [] if self._words is None else [*self._words.pieces()]
 
     def attributes(self) -> Attributes:
         """What has arrived so far."""
-        joined = str(self._text) or str(self._events)
+        words = self._words
+        if words is not None and words.is_sure and not says_more(self._last):
+            return attributes(words.last)
+        is_grown = words.is_sure if words is not None else self._values is not None and self._values.is_sure
+        if self._is_partial or is_grown:
+            return attributes(self._last)
+        joined = "".join((str(self._text), *self._early())) or str(self._events)
         return attributes(joined) if joined else {}
