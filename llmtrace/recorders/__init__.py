@@ -25,6 +25,7 @@ from llmtrace.recorders import (
     openai_completions,
     openai_images,
     openai_responses,
+    openai_transcripts,
     pydantic_ai,
     text,
 )
@@ -50,6 +51,7 @@ SHAPES: Final[tuple[Shape, ...]] = (
     mistral_conversations,
     openai_images,
     openai_assistants,
+    openai_transcripts,
     bare_message,
     bare_text,
 )

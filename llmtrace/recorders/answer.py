@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from llmtrace._attributes.budget import each
 from llmtrace._attributes.fields import Attributes, Fields, entries, fields, text, whole_number
+from llmtrace._attributes.values import put_value
 from llmtrace._values.serialize import to_json
 from llmtrace.semconv import trace as keys
 
@@ -67,6 +68,12 @@ def put_output(into: Attributes, words: Iterable[str]) -> None:
     if joined:
         into[keys.OUTPUT_VALUE] = joined
         into[keys.OUTPUT_MIME_TYPE] = keys.MIME_TEXT
+
+
+def put_error(into: Attributes, error: object) -> None:
+    """Why an answer broke off, as the output where there are no words."""
+    if error is not None and keys.OUTPUT_VALUE not in into:
+        put_value(into, keys.OUTPUT_VALUE, keys.OUTPUT_MIME_TYPE, error)
 
 
 def texts_of(parts: object) -> str:

@@ -12,7 +12,7 @@ from llmtrace._attributes.budget import each
 from llmtrace._attributes.fields import Attributes, Fields, entries, fields, text, whole_number
 from llmtrace._attributes.message_keys import message_keys
 from llmtrace._attributes.messages import put_found
-from llmtrace.recorders.answer import put_citations, put_identity, put_model, put_output, texts_of
+from llmtrace.recorders.answer import put_citations, put_error, put_identity, put_model, put_output, texts_of
 from llmtrace.recorders.anthropic_stream import EVENTS, MessageAccumulator
 from llmtrace.recorders.bill import put_server_tools
 from llmtrace.semconv import trace as keys
@@ -42,6 +42,7 @@ def attributes(answer: object) -> Attributes:
     reason = text(found.get("stop_reason"))
     if reason is not None:
         into[keys.LLM_FINISH_REASON] = reason
+    put_error(into, found.get("error"))
     usage = found.get("usage")
     if usage is not None:
         _put_usage(into, fields(usage))

@@ -10,6 +10,7 @@ from llmtrace.recorders.answer import place_of
 from llmtrace.recorders.text import Pieces, Room, parsed
 
 _MESSAGE_START: Final = "message_start"
+_ERROR: Final = "error"
 _MESSAGE_DELTA: Final = "message_delta"
 _BLOCK_START: Final = "content_block_start"
 _BLOCK_DELTA: Final = "content_block_delta"
@@ -58,6 +59,8 @@ class MessageAccumulator:
             message = fields(event.get("message"))
             self._message = {name: message.get(name) for name in ("id", "model", "role")}
             self._add_usage(message)
+        elif kind == _ERROR:
+            self._message |= {"error": event.get("error"), "stop_reason": _ERROR}
         elif kind == _MESSAGE_DELTA:
             reason = fields(event.get("delta")).get("stop_reason")
             if reason is not None:

@@ -9,11 +9,10 @@ from typing import Any, Final
 
 from llmtrace._attributes.budget import each
 from llmtrace._attributes.fields import Attributes, Fields, either, entries, fields, text
-from llmtrace._attributes.values import put_value
 from llmtrace._values.serialize import to_json
 from llmtrace.recorders import openai_chat
+from llmtrace.recorders.answer import put_error
 from llmtrace.recorders.openai_assistants_stream import OBJECTS, RunAccumulator
-from llmtrace.semconv import trace as keys
 
 _RUN: Final = "thread.run"
 _CODE: Final = "code_interpreter"
@@ -50,9 +49,7 @@ def attributes(answer: object) -> Attributes:
             "usage": found.get("usage"),
         }
     )
-    error = found.get("last_error")
-    if error is not None and keys.OUTPUT_VALUE not in into:
-        put_value(into, keys.OUTPUT_VALUE, keys.OUTPUT_MIME_TYPE, error)
+    put_error(into, found.get("last_error"))
     return into
 
 

@@ -59,11 +59,7 @@ def attributes(answer: object) -> Attributes:
         said = fields(message)
         if text(said.get("refusal")):
             into[keys.LLM_REFUSED] = True
-        if said.get("annotations") is not None:
-            put_citations(into, (message,))
-        if said.get("executed_tools") is not None:
-            named = message_keys(keys.LLM_OUTPUT_MESSAGES, index)
-            referred += put_executed(into, named, said.get("executed_tools"))
+        referred += _put_beside(into, index, said)
         reason = text(choice.get("finish_reason"))
         if reason is not None:
             reasons[index] = reason
@@ -74,6 +70,17 @@ def attributes(answer: object) -> Attributes:
     if keys.CITATIONS not in into:
         put_citations(into, ({"citations": _sources(found) or referred},))
     return into
+
+
+def _put_beside(into: Attributes, index: int, said: Fields) -> list[Any]:
+    """What stands beside the words of a message: what they refer to, and what Groq ran; returns what that found."""
+    for beside in (said, said.get("context")):  # that of Azure, where it answers from one's own data
+        if beside is not None and keys.CITATIONS not in into:
+            put_citations(into, (beside,))
+    executed = said.get("executed_tools")
+    if executed is None:
+        return []
+    return put_executed(into, message_keys(keys.LLM_OUTPUT_MESSAGES, index), executed)
 
 
 def _sources(found: Fields) -> list[Any]:

@@ -11,10 +11,11 @@ from llmtrace._attributes.fields import Attributes, Fields, either, entries, fie
 from llmtrace._attributes.media import image_url
 from llmtrace._attributes.parts import words_of
 from llmtrace._values.serialize import to_json, to_text
-from llmtrace.recorders.answer import place_of
+from llmtrace.recorders.answer import place_of, put_error
 from llmtrace.recorders.executed import Executed
 from llmtrace.recorders.text import Pieces, Room
 from llmtrace.recorders.thoughts import Thoughts
+from llmtrace.semconv import trace as keys
 
 _REASONING: Final = ("reasoning_content", "reasoning")
 SOURCES: Final = ("search_results", "citations")
@@ -38,6 +39,7 @@ class ChatAccumulator:
         self._identity: str | None = None
         self._usage: object = None
         self._sources: dict[str, object] = {}
+        self._error: object = None
         self._choices: dict[int, _Choice] = {}
 
     def add(self, chunk: object) -> bool:
@@ -57,7 +59,10 @@ class ChatAccumulator:
                 self._sources[name] = found.get(name)
         brought = False
         seen: set[int] = set()
-        for position, entry in enumerate(entries(found.get("choices"))):
+        choices = entries(found.get("choices"))
+        if not choices and found.get("error") is not None:
+            self._error = found.get("error")
+        for position, entry in enumerate(choices):
             choice = fields(entry)
             place = place_of(choice.get("index"), position)
             place = position if place in seen else place
@@ -73,7 +78,11 @@ class ChatAccumulator:
             for index, choice in sorted(self._choices.items())
         ]
         named = {"id": self._identity, "model": self._model, "usage": self._usage}
-        return self._whole({**named, "choices": choices, **self._sources})
+        into = self._whole({**named, "choices": choices, **self._sources})
+        if self._error is not None:
+            into.setdefault(keys.LLM_FINISH_REASON, "error")
+            put_error(into, self._error)
+        return into
 
 
 class _Choice:
@@ -102,9 +111,11 @@ class _Choice:
             self._function = self._function or _Call(self._room)
             self._function.add({"function": function})
             brought = True
-        annotations = delta.get("annotations")
+        annotations, context = delta.get("annotations"), delta.get("context")
         if annotations is not None:
             self._annotate(annotations)
+        if context is not None:
+            self._annotate(fields(context).get("citations"))
         calls = delta.get("tool_calls")
         if calls is not None:
             for position, call in enumerate([calls] if type(calls) is dict else entries(calls)):  # alone: of TGI

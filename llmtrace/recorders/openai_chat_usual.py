@@ -30,6 +30,8 @@ from llmtrace.semconv.trace import (
 _SAYS_MORE: Final = frozenset(
     {
         "audio",
+        "citations",
+        "context",
         "executed_tools",
         "function_call",
         "images",

@@ -8,8 +8,16 @@ from llmtrace._attributes.budget import each
 from llmtrace._attributes.fields import Attributes, Fields, either, entries, fields, text
 from llmtrace._attributes.media import data_url
 from llmtrace._attributes.messages import put_message
-from llmtrace._attributes.values import put_value
-from llmtrace.recorders.answer import Counts, put_citations, put_counts, put_identity, put_model, put_output, texts_of
+from llmtrace.recorders.answer import (
+    Counts,
+    put_citations,
+    put_counts,
+    put_error,
+    put_identity,
+    put_model,
+    put_output,
+    texts_of,
+)
 from llmtrace.recorders.bill import put_ticks
 from llmtrace.recorders.openai_responses_stream import ResponsesAccumulator
 from llmtrace.semconv import trace as keys
@@ -46,9 +54,7 @@ def attributes(answer: object) -> Attributes:
         elif kind == "image_generation_call":
             images += _put_image(into, images, chosen)
     put_output(into, words)
-    error = found.get("error")
-    if error is not None and keys.OUTPUT_VALUE not in into:
-        put_value(into, keys.OUTPUT_VALUE, keys.OUTPUT_MIME_TYPE, error)
+    put_error(into, found.get("error"))
     put_citations(into, each(spoken))
     reason = text(fields(found.get("incomplete_details")).get("reason")) or text(found.get("status"))
     if reason is not None:

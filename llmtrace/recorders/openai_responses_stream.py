@@ -111,6 +111,7 @@ class _Item:
         self._is_done = False
         self._parts: dict[tuple[str, str, str, int], Pieces] = {}
         self._arguments: dict[str, Pieces] = {}
+        self._annotations: list[object] = []
 
     def begin(self, item: object, *, is_done: bool) -> None:
         found = kept(item)
@@ -125,7 +126,10 @@ class _Item:
         return True
 
     def done(self, stem: str, event: Fields) -> bool:
-        """The whole of a text, which is believed more than its pieces."""
+        """The whole of a text, which is believed more than its pieces; or what it refers to."""
+        annotation = event.get("annotation")
+        if annotation is not None and self._room.part():
+            self._annotations.append(annotation)
         part = _TEXTS.get(stem)
         words = text(event.get(part[2] if part else _ARGUMENTS.get(stem, "")))
         pieces = self._pieces(stem, event) if words is not None else None
@@ -152,4 +156,6 @@ class _Item:
             item[place] = [*before, {"type": kind, field: str(pieces), "streamed": True}]
         if text(item.setdefault("type", "message")) == "message":
             item.setdefault("role", "assistant")
+            if self._annotations and (said := entries(item.get("content"))) and type(said[-1]) is dict:
+                said[-1]["annotations"] = self._annotations
         return item

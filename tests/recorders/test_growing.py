@@ -58,10 +58,17 @@ GROWTH: list[dict[str, Any]] = [
 
 
 def streamed(pieces: list[Any]) -> tuple[dict[str, Any], list[bool]]:
-    """What a stream says, and which of its chunks brought something of the answer."""
-    accumulator = llm_accumulator(pieces[0])
-    brought = [accumulator.add(piece) for piece in pieces]
-    return accumulator.attributes(), brought
+    """What a stream says, and which of its chunks brought something of the answer.
+
+    Objects are rendered in two milliseconds or not to their end: a busy machine must not decide what is compared.
+    """
+    for _ in range(100):
+        accumulator = llm_accumulator(pieces[0])
+        brought = [accumulator.add(piece) for piece in pieces]
+        found = accumulator.attributes()
+        if "out of time" not in str(found.get("output.value")):
+            break
+    return found, brought
 
 
 @pytest.mark.parametrize("form", [PartialOrder.model_validate, Order.model_validate, dict])

@@ -35,7 +35,7 @@ CALLS = st.one_of(
 )
 CONTENTS = st.one_of(st.none(), any_texts, st.just([{"type": "text", "text": "Hi."}]), plain_values)
 FIELDS = [*ChatCompletionMessage.model_fields, "name", "reasoning_content", "reasoning", "images", "parts", "thinking"]
-FIELDS += ["reasoning_details", "thinking_blocks", "executed_tools"]
+FIELDS += ["reasoning_details", "thinking_blocks", "executed_tools", "context", "citations"]
 """All that the SDK knows, and what other servers add: whatever is recorded of a message must be among them."""
 EXTRAS = st.dictionaries(st.sampled_from(FIELDS), st.one_of(st.none(), any_texts, st.just([]), plain_values))
 MESSAGES = st.builds(
