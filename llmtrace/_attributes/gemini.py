@@ -11,7 +11,7 @@ from typing import Final
 
 from llmtrace._attributes.budget import each
 from llmtrace._attributes.calls import put_call
-from llmtrace._attributes.fields import Attributes, Fields, entries, fields, text
+from llmtrace._attributes.fields import Attributes, Fields, entries, fields, kept, text
 from llmtrace._attributes.media import data_url, encoded_bytes, put_blob, without_data
 from llmtrace._attributes.message_keys import MessageKeys, message_keys
 from llmtrace._attributes.parts import put_words
@@ -60,7 +60,7 @@ def _put_result(into: Attributes, named: MessageKeys, result: Fields) -> None:
     if response is not None:
         into[named.content] = to_json(response)
     for place, part in enumerate(each(entries(result.get("parts")), _MOST_PARTS)):
-        _put_part(into, f"{named.contents}{place}.", part, fields(part), None)
+        _put_part(into, f"{named.contents}{place}.", fields(part), None)
 
 
 def _put_parts(into: Attributes, named: MessageKeys, parts: list[tuple[object, Fields]]) -> None:
@@ -74,7 +74,7 @@ def _put_parts(into: Attributes, named: MessageKeys, parts: list[tuple[object, F
         words = text(part) or text(found.get("text"))
         if words is not None and len(parts) == 1 and found.get("thought") is not True and _signature(found) is None:
             into[named.content] = words
-        elif _put_part(into, f"{named.contents}{contents}.", part, found, words):
+        elif _put_part(into, f"{named.contents}{contents}.", found, words):
             contents += 1
 
 
@@ -85,30 +85,31 @@ def _put_call(into: Attributes, prefix: str, call: Fields, signature: str | None
         into[prefix + keys.TOOL_CALL_REASONING_SIGNATURE] = signature
 
 
-def _put_part(into: Attributes, prefix: str, part: object, found: Fields, words: str | None) -> bool:
+def _put_part(into: Attributes, prefix: str, found: Fields, words: str | None) -> bool:
     signature = _signature(found)
     blob, file = fields(_of(found, "inline_data")), fields(_of(found, "file_data"))
     url = data_url(_of(blob, "mime_type"), blob.get("data")) or text(_of(file, "file_uri"))
-    if words is not None or signature is not None:
-        put_words(into, prefix, "reasoning" if found.get("thought") is True else "text", words)
-        if signature is not None:
-            into[prefix + keys.CONTENT_SIGNATURE] = signature
-    elif url is not None:
+    if signature is not None:
+        into[prefix + keys.CONTENT_SIGNATURE] = signature
+    if words is None and url is not None:
         put_blob(into, prefix, text(_of(blob, "mime_type")) or text(_of(file, "mime_type")), url)
-    else:
-        return _put_other(into, prefix, part, found)
+    elif words is not None or not _put_other(into, prefix, found):
+        if words is None and signature is None:
+            return False
+        put_words(into, prefix, "reasoning" if found.get("thought") is True else "text", words)
     return True
 
 
-def _put_other(into: Attributes, prefix: str, part: object, found: Fields) -> bool:
+_SAID_ELSEWHERE: Final = frozenset({"text", "thought", "thought_signature", "thoughtSignature"})
+
+
+def _put_other(into: Attributes, prefix: str, found: Fields) -> bool:
     """Code that was run, and what else Google may put in a part: named by the one field that is set."""
-    if type(found) is not dict:
-        return False
-    kind = next((name for name, value in found.items() if value is not None and type(name) is str), None)
-    if kind is None or (kind == "text" and issubclass(type(found.get("text")), str)):
-        return False
-    put_words(into, prefix, kind, to_text(without_data(part)))
-    return True
+    plain = {name: kept(value) or value for name, value in kept(found).items() if name not in _SAID_ELSEWHERE}
+    kind = next(iter(plain), None)
+    if kind is not None:
+        put_words(into, prefix, kind, to_text(without_data(plain)))
+    return kind is not None
 
 
 def _signature(found: Fields) -> str | None:

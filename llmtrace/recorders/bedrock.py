@@ -19,7 +19,10 @@ _USAGE: Final = (
     ("outputTokens", "output_tokens"),
     ("cacheReadInputTokens", "cache_read_input_tokens"),
     ("cacheWriteInputTokens", "cache_creation_input_tokens"),
+    ("cacheReadInputTokenCount", "cache_read_input_tokens"),
+    ("cacheWriteInputTokenCount", "cache_creation_input_tokens"),
 )
+"""The last two are of Nova's own answers."""
 _EVENTS: Final = (
     "messageStart",
     "contentBlockStart",
@@ -52,7 +55,9 @@ def attributes(answer: object) -> Attributes:
 
 def _usage(usage: object) -> dict[str, Any] | None:
     found = fields(usage)
-    return {name: found.get(field) for field, name in _USAGE} if usage is not None else None
+    if usage is None:
+        return None
+    return {name: count for field, name in _USAGE if (count := found.get(field)) is not None}
 
 
 def recognises_chunk(chunk: object) -> bool:

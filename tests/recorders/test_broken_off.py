@@ -80,3 +80,12 @@ def test_what_azure_answers_from_is_what_the_answer_refers_to():
     found = llm_answer({**named, "choices": [{"index": 0, "message": said, "finish_reason": "stop"}]})
     assert json.loads(found["llmtrace.llm.citations"]) == context["citations"]
     assert streamed({**named, "choices": [{"index": 0, "delta": said, "finish_reason": "stop"}]}) == found
+
+
+def test_novas_own_answers_say_what_came_from_the_cache():
+    """Their counts are named otherwise than Converse's."""
+    usage = {"inputTokens": 1, "outputTokens": 2, "cacheReadInputTokenCount": 5, "cacheWriteInputTokenCount": 0}
+    output = {"message": {"role": "assistant", "content": [{"text": "Hi"}]}}
+    found = llm_answer({"output": output, "stopReason": "end_turn", "usage": usage})
+    assert found["llm.token_count.prompt_details.cache_read"] == 5
+    assert found["llm.token_count.prompt"] == 6

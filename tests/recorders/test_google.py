@@ -115,3 +115,15 @@ def test_a_function_response_is_a_message_by_the_tool(form):
 def test_what_is_no_such_answer_is_not_taken_for_one(other):
     """Answers of other shapes are left to others."""
     assert not google.recognises(other)
+
+
+@pytest.mark.parametrize("form", [lambda value: value, types.GenerateContentResponse.model_validate])
+def test_a_signature_hides_nothing_of_its_part(form):
+    """Code that was run and is signed is recorded, with the signature."""
+    code = {"executableCode": {"language": "PYTHON", "code": "1+1"}, "thoughtSignature": "c2ln"}
+    recorded = llm_answer(form({"candidates": [{"content": {"role": "model", "parts": [code, {"text": "2"}]}}]}))
+    first = f"{OUT}.contents.0.message_content"
+    assert recorded[f"{first}.type"] in ("executableCode", "executable_code")
+    assert recorded[f"{first}.signature"] == "c2ln"
+    assert recorded[f"{first}.text"]
+    assert recorded["output.value"] == "2"
