@@ -20,11 +20,18 @@ CITED = {"type": "url_citation", "url": "https://example.org", "title": "Oslo", 
 
 
 def streamed(*pieces: Any) -> dict[str, Any]:
-    """What a stream says."""
-    accumulator = llm_accumulator(pieces[0])
-    for piece in pieces:
-        accumulator.add(piece)
-    return accumulator.attributes()
+    """What a stream says.
+
+    Objects are rendered in two milliseconds or not to their end: a busy machine must not decide what is compared.
+    """
+    for _ in range(100):
+        accumulator = llm_accumulator(pieces[0])
+        for piece in pieces:
+            accumulator.add(piece)
+        found = accumulator.attributes()
+        if "out of time" not in str(found):
+            break
+    return found
 
 
 def claude(event: dict[str, Any]) -> Any:

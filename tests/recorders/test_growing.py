@@ -66,7 +66,7 @@ def streamed(pieces: list[Any]) -> tuple[dict[str, Any], list[bool]]:
         accumulator = llm_accumulator(pieces[0])
         brought = [accumulator.add(piece) for piece in pieces]
         found = accumulator.attributes()
-        if "out of time" not in str(found.get("output.value")):
+        if "out of time" not in str(found):
             break
     return found, brought
 
