@@ -164,8 +164,7 @@ class TailSampling:
             if verdict is None or verdict.is_kept or verdict.is_final:
                 return _NOTHING
             return self._revive(trace_id, None, Reason.FORCED, [])
-        if not trace.is_known:
-            self._recognise(trace)
+        self._recognise(trace)
         if trace.verdict is None:
             return self._keep(trace, Reason.FORCED)
         if trace.verdict.is_kept or trace.verdict.is_final:
@@ -363,10 +362,9 @@ class TailSampling:
         self._verdicts.put(trace_id, verdict)
         if trace is not None:
             trace.verdict = verdict
-        partial = not is_whole
         stats.add(f"traces.kept.{reason.value}")
-        stats.add("traces.partial" if partial else "traces.revived")
-        return [exported(span, verdict, partial=partial) for span in [*buried, *late]]
+        stats.add("traces.revived" if is_whole else "traces.partial")
+        return [exported(span, verdict, partial=not is_whole) for span in [*buried, *late]]
 
     def _forget(self, trace: OpenTrace) -> None:
         self._timers.forget(trace)
