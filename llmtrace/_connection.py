@@ -27,7 +27,7 @@ from llmtrace._proxy import proxy_for
 LONGEST_ANSWER: Final = 64 * 1024
 """Bytes of an answer that are read where nothing else is asked for; one that is longer costs the connection."""
 _PIECE: Final = 256 * 1024
-"""Bytes of a request over TLS between two looks at the clock; a plain socket looks itself."""
+"""The same over TLS; a plain socket looks itself."""
 _NEARLY: Final = 0.1
 """Seconds by which an operation may take longer, so that not each of them has to be told how long: that lets another
 thread have the interpreter, as every call of the system does, and where threads compute it comes back late."""
@@ -226,6 +226,7 @@ class _Punctual(http.client.HTTPConnection):
 
     deadline = 0.0
     piece = 1 << 62
+    """Bytes of a request between two looks at the clock."""
     _reached: Any = None
 
     def connect(self) -> None:

@@ -117,9 +117,7 @@ class Pipeline(SpanProcessor):
     def on_end(self, span: ReadableSpan, item: Any = None) -> None:
         """Take an ended span, or count it as lost where the queue is full. Never blocks.
 
-        Args:
-            span: the span.
-            item: what the worker is to look at, where the tail has seen the span already.
+        ``item``: what the worker is to look at, where the tail has seen the span already.
         """
         if self._closed:
             stats.lose(Loss.SHUTDOWN)

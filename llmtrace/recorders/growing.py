@@ -15,7 +15,8 @@ from llmtrace._values.storage import module_of, mro, qualname
 
 _OUT_OF_TIME: Final = MARK_TIME.partition(", ")[2]
 """At the end of what could not be rendered in time, which proves nothing."""
-_LONGEST: Final = 1_048_576
+LONGEST: Final = 1_048_576
+"""Characters of a stream that are kept; a stream may be endless, our memory is not."""
 _MOST: Final = 100_000
 _SURE: Final = 16
 """Characters that no two pieces have in common by chance."""
@@ -47,12 +48,12 @@ class GrowingText:
 
     def take(self, piece: str) -> bool:
         """Take a text; False where it does not go on from the last, which is then a piece as all before it."""
-        if not piece.startswith(self.last) or len(piece) > _LONGEST or len(self._lengths) > _MOST:
+        if not piece.startswith(self.last) or len(piece) > LONGEST or len(self._lengths) > _MOST:
             return False
         if self.last and len(piece) > len(self.last):
             self._steps += 1 if len(self.last) < _SURE else _STEPS
         self._total += len(piece)
-        if self._total > _LONGEST and not self.is_sure:
+        if self._total > LONGEST and not self.is_sure:
             return False
         self._lengths.append(len(piece))
         self.last = piece
@@ -65,7 +66,7 @@ class GrowingText:
 
     def pieces(self) -> Iterator[str]:
         """All that came, one by one; not more of it than is kept of a stream."""
-        left = _LONGEST
+        left = LONGEST
         for length in self._lengths:
             yield self.last[: min(length, left)]
             left -= length

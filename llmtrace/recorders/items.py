@@ -6,7 +6,8 @@ from typing import Final
 
 from llmtrace._attributes import Attributes, put_document, put_value
 from llmtrace._values.serialize import to_json
-from llmtrace.recorders.text import LONGEST, Pieces
+from llmtrace.recorders.growing import LONGEST
+from llmtrace.recorders.text import Pieces
 from llmtrace.semconv import trace as keys
 
 MOST_DOCUMENTS: Final = 1_000

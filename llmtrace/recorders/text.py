@@ -8,11 +8,9 @@ from typing import Final
 from llmtrace._attributes import Attributes, put_value
 from llmtrace._attributes.fields import fields, text
 from llmtrace._values.serialize import to_text
-from llmtrace.recorders.growing import GrowingText, GrowingValue, has_something, is_partial, says_more
+from llmtrace.recorders.growing import LONGEST, GrowingText, GrowingValue, has_something, is_partial, says_more
 from llmtrace.semconv import trace as keys
 
-LONGEST: Final = 1_048_576
-"""Characters of a stream that are kept; a stream may be endless, our memory is not."""
 MOST_PARTS: Final = 1_024
 """Choices, tool calls, items and blocks of a stream that are kept."""
 

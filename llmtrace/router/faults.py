@@ -19,6 +19,11 @@ def way(fault: BaseException | None) -> str:
     return "" if fault is None else f" (failed{_places(fault, _STEPS)})"
 
 
+def told(fault: BaseException) -> str:
+    """Kind and place of a fault, and how it came to it."""
+    return where(fault) + way(fault)
+
+
 def _places(fault: BaseException, most: int) -> str:
     steps = traceback.extract_tb(fault.__traceback__, limit=-most)
     return "".join(f" in {step.name} ({PurePath(step.filename).name}:{step.lineno})" for step in reversed(steps))

@@ -15,7 +15,7 @@ import aiohttp
 from llmtrace.router.config import RouterConfig
 from llmtrace.router.config.phoenix import PhoenixOptions
 from llmtrace.router.config.watch import PHOENIX
-from llmtrace.router.faults import way, where
+from llmtrace.router.faults import told
 from llmtrace.router.intake import phoenix
 from llmtrace.router.intake.phoenix import AnswerError, Found
 from llmtrace.router.ports import Clock, Inbox, StoreError
@@ -74,7 +74,7 @@ class Tail:
                 _log.warning("phoenix: annotations cannot be read (%s); it is tried again", said)
             self._failure = said
         except Exception as fault:  # noqa: BLE001 - the loop must outlive a fault of ours
-            _log.error("phoenix: annotations cannot be read: %s%s", where(fault), way(fault))
+            _log.error("phoenix: annotations cannot be read: %s", told(fault))
         else:
             self._failure = ""
 

@@ -10,7 +10,7 @@ from typing import Final
 
 from llmtrace.router.config import RouterConfig, durations
 from llmtrace.router.config.watch import HEARTBEAT, OURSELVES, Watch
-from llmtrace.router.faults import way, where
+from llmtrace.router.faults import told
 from llmtrace.router.model import ALERTNAME, SEVERITY, SOURCE, Alert, Annotation, Status
 from llmtrace.router.ports import Clock, Inbox, StoreError
 from llmtrace.semconv.alert import Severity
@@ -60,7 +60,7 @@ class Watchdog:
                     _log.error("the watchdog cannot raise alerts: the store failed (%s)", error)
                 self._failed = True
             except Exception as fault:  # noqa: BLE001 - the loop must outlive a fault of ours
-                _log.error("the watchdog failed: %s%s", where(fault), way(fault))
+                _log.error("the watchdog failed: %s", told(fault))
             await asyncio.sleep(LOOK_EVERY)
 
     def look(self, now: datetime) -> Iterator[Alert]:

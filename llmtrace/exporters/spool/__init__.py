@@ -360,8 +360,7 @@ class DiskSpool:
         """Close what is open on disk, and leave what waits there to the next process."""
         for segment in self._files.open_ones:
             self._seal(segment)
-        home, self._folder = self._folder, None
-        owner, self._owner = self._owner, None
+        home, owner, self._folder, self._owner = self._folder, self._owner, None, None
         if home is None:
             return
         if owner is not None:

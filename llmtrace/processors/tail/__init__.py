@@ -123,8 +123,7 @@ class TailSampling:
         """What `end` has returned; returns what is kept by now."""
         if not isinstance(item, OpenTrace):
             return self._take(self._open.of(item), item, is_plain=False, is_root=is_local_root(item))
-        if not item.is_known:
-            self._recognise(item)
+        self._recognise(item)
         if item.verdict is None:
             item.gather()
             return self._look(item, is_root=True)

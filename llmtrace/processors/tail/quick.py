@@ -145,7 +145,7 @@ class QuickEnds:
             trace.disown()
             return self.hand_on(last, trace)
         trace.verdict = DROPPED
-        traces = self._traces.traces
+        traces = self._traces.traces  # its `forget`, without the calls
         if traces.get(trace_id) is trace:
             traces.pop(trace_id, None)
         self.dropped.append(trace_id)

@@ -16,7 +16,7 @@ from llmtrace.router.config import RouterConfig
 from llmtrace.router.config.cron import last_until
 from llmtrace.router.digest.letter import Stationery, write
 from llmtrace.router.digest.report import report
-from llmtrace.router.faults import way, where
+from llmtrace.router.faults import told
 from llmtrace.router.model import Outcome, Receipt
 from llmtrace.router.ports import Clock, StoreError
 from llmtrace.router.store.digests import Due, SqlDigests
@@ -67,7 +67,7 @@ class DigestSender:
                     _log.error("digests cannot be sent: the store failed (%s); it is tried again", error)
                 self._failed = True
             except Exception as fault:  # noqa: BLE001 - the loop must outlive a fault of ours
-                _log.error("a digest failed: %s%s", where(fault), way(fault))
+                _log.error("a digest failed: %s", told(fault))
             await asyncio.sleep(LOOK_EVERY)
 
     async def turn(self) -> None:

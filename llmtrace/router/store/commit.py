@@ -15,7 +15,7 @@ from functools import partial
 from time import perf_counter
 from typing import Final, Self
 
-from llmtrace.router.faults import way, where
+from llmtrace.router.faults import told
 from llmtrace.router.model import Alert
 from llmtrace.router.ports import Committed, StoreError
 
@@ -113,7 +113,7 @@ class GroupCommit:
             try:
                 committed(error)
             except Exception as fault:  # noqa: BLE001 - one sender's fault must not cost the others their answers
-                _log.error("an answer could not be given: %s%s", where(fault), way(fault))
+                _log.error("an answer could not be given: %s", told(fault))
         if None in errors:
             self._accepted()
         self._busy = bool(self._waiting)
